@@ -1,0 +1,1 @@
+"""A SMETS1 home area network, emulated down to the octets on the air."""

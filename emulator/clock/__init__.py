@@ -1,0 +1,1 @@
+"""Virtual time: the event kernel and an asyncio loop that runs on it."""

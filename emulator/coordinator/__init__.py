@@ -1,0 +1,1 @@
+"""Radios the comms hub can use, as zigpy sees them."""

@@ -1,0 +1,1 @@
+"""Cryptography of ZigBee Smart Energy: MMO, CCM*, binary curves, ECQV, ECMQV, ECDSA."""

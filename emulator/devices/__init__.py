@@ -1,0 +1,1 @@
+"""Emulated devices: comms hub, electricity meter, gas meter, in-home display."""

@@ -1,0 +1,1 @@
+"""Smart Energy profile 0x0109: clusters, security policy, key establishment and OTA."""

@@ -1,0 +1,1 @@
+"""ZigBee PRO: NWK, APS, ZDO, security and the trust centre."""

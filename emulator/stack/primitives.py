@@ -1,0 +1,113 @@
+"""Service primitives between the layers of the ZigBee PRO stack.
+
+They are tuples: immutable, and cheap enough for every frame. Names follow the specification's service access points.
+An EUI-64 is an `int` (see `emulator.eui64`); a short address is an `int` 0x0000-0xFFFF; unknown is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NamedTuple
+
+BROADCAST_ALL = 0xFFFF
+BROADCAST_RX_ON = 0xFFFD
+BROADCAST_ROUTERS = 0xFFFC
+COORDINATOR = 0x0000
+UNKNOWN_SHORT = 0xFFFE
+
+
+class Status(IntEnum):
+    """Outcome of a request, across layers (values from the ZigBee PRO and 802.15.4 status tables)."""
+
+    SUCCESS = 0x00
+    NO_ACK = 0xE9
+    CHANNEL_ACCESS_FAILURE = 0xE1
+    TRANSACTION_EXPIRED = 0xF0
+    TRANSACTION_OVERFLOW = 0xF1
+    NO_BEACON = 0xEA
+    NO_DATA = 0xEB
+    NWK_INVALID_REQUEST = 0xC2
+    NWK_NOT_PERMITTED = 0xC3
+    NWK_NO_NETWORKS = 0xCA
+    NWK_NO_KEY = 0xCD
+    NWK_ROUTE_DISCOVERY_FAILED = 0xD0
+    NWK_ROUTE_ERROR = 0xD1
+    APS_ASDU_TOO_LONG = 0xA0
+    APS_NO_ACK = 0xA7
+    APS_NO_SHORT_ADDRESS = 0xA9
+    APS_SECURITY_FAIL = 0xAD
+
+
+class Security(IntEnum):
+    """How a received frame was protected, weakest first."""
+
+    NONE = 0
+    NWK = 1
+    APS = 2
+
+
+class NldeIndication(NamedTuple):
+    """NLDE-DATA.indication: an NSDU that arrived for this node."""
+
+    source: int
+    source_eui64: int | None
+    destination: int
+    nsdu: bytes
+    secured: bool
+    lqi: int
+
+
+class ApsdeRequest(NamedTuple):
+    """APSDE-DATA.request. `secure` asks for APS link-key protection; `destination` may be a broadcast address."""
+
+    destination: int
+    destination_endpoint: int
+    profile: int
+    cluster: int
+    source_endpoint: int
+    asdu: bytes
+    ack: bool = True
+    secure: bool = False
+    radius: int = 30
+
+
+class ApsdeIndication(NamedTuple):
+    """APSDE-DATA.indication: a (reassembled, decrypted) ASDU. `destination` tells unicast from broadcast."""
+
+    source: int
+    source_eui64: int | None
+    destination: int
+    destination_endpoint: int
+    profile: int
+    cluster: int
+    source_endpoint: int
+    asdu: bytes
+    security: Security
+    lqi: int
+    aps_counter: int
+
+
+Confirm = Callable[[Status], None]
+"""Called once with the outcome of a request."""
+
+
+class NetworkParameters(NamedTuple):
+    """What a node knows of the network it is on; `network_key` is 16 octets."""
+
+    pan_id: int
+    extended_pan_id: int
+    channel: int
+    short_address: int
+    update_id: int
+    network_key: bytes
+    key_sequence: int
+
+
+class JoinKind(IntEnum):
+    """How a device came to the network (Update-Device status values, ZigBee PRO 4.4.10.3)."""
+
+    SECURED_REJOIN = 0
+    UNSECURED_JOIN = 1
+    LEFT = 2
+    TRUST_CENTRE_REJOIN = 3

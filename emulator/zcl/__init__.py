@@ -1,0 +1,1 @@
+"""ZigBee Cluster Library: frames, attribute tables and foundation commands."""

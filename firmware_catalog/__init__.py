@@ -1,0 +1,1 @@
+"""Known / used firmware: OTA files, their signatures and the catalogue of evidence."""

@@ -1,0 +1,1 @@
+"""Drives the upgrade, configuration and enrolment of SMETS1 installations."""

@@ -1,0 +1,1 @@
+"""Plan, upgrade, configure, enrol and report one installation."""

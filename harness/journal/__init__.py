@@ -1,0 +1,1 @@
+"""The evidential journal: append-only, hash-chained, synced before each effect."""

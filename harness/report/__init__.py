@@ -1,0 +1,1 @@
+"""Reports of a campaign: JSON for machines, one HTML page for people."""

@@ -1,0 +1,1 @@
+"""The parties of the DCC regime, their keys, state and signed files."""

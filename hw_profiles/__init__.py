@@ -1,0 +1,1 @@
+"""Device models and installations as data, with their schema."""
