@@ -1,0 +1,33 @@
+"""What the person at the keyboard asked a run to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+INPROC_RADIO = "inproc:"
+"""The in-process radio: the emulated home, no hardware and no socket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of one `smets1 run`; exactly one of `installation` and `resume` is given."""
+
+    installation: Path | None
+    """The installation file (TOML), or None when resuming."""
+    out: Path
+    """The run folder; equal to `resume` when resuming."""
+    image: Path | None = None
+    """An OTA file to offer instead of what the catalogue would choose."""
+    seed: int = 1
+    """Seed of all randomness and of all rehearsal keys."""
+    dry_run: bool = False
+    """Discover and plan, then stop before the first effect on a device."""
+    json: bool = False
+    """Machine-readable output: no progress display, the report on standard output."""
+    radio: str = INPROC_RADIO
+    """Where the radio is: `inproc:`, `pty:`, `tcp:HOST:PORT` or `serial:/dev/...`."""
+    resume: Path | None = None
+    """The folder of a stopped run to continue."""
+    model_folders: tuple[Path, ...] = ()
+    """Folders with device model files, searched before the shipped ones."""

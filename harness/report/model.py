@@ -1,0 +1,271 @@
+"""The record of a finished or stopped campaign: what `report.json` holds and what `report.html` shows.
+
+Times are virtual microseconds since the start of the scenario; `CampaignReport.epoch_unix_seconds` says what wall-clock
+time that start was. Devices and parties are named by one text each: devices by EUI-64 as the DCC writes it
+(`00-DB-12-34-56-78-90-A0`), parties by role (`SMSO`, `S1SP`, `Commissioning Party`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from harness.report.encoding import Json, read_record, write_record
+
+SCHEMA_VERSION = 1
+
+
+class Verdict(StrEnum):
+    """How the campaign ended for the installation."""
+
+    COMMISSIONED = "commissioned"
+    ELECTRICITY_ONLY = "electricity-only"
+    NOT_MIGRATED = "not-migrated"
+    PLANNED = "planned"
+    STOPPED = "stopped"
+
+
+class DeviceRole(StrEnum):
+    """What a device is on the home area network."""
+
+    COMMS_HUB = "CHF"
+    ELECTRICITY_METER = "ESME"
+    GAS_METER = "GSME"
+    IN_HOME_DISPLAY = "IHD"
+    CONSUMER_ACCESS_DEVICE = "CAD"
+
+
+class Severity(StrEnum):
+    """How much a person should care."""
+
+    INFO = "info"
+    NOTICE = "notice"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class StepResult(StrEnum):
+    """How one configuration step ended."""
+
+    APPLIED = "applied"
+    ALREADY = "already"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+class CertificateRole(StrEnum):
+    """Whose certificate it is."""
+
+    SUPPLIER = "supplier"
+    NETWORK_OPERATOR = "DNO"
+    GAS_TRANSPORTER = "GT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSummary:
+    """One endpoint as discovered: its number, ZigBee device name and cluster names."""
+
+    number: int
+    device: str
+    server_clusters: tuple[str, ...] = ()
+    client_clusters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A radio link as a device reports it: the neighbour's EUI-64 and link quality 0-255."""
+
+    peer: str
+    lqi: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationResult:
+    """One step of the configuration sequence, as it ended."""
+
+    step: str
+    action: str
+    result: StepResult
+    detail: str = ""
+    at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceReport:
+    """One device of the installation, before and after."""
+
+    eui64: str
+    role: DeviceRole
+    manufacturer: str
+    model: str
+    position_m: tuple[float, float] = (0.0, 0.0)
+    endpoints: tuple[EndpointSummary, ...] = ()
+    parent: str | None = None
+    links: tuple[Link, ...] = ()
+    version_before: str | None = None
+    version_target: str | None = None
+    version_after: str | None = None
+    planned_hops: tuple[str, ...] = ()
+    """Every version on the way, the first one running before and the last one the target; empty when none is due."""
+    configuration: tuple[ConfigurationResult, ...] = ()
+    control_owner: str = ""
+    """`SMSO`, `S1SP + DCO`, or empty for a device nobody controls remotely."""
+    inventory_status: str = ""
+    battery_before_percent: float | None = None
+    battery_after_percent: float | None = None
+    off_air_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferMark:
+    """A moment of a transfer worth a mark on the plot: a WAIT_FOR_DATA, a retry, a reboot."""
+
+    at_us: int
+    offset: int
+    kind: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferReport:
+    """One image going to one device."""
+
+    device: str
+    image_name: str
+    image_sha256: str
+    size: int
+    """Octets of the whole file."""
+    from_version: str
+    to_version: str
+    started_us: int
+    ended_us: int | None = None
+    progress: tuple[tuple[int, int], ...] = ()
+    """(virtual microseconds, octets held), ascending in time; enough points to draw, not one a block."""
+    marks: tuple[TransferMark, ...] = ()
+    retries: Mapping[str, int] = field(default_factory=dict)
+    """Block requests or responses repeated, counted by cause."""
+    blocks: int = 0
+    octets_per_second: float = 0.0
+    activation_requested_us: int | None = None
+    activation_actual_us: int | None = None
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One thing that happened, to a device or at a party."""
+
+    at_us: int
+    subject: str
+    phase: str
+    text: str
+    severity: Severity = Severity.INFO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseReport:
+    """A stretch of time: `subject` is empty for a phase of the whole campaign, else a device or a party."""
+
+    name: str
+    started_us: int
+    ended_us: int | None = None
+    result: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificatePlacement:
+    """Whether one party's certificate reached one device, whose it is, and why (not)."""
+
+    role: CertificateRole
+    device: str
+    placed: bool
+    subject: str = ""
+    """The certificate's holder, for example `Northern Powergrid 90-B3-D5-1F-30-02-00-00`; empty when none came."""
+    supplied_by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligation:
+    """Something still owed after commissioning, by whom and by when."""
+
+    owner: str
+    what: str
+    due_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedException:
+    """Something that did not go to plan: what, why, and what to do about it."""
+
+    at_us: int
+    subject: str
+    what: str
+    cause: str
+    action: str
+    severity: Severity = Severity.WARNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangedFile:
+    """A signed file that passed between two parties."""
+
+    name: str
+    sender: str
+    receiver: str
+    sha256: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureSummary:
+    """The capture beside the report."""
+
+    frames: int
+    octets: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignReport:
+    """Everything a reader needs to know about one campaign on one installation."""
+
+    product_version: str
+    installation_id: str
+    mpan: str
+    mprn: str | None
+    seed: int
+    radio: str
+    result: Verdict
+    result_reason: str = ""
+    """One sentence for the reader, why it ended so; may be empty when commissioned."""
+    schema_version: int = SCHEMA_VERSION
+    epoch_unix_seconds: int = 0
+    started_us: int = 0
+    ended_us: int = 0
+    devices: tuple[DeviceReport, ...] = ()
+    transfers: tuple[TransferReport, ...] = ()
+    phases: tuple[PhaseReport, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    certificates: tuple[CertificatePlacement, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+    exceptions: tuple[ReportedException, ...] = ()
+    files: tuple[ExchangedFile, ...] = ()
+    journal_head: str = ""
+    """Hexadecimal SHA-256 of the journal's last entry, which chains all before it."""
+    journal_entries: int = 0
+    capture: CaptureSummary | None = None
+    end_state: Mapping[str, Json] = field(default_factory=dict)
+    """What is true at the end, without any time in it: equal for every run of one scenario, however often killed."""
+
+    def to_json(self) -> str:
+        """Return the canonical text: fields in declaration order, mapping keys sorted, one final newline."""
+        return write_record(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> CampaignReport:
+        """Read `to_json` output; raises `ReportError` naming the place when it is not a report of this schema."""
+        return read_record(cls, text, schema_version=SCHEMA_VERSION)
