@@ -25,7 +25,7 @@ _NONCE = struct.Struct("<QIB")
 def nonce(source_eui64: int, frame_counter: int, security_control: int) -> bytes:
     """Return the 13-octet CCM* nonce.
 
-    `security_control` is the control octet as it is on the air; the level bits are restored to 5 here (4.3.1.1).
+    `security_control` is the control octet as on the air; the level bits are restored to 5 here (4.3.1.1).
     """
     return _NONCE.pack(source_eui64, frame_counter, security_control & 0xF8 | SECURITY_LEVEL)
 
@@ -49,7 +49,7 @@ class CcmKey:
         return self._encrypt(nonce, payload, aad)
 
     def decrypt(self, nonce: bytes, aad: bytes, payload: bytes) -> bytes:
-        """Return the plaintext of `payload` (ciphertext and MIC); raises `SecurityError` when the MIC is wrong."""
+        """Return the plaintext of `payload` (ciphertext, MIC); raises `SecurityError` when the MIC is wrong."""
         try:
             return self._decrypt(nonce, payload, aad)
         except (InvalidTag, ValueError) as error:
