@@ -1,7 +1,7 @@
 """What a running campaign tells whoever is watching, without knowing who that is.
 
-The campaign calls a `ProgressObserver`; the terminal, the tests and a silent run are observers. Observers are told,
-never asked: no method returns anything, and none may influence the campaign.
+The campaign calls a `ProgressObserver`; the terminal, the tests and a silent run are observers. Observers are
+told, never asked: no method returns anything, and none may influence the campaign.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ProgressObserver(Protocol):
         """A phase ended; `result` is `done` or one line saying how it ended instead."""
 
     def transfer(self, device: str, label: str, offset: int, size: int, virtual_us: int) -> None:
-        """A device holds `offset` of the `size` octets of the image `label`; called as often as is convenient."""
+        """A device holds `offset` of the `size` octets of the image `label`; called as often as convenient."""
 
     def event(self, virtual_us: int, subject: str, text: str, severity: Severity = Severity.INFO) -> None:
         """Something a person may want to read happened to `subject` (a device or a party)."""
