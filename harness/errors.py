@@ -4,7 +4,7 @@
 class HarnessError(Exception):
     """Base of every error the harness raises on purpose; one line that says what, where and what to do.
 
-    `exit_status` is what the command ends with when the error reaches it: 2 for bad input, 3 for surroundings.
+    `exit_status` is what the command ends with when the error reaches it: 2 bad input, 3 the environment.
     """
 
     exit_status = 2

@@ -21,7 +21,7 @@ class ProgressObserver(Protocol):
         """A phase ended; `result` is `done` or one line saying how it ended instead."""
 
     def transfer(self, device: str, label: str, offset: int, size: int, virtual_us: int) -> None:
-        """A device holds `offset` of the `size` octets of the image `label`; called as often as convenient."""
+        """A device holds `offset` of the `size` octets of the image `label`; told often."""
 
     def event(self, virtual_us: int, subject: str, text: str, severity: Severity = Severity.INFO) -> None:
         """Something a person may want to read happened to `subject` (a device or a party)."""

@@ -1,7 +1,7 @@
 """Frozen records to and from canonical JSON, driven by the records' own type annotations.
 
-Reading is strict: an unknown field, a missing one or a value of another type raises `ReportError` with the path to it,
-so that a report edited by hand is noticed where it was edited.
+Reading is strict: an unknown field, a missing one or a value of another type raises `ReportError` with the
+path to it, so that a report edited by hand is noticed where it was edited.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 T = TypeVar("T")
 
+_KIND_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+
 
 def write_record(record: object) -> str:
     """Return `record` as canonical JSON text: declared field order, sorted mapping keys, a final newline."""
@@ -32,7 +34,7 @@ def read_record(kind: type[T], text: str, *, schema_version: int) -> T:
     """Read a record of `kind` from JSON text; raises `ReportError`."""
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportError(f"report: not JSON ({error}); expected the report.json of a run") from error
     found = value.get("schema_version") if isinstance(value, dict) else None
     if found != schema_version:
@@ -58,7 +60,7 @@ def _encode(value: object) -> Json:
 
 
 @cache
-def _annotations(kind: type) -> dict[str, Any]:
+def _annotations(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
@@ -79,7 +81,7 @@ def _decode_record(kind: type[T], value: object, path: str) -> T:
 
 
 def _decode(annotation: Any, value: Any, path: str) -> Any:
-    if annotation is Json or annotation is Any:
+    if annotation == Json:
         return value
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):
@@ -91,7 +93,7 @@ def _decode(annotation: Any, value: Any, path: str) -> Any:
             raise _wrong(path, "an object", value)
         kind = get_args(annotation)[1]
         return {key: _decode(kind, item, f"{path}.{key}") for key, item in value.items()}
-    if is_dataclass(annotation):
+    if isinstance(annotation, type) and is_dataclass(annotation):
         return _decode_record(annotation, value, path)
     return _decode_scalar(annotation, value, path)
 
@@ -118,19 +120,14 @@ def _decode_scalar(kind: type, value: Any, path: str) -> Any:
         except ValueError:
             choices = ", ".join(str(each.value) for each in kind)
             raise _wrong(path, f"one of {choices}", value) from None
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise _wrong(path, "a finite number", value)
-        return value if isinstance(value, float) else float(value)
-    if type(value) is not kind:
-        raise _wrong(
-            path, {"int": "a whole number", "str": "a text"}.get(kind.__name__, kind.__name__), value
-        )
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        return float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise _wrong(path, _KIND_NAMES[kind], value)
     return value
 
 
 def _wrong(path: str, expected: str, value: object) -> ReportError:
     shown = repr(value)
-    return ReportError(
-        f"{path}: {shown[:60]}{'...' if len(shown) > 60 else ''} where {expected} was expected"
-    )
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return ReportError(f"{path}: {shown} where {expected} was expected")

@@ -1,8 +1,8 @@
 """The record of a finished or stopped campaign: what `report.json` holds and what `report.html` shows.
 
-Times are virtual microseconds since the start of the scenario; `CampaignReport.epoch_unix_seconds` says what wall-clock
-time that start was. Devices and parties are named by one text each: devices by EUI-64 as the DCC writes it
-(`00-DB-12-34-56-78-90-A0`), parties by role (`SMSO`, `S1SP`, `Commissioning Party`).
+Times are virtual microseconds since the start of the scenario; `CampaignReport.epoch_unix_seconds` says what
+wall-clock time that start was. Devices and parties are named by one text each: devices by EUI-64 as the DCC
+writes it (`00-DB-12-34-56-78-90-A0`), parties by role (`SMSO`, `S1SP`, `Commissioning Party`).
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class DeviceReport:
     version_target: str | None = None
     version_after: str | None = None
     planned_hops: tuple[str, ...] = ()
-    """Every version on the way, the first one running before and the last one the target; empty when none is due."""
+    """Every version on the way, from the one running before to the target; empty when nothing is due."""
     configuration: tuple[ConfigurationResult, ...] = ()
     control_owner: str = ""
     """`SMSO`, `S1SP + DCO`, or empty for a device nobody controls remotely."""
@@ -183,7 +183,7 @@ class CertificatePlacement:
     device: str
     placed: bool
     subject: str = ""
-    """The certificate's holder, for example `Northern Powergrid 90-B3-D5-1F-30-02-00-00`; empty when none came."""
+    """The certificate's holder, `Northern Powergrid 90-B3-D5-1F-30-02-00-00`; empty when none came."""
     supplied_by: str = ""
     reason: str = ""
 
@@ -259,7 +259,7 @@ class CampaignReport:
     journal_entries: int = 0
     capture: CaptureSummary | None = None
     end_state: Mapping[str, Json] = field(default_factory=dict)
-    """What is true at the end, without any time in it: equal for every run of one scenario, however often killed."""
+    """What is true at the end, without any time in it: equal for all runs of a scenario, killed or not."""
 
     def to_json(self) -> str:
         """Return the canonical text: fields in declaration order, mapping keys sorted, one final newline."""
@@ -267,5 +267,5 @@ class CampaignReport:
 
     @classmethod
     def from_json(cls, text: str) -> CampaignReport:
-        """Read `to_json` output; raises `ReportError` naming the place when it is not a report of this schema."""
+        """Read `to_json` output; raises `ReportError` naming the place where it is not such a report."""
         return read_record(cls, text, schema_version=SCHEMA_VERSION)
