@@ -31,7 +31,7 @@ def load_model(model: str | Path, folders: Sequence[Path] = ()) -> Model:
 
 
 def read_model(path: Path) -> Model:
-    """Load one model file; its `id` must equal the file name, and every stated field needs a confidence entry."""
+    """Load one model file; its `id` equals the file name and every stated field has a confidence entry."""
     table = load_table(path)
     model = read_record(Model, table, str(path))
     if model.id != path.stem:

@@ -1,7 +1,7 @@
 """Device models: the typed records behind a profile's TOML file.
 
-A `Model` says everything that the emulator needs to be that device on the air, and how sure we are of each field.
-Field lists follow the fact sheet, section 3.8; cluster, attribute and event numbers are data, never code.
+A `Model` says everything that the emulator needs to be that device on the air, and how sure we are of each
+field. Field lists follow the fact sheet, section 3.8; cluster, attribute and event numbers are data.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ from hw_profiles.toml_reader import (
 Cluster = U16
 ModelId = Annotated[str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens")]
 Name32 = Annotated[str, Length(1, 32)]
+ZCL_TYPES = (
+    *("bool", "enum8", "bitmap8", "bitmap16", "bitmap32", "string", "octets", "utc"),
+    *("uint8", "uint16", "uint24", "uint32", "uint48", "int8", "int16", "int24", "int32"),
+)
+"""ZCL type names that a configuration attribute may have."""
 Display = Annotated[str, Pattern(r"[ -~]{1,16}", "1 to 16 printable characters")]
 
 
@@ -112,7 +117,7 @@ class Verification(StrEnum):
 
 
 class IntegrityCoverage(StrEnum):
-    """Which octets the image integrity code (tag 3) covers; three readings exist in the field (protocol facts 2.2)."""
+    """Which octets the image integrity code covers: three readings in the field (protocol facts 2.2)."""
 
     BEFORE_TAG = "before-tag"
     WITH_TAG_HEADER = "with-tag-header"
@@ -168,7 +173,7 @@ class Event(StrEnum):
 
 
 class Quirk(StrEnum):
-    """Known departures from the specification that a profile may switch on (fact sheet sections 2, 4 and 7)."""
+    """Known departures from the specification that a profile may switch on (fact sheet 2, 4 and 7)."""
 
     EARLY_ACTIVATION_60MIN = "early_activation_60min"
     ACTIVATES_WITHOUT_ANSWER = "activates_without_answer"
@@ -195,8 +200,8 @@ NOT_STATED = Confidence(Level.PLACEHOLDER, "schema default; the profile does not
 class Identity:
     """Who the device says it is: node descriptor, Basic cluster and inventory strings.
 
-    `hardware_version` is the 16-bit number that OTA headers are compared with; Basic HWVersion shows its low octet.
-    `inventory_manufacturer` and `inventory_model` are what the DCC inventory calls it (at most 30 characters each).
+    `hardware_version` is the 16-bit number that OTA headers are compared with; Basic HWVersion shows its low
+    octet. `inventory_manufacturer` and `inventory_model` are the DCC inventory's names.
     """
 
     manufacturer_code: U16
@@ -241,7 +246,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Times in seconds. Polls count for sleepy nodes only; defaults are EmberZNet's and SE's (fact sheet 2.8, 2.11)."""
+    """Times in seconds; polls count for sleepy nodes only. Defaults as in the fact sheet, 2.8 and 2.11."""
 
     poll_long_s: Seconds = 300.0
     poll_short_s: Seconds = 1.0
@@ -302,7 +307,7 @@ class Activation:
 
 @dataclass(frozen=True, slots=True)
 class Ota:
-    """The OTA client. Intervals name their unit; `integrity_coverage` lists the readings accepted, best first."""
+    """The OTA client; `integrity_coverage` lists the readings it accepts, best first."""
 
     manufacturer_code: U16
     image_type: U16
@@ -352,7 +357,8 @@ class LoadProfile:
 class Metering:
     """Constants of the Metering cluster and the load that drives its registers.
 
-    Consumption in `unit` is register x `multiplier` / `divisor`. `device_type` is MeteringDeviceType (0 electric, 1 gas).
+    Consumption in `unit` is register x `multiplier` / `divisor`. `device_type` is MeteringDeviceType:
+    0 electric, 1 gas.
     """
 
     unit: Unit
@@ -389,30 +395,7 @@ class ConfigurationAttribute:
     name: Annotated[str, Pattern(r"[a-z][a-z0-9_]*", "lower-case words joined by underscores")]
     cluster: Cluster
     attribute: U16
-    type: Annotated[
-        str,
-        Choice(
-            [
-                "bool",
-                "uint8",
-                "uint16",
-                "uint24",
-                "uint32",
-                "uint48",
-                "int8",
-                "int16",
-                "int24",
-                "int32",
-                "enum8",
-                "bitmap8",
-                "bitmap16",
-                "bitmap32",
-                "string",
-                "octets",
-                "utc",
-            ]  # type: ignore[arg-type]
-        ),
-    ]
+    type: Annotated[str, Choice(ZCL_TYPES)]
     default: Scalar
     writable: bool = True
     minimum: int | None = None
@@ -421,7 +404,7 @@ class ConfigurationAttribute:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A device model. `battery`, `flash`, `ota` and `metering` are None for a device that has no such thing."""
+    """A device model; `battery`, `flash`, `ota`, `metering` are None for a device that has no such thing."""
 
     id: ModelId
     kind: DeviceKind
@@ -455,7 +438,7 @@ class Model:
         return next((endpoint for endpoint in self.endpoints if cluster in endpoint.server), None)
 
     def confidence_of(self, path: str) -> Confidence:
-        """Return the confidence of a dotted path such as `ota.image_type`: its own entry or its nearest section's."""
+        """Return the confidence of a dotted path (`ota.image_type`): its own, or its nearest section's."""
         while path:
             if path in self.confidence:
                 return self.confidence[path]

@@ -1,7 +1,7 @@
 """Strict reading of TOML tables into frozen records.
 
-A record is a dataclass whose annotations are the schema: unknown keys, missing keys, wrong types and values out of
-range are refused with one line that names the file, the key, the value and what was expected.
+A record is a dataclass whose annotations are the schema: unknown keys, missing keys, wrong types and values
+out of range are refused with one line that names the file, the key, the value and what was expected.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def refuse(source: str, key: str, value: object, expected: str) -> ProfileError:
 
 def read_record(record: type[Record], table: Mapping[str, Any], source: str, key: str = "") -> Record:
     """Turn a TOML table into a `record`; raises `ProfileError` naming `source` and the dotted key."""
-    hints = _hints(record)
+    hints: dict[str, Any] = _hints(record)  # type: ignore[arg-type]
     fields = {field.name: field for field in dataclasses.fields(record)}  # type: ignore[arg-type]
     for name in table:
         if name not in fields:
@@ -144,7 +144,7 @@ def _problems(record: Any) -> Iterator[Problem]:
 
 
 @cache
-def _hints(record: type[Any]) -> dict[str, Any]:
+def _hints(record: Any) -> dict[str, Any]:
     return typing.get_type_hints(record, include_extras=True)
 
 
