@@ -1,11 +1,12 @@
 """Install codes: the number on a device's label from which its first link key is made.
 
-A code has 6, 8, 12 or 16 octets and is printed with two more, its CRC-16/X-25, least significant octet first. The
-link key is the AES-MMO hash of code and CRC together (Smart Energy clause 5.4.8.1; protocol fact sheet, section 3).
+A code has 6, 8, 12 or 16 octets and is printed with two more, its CRC-16/X-25, least significant octet first.
+The link key is the AES-MMO hash of code and CRC together (Smart Energy clause 5.4.8.1; protocol fact sheet,
+section 3).
 
-Eight octets can be read two ways: a six-octet code with its CRC, or an eight-octet code whose CRC was left off (the
-DCC's request messages carry codes without CRC). The caller states which kind of text it has; nothing is guessed and
-nothing is repaired.
+Eight octets can be read two ways: a six-octet code with its CRC, or an eight-octet code whose CRC was left
+off (the DCC's request messages carry codes without CRC). The caller states which kind of text it has; nothing
+is guessed and nothing is repaired.
 """
 
 from __future__ import annotations
@@ -102,9 +103,10 @@ def _missing_crc(octets: bytes) -> str:
 def parse_install_code(text: str, *, crc_present: bool = True) -> InstallCode:
     """Read a label or a request message: hexadecimal, with or without spaces, colons or hyphens.
 
-    `crc_present` says whether the text ends in the CRC, as labels do. With False the text is the code alone (6, 8,
-    12 or 16 octets) and the CRC is computed. Eight octets are therefore a six-octet code with CRC unless
-    `crc_present` is False. Raises `CryptoError` for text that is not hexadecimal, other lengths, and a wrong CRC.
+    `crc_present` says whether the text ends in the CRC, as labels do. With False the text is the code alone
+    (6, 8, 12 or 16 octets) and the CRC is computed. Eight octets are therefore a six-octet code with CRC
+    unless `crc_present` is False. Raises `CryptoError` for text that is not hexadecimal, other lengths, and a
+    wrong CRC.
     """
     digits = _SEPARATORS.sub("", text)
     if not _HEXADECIMAL.fullmatch(digits):

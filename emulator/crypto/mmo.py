@@ -1,7 +1,7 @@
 """AES-MMO: the Matyas-Meyer-Oseas hash on AES-128, its keyed form, and the keys Zigbee derives with it.
 
-Zigbee core specification Annex B.6 (hash), B.1.4 (keyed hash), clause 4.5.3 (derived keys). The hash starts from
-sixteen zero octets; each block is encrypted under the hash so far and XORed into the result.
+Zigbee core specification Annex B.6 (hash), B.1.4 (keyed hash), clause 4.5.3 (derived keys). The hash starts
+from sixteen zero octets; each block is encrypted under the hash so far and XORed into the result.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def _compress(state: bytes, blocks: bytes | memoryview) -> bytes:
 def _padding(octets: int) -> bytes:
     """Return the padding of a message of `octets` octets.
 
-    Under 2^16 bits: 0x80, zeros to 14 mod 16, 16-bit length in bits. From there on: 0x80, zeros to 10 mod 16, 32-bit
-    length in bits, two zero octets (Annex B.6; test vectors C.5.4 and C.5.5).
+    Under 2^16 bits: 0x80, zeros to 14 mod 16, 16-bit length in bits. From there on: 0x80, zeros to 10 mod 16,
+    32-bit length in bits, two zero octets (Annex B.6; test vectors C.5.4 and C.5.5).
     """
     bits = octets * 8
     if bits < _LONG_BITS:
@@ -80,7 +80,8 @@ def aes_mmo(data: bytes) -> bytes:
 
 
 def hmac_mmo(key: bytes, data: bytes) -> bytes:
-    """Return the sixteen-octet keyed hash of `data` (Annex B.1.4): HMAC over AES-MMO with sixteen-octet blocks.
+    """Return the sixteen-octet keyed hash of `data` (Annex B.1.4): HMAC over AES-MMO with sixteen-octet
+    blocks.
 
     A key longer than a block is hashed first.
     """
