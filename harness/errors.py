@@ -1,10 +1,13 @@
-"""The exception family of the harness."""
+"""The exception family of the harness; each class carries the exit status the command ends with."""
+
+from __future__ import annotations
 
 
 class HarnessError(Exception):
     """Base of every error the harness raises on purpose; one line that says what, where and what to do.
 
-    `exit_status` is what the command ends with when the error reaches it: 2 bad input, 3 the environment.
+    `exit_status` is what the command ends with when the error reaches it: 2 bad input, 3 the environment,
+    4 the installation or the regime said no, 5 evidence that does not hold.
     """
 
     exit_status = 2
@@ -14,7 +17,45 @@ class ReportError(HarnessError):
     """A report file that is not what it should be."""
 
 
+class JournalError(HarnessError):
+    """A journal that cannot be written, read or continued."""
+
+    exit_status = 3
+
+
 class FolderInUseError(HarnessError):
     """A run folder that another process is using, or that holds a different run."""
 
     exit_status = 3
+
+
+class CertificateError(HarnessError):
+    """A certificate outside the profile, from an unknown issuer, or in the wrong role."""
+
+
+class FileRejectedError(HarnessError):
+    """An exchanged file that its receiver refuses; `code` is the validation code of the refusal."""
+
+    exit_status = 4
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class UnreachableError(HarnessError):
+    """A device or hub that gave no answer over the WAN link; raised by the callables passed in."""
+
+    exit_status = 4
+
+
+class RegimeError(HarnessError):
+    """A step the enrolment regime forbids: an illegal transition, or a party acting outside its control."""
+
+    exit_status = 4
+
+
+class VerificationError(HarnessError):
+    """A run folder whose evidence does not hold together."""
+
+    exit_status = 5

@@ -1,1 +1,27 @@
-"""The evidential journal: append-only, hash-chained, synced before each effect."""
+"""The journal: the append-only, hash-chained, signed record of a campaign, and its proof."""
+
+from harness.journal.canonical import Details, Json, canonical_json
+from harness.journal.entry import Clock, Entry, Kind, Status
+from harness.journal.journal import Effect, Journal, read_entries, read_last
+from harness.journal.lock import FolderLock
+from harness.journal.proof import JournalReport, verify_entries, verify_journal
+from harness.journal.signing import key_from_seed
+
+__all__ = [
+    "Clock",
+    "Details",
+    "Effect",
+    "Entry",
+    "FolderLock",
+    "Journal",
+    "JournalReport",
+    "Json",
+    "Kind",
+    "Status",
+    "canonical_json",
+    "key_from_seed",
+    "read_entries",
+    "read_last",
+    "verify_entries",
+    "verify_journal",
+]

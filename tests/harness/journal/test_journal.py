@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.errors import FolderInUseError, JournalError
+from harness.journal import Journal, Kind, key_from_seed, read_entries, verify_entries, verify_journal
+
+KEY = key_from_seed(b"7", "campaign")
+
+
+@dataclass
+class StoppedClock:
+    now: int = 0
+
+    @property
+    def unix_us(self) -> int:
+        return 1_767_225_600_000_000 + self.now
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite"
+
+
+def begin(path: Path, clock: StoppedClock | None = None) -> Journal:
+    return Journal.create(path, {"seed": 7}, clock=clock or StoppedClock(), key=KEY)
+
+
+def fill(journal: Journal, clock: StoppedClock) -> None:
+    journal.observe("00-DB", "read-version", {"version": "0001"})
+    clock.now += 5
+    with journal.effect(
+        "00-DB", "activate", {"version": "0002"}, key="activate/00-DB/0002", irreversible=True
+    ) as e:
+        e.done({"version": "0002"})
+    journal.checkpoint("upgraded")
+
+
+def test_equal_runs_give_equal_entries(tmp_path: Path) -> None:
+    heads = []
+    for name in ("a", "b"):
+        clock = StoppedClock()
+        with begin(tmp_path / name, clock) as journal:
+            fill(journal, clock)
+            heads.append(journal.head)
+    assert heads[0] == heads[1]
+
+
+def test_a_good_journal_proves(path: Path) -> None:
+    clock = StoppedClock()
+    with begin(path, clock) as journal:
+        fill(journal, clock)
+        head = journal.head
+    report = verify_journal(path)
+    assert (report.faults, report.head, report.checkpoints, report.irreversible_done) == ([], head, 1, 1)
+    assert report.signed_through == report.entries - 2
+
+
+@pytest.mark.parametrize("statement", ["UPDATE entry SET action='x'", "DELETE FROM entry"])
+def test_rows_are_never_changed(path: Path, statement: str) -> None:
+    begin(path).close()
+    database = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        database.execute(statement)
+    database.close()
+
+
+def test_an_altered_entry_is_found(path: Path) -> None:
+    clock = StoppedClock()
+    with begin(path, clock) as journal:
+        fill(journal, clock)
+    database = sqlite3.connect(path)
+    database.execute("DROP TRIGGER entry_no_update")
+    database.execute("UPDATE entry SET details='{}' WHERE sequence=1")
+    database.commit()
+    database.close()
+    assert "entry 1 breaks the hash chain" in verify_journal(path).faults
+    with pytest.raises(JournalError, match="entry 1 breaks the hash chain"):
+        Journal.open(path, clock=clock)
+
+
+def test_a_removed_tail_of_signed_entries_is_found_by_its_signature(path: Path) -> None:
+    clock = StoppedClock()
+    with begin(path, clock) as journal:
+        fill(journal, clock)
+    entries = read_entries(path)
+    assert verify_entries(entries[:1] + entries[2:]).faults
+    other = key_from_seed(b"8", "campaign")
+    with begin(path.with_name("other"), StoppedClock()) as journal:
+        journal._key = other
+        journal.checkpoint("forged")
+    assert "not valid" in verify_journal(path.with_name("other")).faults[0]
+
+
+def test_an_escaping_exception_leaves_the_effect_in_doubt(path: Path) -> None:
+    with begin(path) as journal, pytest.raises(RuntimeError), journal.effect("00-DB", "rotate"):
+        raise RuntimeError("power cut")
+    with Journal.open(path, clock=StoppedClock()) as journal:
+        assert [entry.key for entry in journal.open_intents()] == ["rotate/00-DB"]
+        assert journal.done("rotate/00-DB") is None
+        with journal.effect("00-DB", "rotate") as effect:
+            assert effect.in_doubt
+            effect.done({"generation": 2})
+        assert journal.done("rotate/00-DB") == {"generation": 2}
+        assert journal.attempts("rotate/00-DB") == 1
+    assert verify_journal(path).holds
+
+
+def test_a_done_effect_is_refused_and_a_failed_one_may_be_retried(path: Path) -> None:
+    with begin(path) as journal:
+        with journal.effect("00-DB", "rotate") as effect:
+            effect.failed({"reason": "no answer"})
+        with journal.effect("00-DB", "rotate") as effect:
+            effect.done()
+        with pytest.raises(JournalError, match="already done"), journal.effect("00-DB", "rotate"):
+            raise AssertionError("the block must not run")
+        assert journal.attempts("rotate/00-DB") == 2
+
+
+def test_an_effect_has_exactly_one_outcome(path: Path) -> None:
+    with begin(path) as journal:
+        with journal.effect("a", "b") as effect:
+            effect.done()
+            with pytest.raises(JournalError, match="not open"):
+                effect.done()
+        with pytest.raises(JournalError, match="without an outcome"), journal.effect("a", "c"):
+            pass
+
+
+def test_a_second_writer_is_told_who_holds_the_folder(path: Path) -> None:
+    import os
+
+    with begin(path), pytest.raises(FolderInUseError, match=f"process {os.getpid()}"):
+        Journal.open(path, clock=StoppedClock())
+    Journal.open(path, clock=StoppedClock()).close()
+
+
+def test_a_full_disk_is_an_error_and_the_chain_stays_whole(path: Path) -> None:
+    with begin(path) as journal:
+        pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
+        journal._database.execute(f"PRAGMA max_page_count={pages + 1}")
+        journal.observe("a", "b")
+        with pytest.raises(JournalError, match="full"):
+            journal.observe("a", "b", {"text": "x" * 100_000})
+    report = verify_journal(path)
+    assert report.holds
+    with Journal.open(path, clock=StoppedClock()) as journal:
+        journal.observe("a", "after")
+    assert verify_journal(path).holds
+
+
+def test_create_refuses_a_folder_that_holds_a_run_and_open_one_that_does_not(path: Path) -> None:
+    with pytest.raises(JournalError, match="no journal"):
+        Journal.open(path, clock=StoppedClock())
+    path.touch()
+    with pytest.raises(JournalError, match="before its first entry"):
+        Journal.open(path, clock=StoppedClock())
+    begin(path).close()
+    with pytest.raises(JournalError, match="already holds a run"):
+        begin(path)
+
+
+def test_another_seed_cannot_resume(path: Path) -> None:
+    begin(path).close()
+    with pytest.raises(JournalError, match="same seed"):
+        Journal.open(path, clock=StoppedClock(), key=key_from_seed(b"8", "campaign"))
+
+
+def test_time_never_runs_backwards(path: Path) -> None:
+    clock = StoppedClock(10)
+    with begin(path, clock) as journal:
+        clock.now = 9
+        with pytest.raises(JournalError, match="before the last entry"):
+            journal.observe("a", "b")
+
+
+def test_floating_point_is_refused(path: Path) -> None:
+    with begin(path) as journal, pytest.raises(JournalError, match="floating point"):
+        journal.observe("a", "b", {"x": [1, 2.5]})  # type: ignore[list-item]
+
+
+def test_the_header_names_the_campaign(path: Path) -> None:
+    with begin(path) as journal:
+        assert journal.header["seed"] == 7
+        assert next(journal.entries(Kind.HEADER)).sequence == 0
