@@ -2,7 +2,7 @@
 
 Layout as in the ZigBee OTA cluster specification (15-0324-02, 11.4) and protocol facts 2.1: a little-endian
 header, optional fields by field-control bits, then sub-elements of tag (16 bits), length (32 bits) and data.
-`parse` keeps every octet, so `pack(parse(data)) == data` for anything it reads; `findings` says what is unusual
+`parse` keeps every octet: `pack(parse(data)) == data` for anything it reads. `findings` says what is unusual
 or wrong.
 """
 
@@ -69,8 +69,8 @@ class FieldControl(IntFlag):
 class OtaHeader:
     """Header of an OTA file.
 
-    `total_size` counts from the identifier, header included. `destination` is an EUI-64; hardware versions are
-    both given or both None. `extra` holds octets that the header length covers but no field explains.
+    `total_size` counts from the identifier, header included. `destination` is an EUI-64; hardware versions
+    are both given or both None. `extra` holds octets that the header length covers but no field explains.
     """
 
     manufacturer_code: int
