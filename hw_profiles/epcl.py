@@ -88,7 +88,7 @@ class Epcl:
         return tuple(entry for entry in self._of(provider) if entry.covers(products))
 
     def reachable(self, products: Sequence[Product], provider: str) -> tuple[Combination, ...]:
-        """Return the combinations of the same hardware and provider: those that firmware alone could reach."""
+        """Return the combinations of the same hardware and provider: those that firmware can reach."""
         return tuple(entry for entry in self._of(provider) if entry.has_models_of(products))
 
     def problems(self) -> Iterator[Problem]:

@@ -83,7 +83,7 @@ def distributor_id(mpan: str) -> int:
 
 
 def parse_eui64_text(text: str) -> int:
-    """Return an EUI-64 written the DCC way, `00-DB-12-34-56-78-90-A0`, as an integer; raises `ProfileError`."""
+    """Return an EUI-64 written as `00-DB-12-34-56-78-90-A0` as an integer; raises `ProfileError`."""
     if not _EUI64.fullmatch(text):
         raise ProfileError(
             f"EUI-64 {text!r}: expected eight two-digit octets joined by hyphens, as 00-DB-12-34-56-78-90-A0"
@@ -102,7 +102,7 @@ def install_code_crc(code: bytes) -> bytes:
 
 
 def parse_install_code(text: str) -> bytes:
-    """Return an install code with its CRC (8, 10, 14 or 18 octets) from hexadecimal; raises `ProfileError`."""
+    """Return an install code with its CRC, 8 to 18 octets, from hexadecimal; raises `ProfileError`."""
     compact = re.sub(r"[\s:-]", "", text)
     if not re.fullmatch(r"([0-9A-Fa-f]{2})+", compact):
         raise ProfileError(f"install code {text!r}: expected hexadecimal octets")
