@@ -49,7 +49,7 @@ class CcmKey:
         return self._encrypt(nonce, payload, aad)
 
     def decrypt(self, nonce: bytes, aad: bytes, payload: bytes) -> bytes:
-        """Return the plaintext of `payload` (ciphertext, MIC); raises `SecurityError` when the MIC is wrong."""
+        """Return the plaintext of `payload` (ciphertext, MIC); raises `SecurityError` when it is forged."""
         try:
             return self._decrypt(nonce, payload, aad)
         except (InvalidTag, ValueError) as error:
