@@ -67,7 +67,7 @@ def _annotations(kind: Any) -> dict[str, Any]:
 def _decode_record(kind: type[T], value: object, path: str) -> T:
     if not isinstance(value, dict):
         raise _wrong(path, "an object", value)
-    annotations = _annotations(kind)
+    annotations = _annotations(kind)  # type: ignore[arg-type]  # every class is hashable
     if unknown := sorted(set(value) - set(annotations)):
         raise ReportError(f"{path}.{unknown[0]}: unknown field; expected one of {', '.join(annotations)}")
     arguments = {}
@@ -122,7 +122,8 @@ def _decode_scalar(kind: type, value: Any, path: str) -> Any:
             raise _wrong(path, f"one of {choices}", value) from None
     if kind is float and type(value) is int and abs(value) < 2**53:
         return float(value)
-    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if type(value) is not kind or not finite:
         raise _wrong(path, _KIND_NAMES[kind], value)
     return value
 

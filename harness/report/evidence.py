@@ -1,0 +1,70 @@
+"""What lets a reader check the report: the signed files, the journal's head, the capture, and the full event log."""
+
+from __future__ import annotations
+
+from harness.report.markup import EMPTY, Html, element, join, text
+from harness.report.model import CampaignReport, ExchangedFile, TimelineEntry
+from harness.report.wording import moment, octets, subject_name
+
+
+def file_chain(report: CampaignReport) -> Html:
+    """Return the exchanged files in order, each with its sender and receiver."""
+    items = [_file(each) for each in report.files]
+    return element("ol", *items, class_="files") if items else EMPTY
+
+
+def _file(file: ExchangedFile) -> Html:
+    return element(
+        "li",
+        element(
+            "p",
+            element("strong", text(file.sender)),
+            text(" \u2192 "),
+            element("strong", text(file.receiver)),
+            class_="between",
+        ),
+        element("p", text(file.name), class_="name"),
+        element("p", text(file.outcome), class_="quiet") if file.outcome else EMPTY,
+        element("code", text(f"{file.sha256[:16]}\u2026"), title=f"sha256 {file.sha256}"),
+        class_="card",
+    )
+
+
+def evidence_box(report: CampaignReport) -> Html:
+    """Return the hashes and the command that checks them."""
+    entries = "entry" if report.journal_entries == 1 else "entries"
+    facts = [(f"Journal head, {report.journal_entries} {entries}", report.journal_head or "no journal")]
+    if report.capture is not None:
+        size = f"{report.capture.frames} frames, {octets(report.capture.octets)}"
+        facts.append((f"Capture, {size}", report.capture.sha256))
+    return element(
+        "div",
+        element(
+            "dl",
+            *(join(element("dt", text(k)), element("dd", element("code", text(v)))) for k, v in facts),
+        ),
+        element("p", text("Anyone with the run folder can check the chain, the signatures and this report:")),
+        element("pre", text("smets1 verify DIR")),
+        class_="card evidence",
+    )
+
+
+def event_log(report: CampaignReport) -> Html:
+    """Return the whole timeline as a table, folded."""
+    if not report.timeline:
+        return EMPTY
+    rows = [_event(report, entry) for entry in report.timeline]
+    table = element("table", element("tbody", *rows), class_="log")
+    summary = element("summary", text(f"{len(rows)} event{'' if len(rows) == 1 else 's'}"))
+    return element("details", summary, element("div", table, class_="scrolling"), class_="card")
+
+
+def _event(report: CampaignReport, entry: TimelineEntry) -> Html:
+    return element(
+        "tr",
+        element("td", text(moment(report, entry.at_us)), class_="when"),
+        element("td", text(subject_name(report, entry.subject))),
+        element("td", text(entry.phase), class_="quiet"),
+        element("td", text(entry.text)),
+        class_=entry.severity.value,
+    )

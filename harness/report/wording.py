@@ -1,0 +1,92 @@
+"""How a report says things: times, durations, sizes, and names of devices, in words a reader expects."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from harness.report.model import CampaignReport, DeviceReport, DeviceRole, Verdict
+
+MICROSECONDS = 1_000_000
+
+ROLE_NAMES = {
+    DeviceRole.COMMS_HUB: "Communications hub",
+    DeviceRole.ELECTRICITY_METER: "Electricity meter",
+    DeviceRole.GAS_METER: "Gas meter",
+    DeviceRole.IN_HOME_DISPLAY: "In-home display",
+    DeviceRole.CONSUMER_ACCESS_DEVICE: "Consumer access device",
+}
+
+VERDICTS = {
+    Verdict.COMMISSIONED: ("Commissioned", "Every meter is on its target firmware, configured and enrolled."),
+    Verdict.ELECTRICITY_ONLY: (
+        "Electricity only",
+        "The electricity meter is enrolled; the gas meter is not.",
+    ),
+    Verdict.NOT_MIGRATED: ("Not migrated", "The installation stays with its old head end."),
+    Verdict.PLANNED: ("Planned", "A rehearsal of the plan: nothing was changed on any device."),
+    Verdict.STOPPED: ("Stopped", "The campaign stopped before its end and can be resumed."),
+}
+
+
+def moment(report: CampaignReport, at_us: int | None) -> str:
+    """Return a virtual time as a UTC date and time, `1 Jan 2026 14:05:09`."""
+    if at_us is None:
+        return "not yet"
+    when = _datetime(report, at_us)
+    return f"{when.day} {when:%b %Y %H:%M:%S}"
+
+
+def day(report: CampaignReport, at_us: int) -> str:
+    """Return the day of a virtual time, `1 Jan`."""
+    when = _datetime(report, at_us)
+    return f"{when.day} {when:%b}"
+
+
+def clock(report: CampaignReport, at_us: int) -> str:
+    """Return the time of day of a virtual time, `14:05`, with seconds only when there are any."""
+    when = _datetime(report, at_us)
+    return f"{when:%H:%M:%S}" if when.second else f"{when:%H:%M}"
+
+
+def _datetime(report: CampaignReport, at_us: int) -> datetime:
+    return datetime.fromtimestamp(report.epoch_unix_seconds + at_us // MICROSECONDS, tz=UTC)
+
+
+def duration(microseconds: int) -> str:
+    """Return a duration in its two largest units: `2 d 4 h`, `3 h 12 min`, `42 s`, `7 ms`."""
+    seconds = microseconds // MICROSECONDS
+    if seconds < 1:
+        return f"{microseconds // 1000} ms"
+    parts = [
+        f"{amount} {unit}"
+        for amount, unit in (
+            (seconds // 86_400, "d"),
+            (seconds // 3_600 % 24, "h"),
+            (seconds // 60 % 60, "min"),
+            (seconds % 60, "s"),
+        )
+    ]
+    first = next(index for index, part in enumerate(parts) if not part.startswith("0 "))
+    return " ".join(part for part in parts[first : first + 2] if not part.startswith("0 "))
+
+
+def octets(count: int) -> str:
+    """Return a size: `812 B`, `239.9 kB`, `1.20 MB`."""
+    if count < 1_000:
+        return f"{count} B"
+    return f"{count / 1e3:.1f} kB" if count < 1_000_000 else f"{count / 1e6:.2f} MB"
+
+
+def device_name(device: DeviceReport) -> str:
+    """Return what a device is, in words."""
+    return ROLE_NAMES[device.role]
+
+
+def subject_name(report: CampaignReport, subject: str) -> str:
+    """Return the words for a subject: a device's kind for an EUI-64 of this home, else the party as it is named."""
+    kinds = [device.role for device in report.devices]
+    for device in report.devices:
+        if subject == device.eui64:
+            many = kinds.count(device.role) > 1
+            return f"{device_name(device)} {device.eui64[-5:]}" if many else device_name(device)
+    return subject or "Campaign"
