@@ -31,7 +31,7 @@ class ShortPaddedMmo(AesMmo):
 
 
 def integrity_code(image: bytes, offset: int, coverage: IntegrityCoverage) -> bytes:
-    """Return the integrity code of `image` whose tag 3 lies at `offset`, under one reading of its coverage."""
+    """Return the integrity code of `image`, whose tag 3 lies at `offset`, under one reading."""
     if coverage is IntegrityCoverage.WITH_TAG_HEADER:
         return AesMmo(image[: offset + _TAG_AND_LENGTH]).digest()
     if coverage is IntegrityCoverage.SHORT_PADDING:
