@@ -1,4 +1,4 @@
-"""What lets a reader check the report: the signed files, the journal's head, the capture, and the full event log."""
+"""What lets a reader check the report: signed files, the journal's head, the capture, and the event log."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`report.html`: one self-contained page that shows what a campaign did.
 
-It fetches nothing (and forbids itself to, by its content security policy), needs no script to be read, and depends on
-the report alone, so the same report gives the same page.
+It fetches nothing (and forbids itself to, by its content security policy), needs no script to be read, and
+depends on the report alone, so the same report gives the same page.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.report.markup import EMPTY, Html, element, join, text
 from harness.report.model import CampaignReport, DeviceReport, Severity, TransferReport, Verdict
 from harness.report.outcome import certificates, configuration, exceptions, obligations, versions
 from harness.report.picture import network_picture
-from harness.report.plots import transfer_plot
+from harness.report.plots import mark_class, transfer_plot
 from harness.report.timeline import timeline_picture
 from harness.report.wording import VERDICTS, device_name, duration, moment, octets, subject_name
 
@@ -204,7 +204,7 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
         ("Rate", f"{transfer.octets_per_second:.1f} B/s in {transfer.blocks} blocks"),
         (
             "Repeated",
-            ", ".join(f"{n} × {cause}" for cause, n in sorted(transfer.retries.items())) or "nothing",
+            ", ".join(f"{n} \u00d7 {cause}" for cause, n in sorted(transfer.retries.items())) or "nothing",
         ),
         ("Activated", moment(report, transfer.activation_actual_us)),
     ]
@@ -228,8 +228,6 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
 
 
 def _mark_key(kind: str) -> Html:
-    from harness.report.plots import mark_class
-
     return element("span", text(kind), class_=f"key mark-{mark_class(kind)}")
 
 

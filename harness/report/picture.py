@@ -1,4 +1,4 @@
-"""The home area network as a picture: devices where they stand, the links between them, versions before and after."""
+"""The home area network as a picture: devices where they stand, their links, versions before and after."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from harness.report.wording import device_name
 
 WIDTH, HEIGHT = 560.0, 470.0
 _RADIUS = 31.0
-_BOX = (168.0, 140.0)
+_BOX = (186.0, 156.0)
 """Room a device needs with its three lines of words, in picture units."""
 _STRONG_LQI, _FAIR_LQI = 170, 100
 
 _ICONS = {
     DeviceRole.COMMS_HUB: "M12 12v9M8 21h8M8.3 9.6a5.2 5.2 0 0 1 7.4 0M5 6.3a9.8 9.8 0 0 1 14 0",
     DeviceRole.ELECTRICITY_METER: "M13 2.5 5.5 13.5h5.5l-1 8 8-12h-6z",
-    DeviceRole.GAS_METER: "M12 2.8c.8 4 5.2 5.6 5.2 11a5.2 5.2 0 0 1-10.4 0c0-2.2 1-3.6 2-4.6.3 1.7 1.1 2.6 2 2.8"
-    "-.6-3.2-.3-6.6 1.2-9.2z",
+    DeviceRole.GAS_METER: "M12 2.8c.8 4 5.2 5.6 5.2 11a5.2 5.2 0 0 1-10.4 0c0-2.2 1-3.6 2-4.6"
+    ".3 1.7 1.1 2.6 2 2.8-.6-3.2-.3-6.6 1.2-9.2z",
     DeviceRole.IN_HOME_DISPLAY: "M3.5 4.5h17v12h-17zM8.5 20.5h7M12 16.5v4M7 13l3-3.5 3 2 4-4.5",
     DeviceRole.CONSUMER_ACCESS_DEVICE: "M9 3v5M15 3v5M6.5 8h11v3.5a5.5 5.5 0 0 1-11 0zM12 17v4.5",
 }
@@ -35,13 +35,15 @@ class Point(NamedTuple):
 def network_picture(report: CampaignReport) -> Html:
     """Return the inline SVG of the home area network."""
     places = arrange(report.devices)
+    pairs = _pairs(report.devices)
     title = f"Home area network of {len(report.devices)} devices"
     return element(
         "svg",
         element("title", text(title)),
         _ground(),
-        *(_link(report, pair, places) for pair in _pairs(report.devices)),
+        *(_link(report, pair, places) for pair in pairs),
         *(_device(device, places[device.eui64]) for device in report.devices),
+        *(_quality_label(pair, places) for pair in pairs),
         viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
         class_="network",
         role="img",
@@ -50,9 +52,9 @@ def network_picture(report: CampaignReport) -> Html:
 
 
 def arrange(devices: tuple[DeviceReport, ...]) -> dict[str, Point]:
-    """Return where each device goes: positions in metres scaled to the picture, nudged apart so that words fit."""
+    """Return where each device goes: metres scaled to the picture, nudged apart so that words fit."""
     points = _scaled([device.position_m for device in devices])
-    for _ in range(120):
+    for _ in range(160):
         points = [_kept_inside(point) for point in _pushed_apart(points)]
     return {device.eui64: point for device, point in zip(devices, points, strict=True)}
 
@@ -63,7 +65,7 @@ def _scaled(positions: list[tuple[float, float]]) -> list[Point]:
         xs = [math.cos(2 * math.pi * index / len(positions)) for index in range(len(positions))]
         ys = [math.sin(2 * math.pi * index / len(positions)) for index in range(len(positions))]
     return [
-        Point(_stretch(x, xs, WIDTH, 90), _stretch(y, ys, HEIGHT, 70)) for x, y in zip(xs, ys, strict=True)
+        Point(_stretch(x, xs, WIDTH, 84), _stretch(y, ys, HEIGHT, 50)) for x, y in zip(xs, ys, strict=True)
     ]
 
 
@@ -116,6 +118,11 @@ class _Pair(NamedTuple):
     """(who reports, LQI)."""
     parental: bool
 
+    @property
+    def quality(self) -> int | None:
+        """The lower LQI of the two ends, None when neither reports one."""
+        return min((lqi for _, lqi in self.heard), default=None)
+
 
 def _pairs(devices: tuple[DeviceReport, ...]) -> list[_Pair]:
     heard: dict[tuple[str, str], list[tuple[str, int]]] = {}
@@ -141,7 +148,7 @@ def _ordered(a: str, b: str) -> tuple[str, str]:
 def _link(report: CampaignReport, pair: _Pair, places: dict[str, Point]) -> Html:
     a, b = places[pair.first], places[pair.second]
     names = {device.eui64: device_name(device) for device in report.devices}
-    quality = min((lqi for _, lqi in pair.heard), default=None)
+    quality = pair.quality
     tip = f"{names[pair.first]} - {names[pair.second]}" + (", parent and child" if pair.parental else "")
     tip += "".join(f"; {names[who]} hears LQI {lqi}" for who, lqi in pair.heard)
     kind = "parental" if pair.parental else "sibling"
@@ -149,7 +156,6 @@ def _link(report: CampaignReport, pair: _Pair, places: dict[str, Point]) -> Html
         "g",
         element("title", text(tip)),
         element("line", x1=a.x, y1=a.y, x2=b.x, y2=b.y, stroke_width=_line_width(quality)),
-        _quality_label(a, b, quality),
         class_=f"link {kind} {_quality_name(quality)}",
     )
 
@@ -164,14 +170,30 @@ def _quality_name(quality: int | None) -> str:
     return "strong" if quality >= _STRONG_LQI else "fair" if quality >= _FAIR_LQI else "weak"
 
 
-def _quality_label(a: Point, b: Point, quality: int | None) -> Html:
-    if quality is None:
+def _quality_label(pair: _Pair, places: dict[str, Point]) -> Html:
+    if pair.quality is None:
         return EMPTY
-    x, y = (a.x + b.x) / 2, (a.y + b.y) / 2
-    return join(
-        element("rect", x=x - 19, y=y - 10, width=38, height=20, rx=10, class_="pill"),
-        element("text", text(quality), x=x, y=y + 4, text_anchor="middle"),
+    x, y = _free_place(places[pair.first], places[pair.second], list(places.values()))
+    return element(
+        "g",
+        element("rect", x=x - 19, y=y - 10, width=38, height=20, rx=10),
+        element("text", text(pair.quality), x=x, y=y + 4, text_anchor="middle"),
+        class_="quality",
     )
+
+
+def _free_place(a: Point, b: Point, devices: list[Point]) -> Point:
+    """Return the place nearest the middle of a line where a number covers no device and none of its words."""
+    shares = [0.5, *(0.5 + sign * step / 25 for step in range(1, 8) for sign in (1, -1))]
+    places = [Point(a.x + share * (b.x - a.x), a.y + share * (b.y - a.y)) for share in shares]
+    return min(places, key=lambda place: sum(_covered(place, device) for device in devices))
+
+
+def _covered(place: Point, device: Point) -> float:
+    """How deep a number at `place` would reach into a device's circle or words, in picture units."""
+    words = min(96 - abs(place.x - device.x), 41 - abs(place.y - device.y - 65))
+    circle = _RADIUS + 26 - math.dist(place, device)
+    return max(words, circle, 0.0)
 
 
 def _device(device: DeviceReport, place: Point) -> Html:

@@ -1,4 +1,4 @@
-"""Transfer plots: octets held against virtual time, with waits, retries, reboots and the activation marked."""
+"""Transfer plots: octets held against virtual time, with waits, retries, reboots and activation marked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from harness.report.model import CampaignReport, TransferMark, TransferReport
 from harness.report.wording import clock, day, duration, moment, octets
 
 WIDTH, HEIGHT = 520.0, 210.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 14.0, 14.0, 26.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 14.0, 14.0, 26.0
 _MAX_POINTS = 400
 _TICK_STEPS_S = (
     1,

@@ -1,7 +1,7 @@
-"""The timeline: phases as bars in one lane for the campaign and one for each device and party, events as marks.
+"""The timeline: phases as bars in a lane for the campaign and for each device and party, events as marks.
 
-A campaign spends days moving octets and minutes doing everything else, so the time axis is stretched where phases
-begin and end; the ticks under it carry true times.
+A campaign spends days moving octets and minutes doing everything else, so the time axis is stretched where
+phases begin and end; the ticks under it carry true times.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from harness.report.wording import clock, day, duration, moment, subject_name
 
 WIDTH = 1040.0
 _LANE, _BAR, _TOP, _FOOT = 58.0, 24.0, 8.0, 34.0
-_LINEAR_SHARE = 0.45
-"""How much of the width follows true time; the rest goes to the stretches between phase boundaries, evenly."""
+_LINEAR_SHARE = 0.28
+"""How much of the width follows true time; the rest goes evenly to the stretches between phase boundaries."""
 _TICK_ROOM = 74.0
 _STEPS_S = (86_400, 43_200, 21_600, 10_800, 3_600, 1_800, 600, 60, 10, 1)
-_CHARACTER = 6.6
+_CHARACTER = 6.5
 
 
 class TimeAxis:

@@ -83,7 +83,7 @@ def device_name(device: DeviceReport) -> str:
 
 
 def subject_name(report: CampaignReport, subject: str) -> str:
-    """Return the words for a subject: a device's kind for an EUI-64 of this home, else the party as it is named."""
+    """Return the words for a subject: the kind of a device of this home, else the party as it is named."""
     kinds = [device.role for device in report.devices]
     for device in report.devices:
         if subject == device.eui64:
