@@ -6,8 +6,8 @@ from __future__ import annotations
 class HarnessError(Exception):
     """Base of every error the harness raises on purpose; one line that says what, where and what to do.
 
-    `exit_status` is what the command ends with when the error reaches it: 2 bad input, 3 the environment,
-    4 the installation or the regime said no, 5 evidence that does not hold.
+    `exit_status` is what the command ends with when the error reaches it: 1 the installation, the regime or the
+    evidence said no, 2 bad input, 3 the environment.
     """
 
     exit_status = 2
@@ -36,7 +36,7 @@ class CertificateError(HarnessError):
 class FileRejectedError(HarnessError):
     """An exchanged file that its receiver refuses; `code` is the validation code of the refusal."""
 
-    exit_status = 4
+    exit_status = 1
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -46,16 +46,16 @@ class FileRejectedError(HarnessError):
 class UnreachableError(HarnessError):
     """A device or hub that gave no answer over the WAN link; raised by the callables passed in."""
 
-    exit_status = 4
+    exit_status = 1
 
 
 class RegimeError(HarnessError):
     """A step the enrolment regime forbids: an illegal transition, or a party acting outside its control."""
 
-    exit_status = 4
+    exit_status = 1
 
 
 class VerificationError(HarnessError):
     """A run folder whose evidence does not hold together."""
 
-    exit_status = 5
+    exit_status = 1

@@ -1,4 +1,4 @@
-"""HTML and SVG fragments that cannot be confused with text: all that is not `Html` goes through `text` first."""
+"""HTML and SVG fragments that cannot be confused with text: other values go through `text` first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def join(*fragments: Html) -> Html:
 
 
 def element(name: str, *children: Html, **attributes: object) -> Html:
-    """Return one element; `class_` means `class`, other underscores are hyphens, None leaves an attribute out."""
+    """Return one element; `class_` means `class`, other underscores are hyphens, None is left out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{text(_number(value))}"'
         for key, value in attributes.items()

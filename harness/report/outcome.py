@@ -27,6 +27,7 @@ _STEP_SIGNS = {
     StepResult.FAILED: "\u2717",
     StepResult.PENDING: "\u2026",
 }
+_STEP_WORDS = {StepResult.ALREADY: "already so", StepResult.PENDING: "not reached"}
 
 
 def versions(report: CampaignReport) -> Html:
@@ -83,7 +84,7 @@ def _step(step: ConfigurationResult) -> Html:
         element(
             "div",
             element("strong", text(step.step)),
-            element("small", text(f"{step.action}, {step.result.value}")),
+            element("small", text(f"{step.action}, {_STEP_WORDS.get(step.result, step.result.value)}")),
             element("span", text(step.detail)) if step.detail else EMPTY,
         ),
         class_=step.result.value,

@@ -90,3 +90,9 @@ def subject_name(report: CampaignReport, subject: str) -> str:
             many = kinds.count(device.role) > 1
             return f"{device_name(device)} {device.eui64[-5:]}" if many else device_name(device)
     return subject or "Campaign"
+
+
+def network_clock(at_us: int) -> str:
+    """Return a virtual time since the start in fixed columns: `2d 03:14:05`."""
+    seconds = at_us // MICROSECONDS
+    return f"{seconds // 86_400}d {seconds // 3_600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
