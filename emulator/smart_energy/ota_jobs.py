@@ -81,7 +81,7 @@ def largest_block(
 ) -> int:
     """Return how many data octets of an Image Block Response fit one 127-octet PSDU (protocol facts 4.6).
 
-    `relays` counts the hops of a source route, 0 for none; `nwk_ieee_addresses` the EUI-64s in the NWK header.
+    `relays` counts the hops of a source route, 0 for none; `nwk_ieee_addresses` EUI-64s in the NWK header.
     """
     room = 82 - 17 - 8 * nwk_ieee_addresses
     if relays:

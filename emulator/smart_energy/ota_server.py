@@ -87,7 +87,7 @@ class OtaServer:
         self.config = config or OtaServerConfig()
         self.jobs: dict[int, Job] = {}
         self._scope = scope
-        self._images: dict[ImageKey, StoredImage] = {}
+        self.images: dict[ImageKey, StoredImage] = {}
         self._devices: dict[int, OtaDeviceConfig] = {}
         self._sessions: dict[int, _Session] = {}
         self._default_device = OtaDeviceConfig()
@@ -98,11 +98,11 @@ class OtaServer:
         """Keep an image; one with the same key is replaced. Raises `EmulatorError` for an empty one."""
         if not image.data:
             raise EmulatorError(f"OTA image {image.key}: no octets, expected an OTA file")
-        self._images[image.key] = image
+        self.images[image.key] = image
 
     def discard_image(self, key: ImageKey) -> Effects:
         """Forget an image; unfinished jobs for it are withdrawn."""
-        self._images.pop(key, None)
+        self.images.pop(key, None)
         effects: Effects = []
         for job in list(self.jobs.values()):
             if job.key == key and job.state in {JobState.SCHEDULED, JobState.TRANSFERRING}:
@@ -121,7 +121,7 @@ class OtaServer:
 
         The same order again leaves progress as it is. Raises `EmulatorError` when the image is not stored.
         """
-        if key not in self._images:
+        if key not in self.images:
             raise EmulatorError(f"OTA image {key} is not stored; store it before authorising {device:016X}")
         job = self.jobs.get(device)
         if job is not None and job.key == key and not job.state.is_over:
@@ -236,7 +236,7 @@ class OtaServer:
         if running.version == job.key.version and reply is OtaCommand.QUERY_NEXT_IMAGE_RESPONSE:
             detail = "the device reports the new version"
             return [*self._finish(job, JobState.ACTIVATED, Outcome.ACTIVATION_SUCCESS, detail), refusal]
-        image = self._images.get(job.key)
+        image = self.images.get(job.key)
         if image is None:
             return [refusal]
         if not image.fits_hardware(hardware):
@@ -281,7 +281,7 @@ class OtaServer:
         job = self.jobs.get(device)
         if job is None or job.key != key:
             return [DefaultResponse(command, ZclStatus.NO_IMAGE_AVAILABLE)]
-        image = self._images.get(key)
+        image = self.images.get(key)
         if job.state.is_over or image is None:
             return [ServerReply(_BLOCK_RESPONSE, _ABORT)]
         limits = self._devices.get(device, self._default_device)
@@ -396,7 +396,7 @@ class OtaServer:
         if job.state in {JobState.SCHEDULED, JobState.TRANSFERRING, JobState.FAILED}:
             detail = "the device verified the image"
             effects.append(JobOutcome(job.device, job.key, Outcome.FILE_TRANSFER_SUCCESS, detail))
-        image = self._images.get(job.key)
+        image = self.images.get(job.key)
         job.offset = len(image.data) if image is not None else job.offset
         if job.state is not JobState.ACTIVATED:
             held = job.activation.kind is ActivationKind.HOLD
