@@ -1,0 +1,125 @@
+"""The enrolment of one installation as a table (fact sheet 7.1): `(state, event) -> state`.
+
+The journal keeps the transitions; a resumed campaign replays them and stands where it stood.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from harness.errors import RegimeError
+
+
+class State(StrEnum):
+    """Where the enrolment of an installation stands."""
+
+    DISCOVERED = "discovered"
+    ACTIVE = "active"
+    DORMANT = "dormant"
+    INELIGIBLE = "ineligible"
+    FIRMWARE_SCHEDULED = "firmware-schedule-notified"
+    FIRMWARE_FAILED = "firmware-failed"
+    ELIGIBLE = "eligible"
+    MIGRATION_SCHEDULED = "migration-schedule-notified"
+    AUTHORISED = "authorised"
+    COMMON_FILE_SENT = "common-file-sent"
+    COMMON_VALIDATED = "common-validated"
+    COMMON_REJECTED = "common-rejected"
+    GROUP_FILES_RECEIVED = "group-files-received"
+    VIABLE = "viable"
+    NOT_VIABLE = "not-viable"
+    CUT_OVER = "cut-over"
+    KEYS_ROTATED = "keys-rotated"
+    COMMISSIONING = "commissioning"
+    COMMISSIONED = "commissioned"
+    ELECTRICITY_ONLY = "electricity-only"
+    EXCLUSION_REVIEW = "exclusion-review"
+    EXCLUDED = "excluded"
+
+
+class Event(StrEnum):
+    """What moves an enrolment on."""
+
+    CLASSIFIED_ACTIVE = "classified-active"
+    CLASSIFIED_DORMANT = "classified-dormant"
+    COMBINATION_LISTED = "combination-listed"
+    COMBINATION_UNLISTED = "combination-unlisted"
+    FIRMWARE_NOTIFIED = "firmware-notified"
+    FIRMWARE_DONE = "firmware-done"
+    FIRMWARE_NOT_DONE = "firmware-not-done"
+    MIGRATION_NOTIFIED = "migration-notified"
+    AUTHORISATION_RECEIVED = "authorisation-received"
+    COMMON_FILE_ISSUED = "common-file-issued"
+    VALIDATION_PASSED = "validation-passed"
+    VALIDATION_FAILED = "validation-failed"
+    GROUP_FILES_COMPLETE = "group-files-complete"
+    TESTS_PASSED = "tests-passed"
+    TESTS_FAILED = "tests-failed"
+    CONTROL_TRANSFERRED = "control-transferred"
+    ROTATION_COMPLETE = "rotation-complete"
+    COMMISSIONING_REQUESTED = "commissioning-requested"
+    ALL_COMMISSIONED = "all-commissioned"
+    GAS_EXCLUDED = "gas-excluded"
+    RETRY = "retry"
+    TOO_MANY_ATTEMPTS = "too-many-attempts"
+    EXCLUDE = "exclude"
+
+
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.DISCOVERED, Event.CLASSIFIED_ACTIVE): State.ACTIVE,
+    (State.DISCOVERED, Event.CLASSIFIED_DORMANT): State.DORMANT,
+    (State.ACTIVE, Event.COMBINATION_LISTED): State.ELIGIBLE,
+    (State.ACTIVE, Event.COMBINATION_UNLISTED): State.INELIGIBLE,
+    (State.DORMANT, Event.COMBINATION_LISTED): State.ELIGIBLE,
+    (State.DORMANT, Event.COMBINATION_UNLISTED): State.INELIGIBLE,
+    (State.INELIGIBLE, Event.FIRMWARE_NOTIFIED): State.FIRMWARE_SCHEDULED,
+    (State.INELIGIBLE, Event.COMBINATION_LISTED): State.ELIGIBLE,
+    (State.INELIGIBLE, Event.EXCLUDE): State.EXCLUDED,
+    (State.FIRMWARE_SCHEDULED, Event.FIRMWARE_DONE): State.ELIGIBLE,
+    (State.FIRMWARE_SCHEDULED, Event.FIRMWARE_NOT_DONE): State.FIRMWARE_FAILED,
+    (State.FIRMWARE_FAILED, Event.RETRY): State.INELIGIBLE,
+    (State.FIRMWARE_FAILED, Event.EXCLUDE): State.EXCLUDED,
+    (State.ELIGIBLE, Event.MIGRATION_NOTIFIED): State.MIGRATION_SCHEDULED,
+    (State.MIGRATION_SCHEDULED, Event.AUTHORISATION_RECEIVED): State.AUTHORISED,
+    (State.AUTHORISED, Event.COMMON_FILE_ISSUED): State.COMMON_FILE_SENT,
+    (State.COMMON_FILE_SENT, Event.VALIDATION_PASSED): State.COMMON_VALIDATED,
+    (State.COMMON_FILE_SENT, Event.VALIDATION_FAILED): State.COMMON_REJECTED,
+    (State.COMMON_VALIDATED, Event.GROUP_FILES_COMPLETE): State.GROUP_FILES_RECEIVED,
+    (State.GROUP_FILES_RECEIVED, Event.TESTS_PASSED): State.VIABLE,
+    (State.GROUP_FILES_RECEIVED, Event.TESTS_FAILED): State.NOT_VIABLE,
+    (State.VIABLE, Event.CONTROL_TRANSFERRED): State.CUT_OVER,
+    # From here an enrolment only goes forward: the old head end has let go.
+    (State.CUT_OVER, Event.ROTATION_COMPLETE): State.KEYS_ROTATED,
+    (State.KEYS_ROTATED, Event.COMMISSIONING_REQUESTED): State.COMMISSIONING,
+    (State.COMMISSIONING, Event.ALL_COMMISSIONED): State.COMMISSIONED,
+    (State.COMMISSIONING, Event.GAS_EXCLUDED): State.ELECTRICITY_ONLY,
+    (State.COMMON_REJECTED, Event.RETRY): State.ELIGIBLE,
+    (State.COMMON_REJECTED, Event.TOO_MANY_ATTEMPTS): State.EXCLUSION_REVIEW,
+    (State.COMMON_REJECTED, Event.EXCLUDE): State.EXCLUDED,
+    (State.NOT_VIABLE, Event.RETRY): State.ELIGIBLE,
+    (State.NOT_VIABLE, Event.TOO_MANY_ATTEMPTS): State.EXCLUSION_REVIEW,
+    (State.NOT_VIABLE, Event.EXCLUDE): State.EXCLUDED,
+    (State.EXCLUSION_REVIEW, Event.RETRY): State.ELIGIBLE,
+    (State.EXCLUSION_REVIEW, Event.EXCLUDE): State.EXCLUDED,
+}
+
+RESTING = (
+    State.INELIGIBLE,
+    State.FIRMWARE_FAILED,
+    State.COMMON_REJECTED,
+    State.NOT_VIABLE,
+    State.COMMISSIONED,
+    State.ELECTRICITY_ONLY,
+    State.EXCLUSION_REVIEW,
+    State.EXCLUDED,
+)
+"""States in which an enrolment stops of itself; a new run may retry some of them."""
+
+
+def advance(state: State, event: Event) -> State:
+    """Return the state that follows; raises `RegimeError` for an event that has no place there."""
+    following = TRANSITIONS.get((state, event))
+    if following is None:
+        allowed = ", ".join(str(item) for origin, item in TRANSITIONS if origin is state) or "none"
+        raise RegimeError(f"enrolment in state {state}: event {event} is not allowed; allowed: {allowed}")
+    return following
