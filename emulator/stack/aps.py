@@ -1,0 +1,503 @@
+"""The APS sublayer: addressed data with acknowledgements, duplicates, fragments and link-key security.
+
+Source: ZigBee PRO 2.2.8 and 4.4, as restated in the fact sheet (protocol 4.5-4.6). The layer stands on an `Nwk` and
+reports to an `ApsUser`; what key management commands mean is decided above, by the joiner and the trust centre.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from emulator.clock.kernel import Scope, Timer
+from emulator.crypto.ccm import CcmKey
+from emulator.errors import FrameError, SecurityError
+from emulator.stack.aps_commands import ApsCommand, decode_command
+from emulator.stack.aps_duplicates import DuplicateTable
+from emulator.stack.aps_frames import (
+    ACK_REQUEST,
+    DATA_HEADER_OCTETS,
+    DELIVERY_BROADCAST,
+    DELIVERY_MASK,
+    EXTENDED,
+    EXTENDED_HEADER_OCTETS,
+    FRAME_ACK,
+    FRAME_COMMAND,
+    FRAME_TYPE_MASK,
+    NOT_FRAGMENT,
+    SECURED,
+    ApsHeader,
+    decode_header,
+    encode_ack_header,
+    encode_command_header,
+    encode_data_header,
+)
+from emulator.stack.aps_security import (
+    KEY_DATA,
+    KEY_LOAD,
+    KEY_TRANSPORT,
+    SECURITY_OCTETS,
+    decode_aux,
+    seal,
+    seal_extended,
+    unseal,
+)
+from emulator.stack.fragmentation import INTERFRAME_DELAY_US, Fragment, FragmentSender, Reassembler
+from emulator.stack.key_table import KeyTable, LinkKey
+from emulator.stack.primitives import (
+    ApsdeIndication,
+    ApsdeRequest,
+    Confirm,
+    NldeIndication,
+    Security,
+    Status,
+)
+
+MAX_FRAME_RETRIES = 3
+"""apscMaxFrameRetries."""
+ACK_WAIT_US = 1_600_000
+"""apscAckWaitDuration."""
+SLEEPY_ACK_WAIT_US = 7_680_000 + ACK_WAIT_US
+"""For a destination that sleeps: its parent may hold the frame for 7.68 s."""
+MAX_NSDU_OCTETS = 127 - 2 - 9 - 8 - 14 - 4
+"""PSDU less FCS, MAC header, NWK header, NWK auxiliary header and MIC: 90 octets."""
+FIRST_BROADCAST = 0xFFF8
+
+
+class NwkData(Protocol):
+    """What APS needs of the network layer."""
+
+    eui64: int
+
+    @property
+    def short_address(self) -> int:
+        """Return the own short address."""
+
+    def data(
+        self,
+        destination: int,
+        nsdu: bytes,
+        confirm: Confirm | None = None,
+        *,
+        secure: bool = True,
+        radius: int = 30,
+    ) -> None:
+        """Send an NSDU (NLDE-DATA.request)."""
+
+    def eui64_of(self, short: int) -> int | None:
+        """Return the EUI-64 behind a short address, when known."""
+
+    def learn(self, eui64: int, short: int) -> None:
+        """Note which short address an EUI-64 has."""
+
+
+class ApsCommandIndication(NamedTuple):
+    """An APS command that arrived. `key` protected it, as `key_id` says; both are None when only NWK security did.
+
+    `nwk_secured` is False for the frames a device gets before it holds the network key.
+    """
+
+    source: int
+    source_eui64: int | None
+    command: ApsCommand
+    key: LinkKey | None
+    key_id: int | None
+    nwk_secured: bool
+
+
+class ApsUser(Protocol):
+    """Who APS reports to: the node."""
+
+    def aps_data(self, indication: ApsdeIndication) -> None:
+        """Take an ASDU."""
+
+    def aps_command(self, indication: ApsCommandIndication) -> None:
+        """Take a key or device management command."""
+
+    def aps_security_failure(self, source: int, reason: str) -> None:
+        """Learn that a frame failed APS security."""
+
+    def aps_answer_expected(self, wait_us: int) -> None:
+        """Learn that something is on its way here: a sleepy device polls for it."""
+
+
+class _Pending:
+    """A frame that waits for its acknowledgement."""
+
+    __slots__ = ("confirm", "counter", "key", "request", "sender", "timer", "tries")
+
+    def __init__(
+        self,
+        request: ApsdeRequest,
+        counter: int,
+        key: LinkKey | None,
+        confirm: Confirm | None,
+        sender: FragmentSender | None,
+    ) -> None:
+        self.request = request
+        self.counter = counter
+        self.key = key
+        self.confirm = confirm
+        self.sender = sender
+        self.tries = 0
+        self.timer: Timer | None = None
+
+
+class Aps:
+    """The APS data and security services of one node."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        nwk: NwkData,
+        keys: KeyTable,
+        user: ApsUser,
+        *,
+        max_incoming_transfer: int = 128,
+        own_poll_us: int = 0,
+    ) -> None:
+        """`own_poll_us` is how long an acknowledgement may wait at this node's parent; 0 when it never sleeps."""
+        self._scope = scope
+        self._nwk = nwk
+        self._keys = keys
+        self._user = user
+        self._counter = scope.random.randrange(256)
+        self._pending: dict[int, _Pending] = {}
+        self._ack_wait_us = ACK_WAIT_US + own_poll_us
+        slowest_us = SLEEPY_ACK_WAIT_US if own_poll_us else ACK_WAIT_US
+        self._duplicates = DuplicateTable((MAX_FRAME_RETRIES + 1) * slowest_us)
+        self._reassembler = Reassembler(max_incoming_transfer, (MAX_FRAME_RETRIES + 1) * slowest_us)
+        self.sleepy: set[int] = set()
+        """Short addresses known to sleep."""
+        self.joining_key: LinkKey | None = None
+        """The preconfigured key, while this node joins and the trust centre has no entry in the key table yet."""
+
+    # ---- sending
+
+    def data(self, request: ApsdeRequest, confirm: Confirm | None = None) -> None:
+        """APSDE-DATA.request; see `Node.send`."""
+        destination, endpoint, profile, cluster, source_endpoint, asdu, ack, secure, radius = request
+        if destination >= FIRST_BROADCAST:
+            self._broadcast(request, confirm)
+            return
+        if destination == self._nwk.short_address:
+            self._scope.call_later(0, self._loop_back, request, confirm)
+            return
+        key = None
+        if secure:
+            key = self._keys.get(self._nwk.eui64_of(destination))
+            if key is None:
+                self._refuse(confirm, Status.APS_SECURITY_FAIL)
+                return
+        limit = MAX_NSDU_OCTETS - DATA_HEADER_OCTETS - (0 if key is None else SECURITY_OCTETS)
+        if ack or len(asdu) > limit:
+            self._data_with_ack(request, confirm, key, limit)
+            return
+        self._counter = counter = (self._counter + 1) & 0xFF
+        if key is None:
+            header = encode_data_header(0, endpoint, cluster, profile, source_endpoint, counter)
+            self._nwk.data(destination, header + asdu, confirm, radius=radius)
+            return
+        header = encode_data_header(SECURED, endpoint, cluster, profile, source_endpoint, counter)
+        frame = seal(key.cipher, KEY_DATA, key.take_counter(), self._nwk.eui64, header, asdu)
+        self._nwk.data(destination, frame, confirm, radius=radius)
+
+    def command(
+        self,
+        destination: int,
+        command: ApsCommand,
+        *,
+        key: LinkKey | None = None,
+        key_id: int = KEY_DATA,
+        nwk_secure: bool = True,
+        confirm: Confirm | None = None,
+    ) -> None:
+        """Send an APS command, protected by `key` (or the key derived from it that `key_id` names) when given."""
+        self._nwk.data(
+            destination, self.command_frame(command, key=key, key_id=key_id), confirm, secure=nwk_secure
+        )
+
+    def command_frame(self, command: ApsCommand, *, key: LinkKey | None, key_id: int = KEY_DATA) -> bytes:
+        """Return a complete APS command frame; secured ones carry the extended nonce, as seen in captures."""
+        self._counter = (self._counter + 1) & 0xFF
+        header = encode_command_header(self._counter, secured=key is not None)
+        if key is None:
+            return header + command.encode()
+        return seal_extended(
+            _cipher(key, key_id), key_id, key.take_counter(), self._nwk.eui64, header, command.encode()
+        )
+
+    def forward(self, destination: int, frame: bytes) -> None:
+        """Hand a tunnelled frame to the child it is for, which holds no network key yet (4.6.3.7)."""
+        self._nwk.data(destination, frame, None, secure=False)
+
+    def abandon(self) -> None:
+        """Give up everything under way: the network is gone."""
+        pending = list(self._pending.values())
+        self._pending.clear()
+        for entry in pending:
+            self._scope.cancel(entry.timer)
+            if entry.confirm is not None:
+                entry.confirm(Status.NWK_INVALID_REQUEST)
+
+    def _refuse(self, confirm: Confirm | None, status: Status) -> None:
+        """Confirm later: a caller never hears of a request before it returns."""
+        if confirm is not None:
+            self._scope.call_later(0, confirm, status)
+
+    def _broadcast(self, request: ApsdeRequest, confirm: Confirm | None) -> None:
+        if request.secure:
+            self._refuse(confirm, Status.APS_SECURITY_FAIL)
+        elif len(request.asdu) > MAX_NSDU_OCTETS - DATA_HEADER_OCTETS:
+            self._refuse(confirm, Status.APS_ASDU_TOO_LONG)
+        else:
+            self._counter = (self._counter + 1) & 0xFF
+            header = encode_data_header(
+                DELIVERY_BROADCAST,
+                request.destination_endpoint,
+                request.cluster,
+                request.profile,
+                request.source_endpoint,
+                self._counter,
+            )
+            self._nwk.data(request.destination, header + request.asdu, confirm, radius=request.radius)
+
+    def _loop_back(self, request: ApsdeRequest, confirm: Confirm | None) -> None:
+        self._counter = (self._counter + 1) & 0xFF
+        self._user.aps_data(
+            ApsdeIndication(
+                source=request.destination,
+                source_eui64=self._nwk.eui64,
+                destination=request.destination,
+                destination_endpoint=request.destination_endpoint,
+                profile=request.profile,
+                cluster=request.cluster,
+                source_endpoint=request.source_endpoint,
+                asdu=request.asdu,
+                security=Security.APS if request.secure else Security.NWK,
+                lqi=255,
+                aps_counter=self._counter,
+            )
+        )
+        if confirm is not None:
+            confirm(Status.SUCCESS)
+
+    def _data_with_ack(
+        self, request: ApsdeRequest, confirm: Confirm | None, key: LinkKey | None, limit: int
+    ) -> None:
+        sender = None
+        if len(request.asdu) > limit:
+            try:
+                sender = FragmentSender(request.asdu, limit - EXTENDED_HEADER_OCTETS)
+            except ValueError:
+                self._refuse(confirm, Status.APS_ASDU_TOO_LONG)
+                return
+        if not self._advance_counter(request.destination):
+            self._refuse(confirm, Status.TRANSACTION_OVERFLOW)
+            return
+        pending = _Pending(request, self._counter, key, confirm, sender)
+        self._pending[request.destination << 8 | self._counter] = pending
+        self._transmit(pending)
+
+    def _advance_counter(self, destination: int) -> bool:
+        """Take the next counter that no frame to `destination` still waits under."""
+        for step in range(1, 257):
+            counter = (self._counter + step) & 0xFF
+            if destination << 8 | counter not in self._pending:
+                self._counter = counter
+                return True
+        return False
+
+    def _transmit(self, pending: _Pending) -> None:
+        """Send a frame or its current fragment, secured afresh each time so that a retry is not a replay."""
+        request, key, sender = pending.request, pending.key, pending.sender
+        control = ACK_REQUEST if key is None else ACK_REQUEST | SECURED
+        payload = request.asdu
+        extended = b""
+        if sender is not None:
+            fragment = sender.fragment()
+            control |= EXTENDED
+            extended = bytes((fragment.fragmentation, fragment.block))
+            payload = fragment.payload
+        header = encode_data_header(
+            control,
+            request.destination_endpoint,
+            request.cluster,
+            request.profile,
+            request.source_endpoint,
+            pending.counter,
+        )
+        if extended:
+            header += extended
+        if key is None:
+            frame = header + payload
+        else:
+            frame = seal(key.cipher, KEY_DATA, key.take_counter(), self._nwk.eui64, header, payload)
+        wait_us = SLEEPY_ACK_WAIT_US if request.destination in self.sleepy else self._ack_wait_us
+        pending.timer = self._scope.call_later(wait_us, self._ack_missing, pending)
+        self._nwk.data(request.destination, frame, None, radius=request.radius)
+        self._user.aps_answer_expected(wait_us)
+
+    def _ack_missing(self, pending: _Pending) -> None:
+        pending.tries += 1
+        if pending.tries <= MAX_FRAME_RETRIES:
+            self._transmit(pending)
+        else:
+            self._finish(pending, Status.APS_NO_ACK)
+
+    def _finish(self, pending: _Pending, status: Status) -> None:
+        self._pending.pop(pending.request.destination << 8 | pending.counter, None)
+        if pending.confirm is not None:
+            pending.confirm(status)
+
+    # ---- receiving
+
+    def nwk_data(self, indication: NldeIndication) -> None:
+        """Take an NSDU; a malformed or unauthentic one is dropped and reported."""
+        try:
+            self._receive(indication)
+        except (FrameError, SecurityError) as error:
+            self._user.aps_security_failure(indication.source, str(error))
+
+    def _receive(self, indication: NldeIndication) -> None:
+        nsdu = indication.nsdu
+        header = decode_header(nsdu)
+        control = header.frame_control
+        kind = control & FRAME_TYPE_MASK
+        if kind == FRAME_COMMAND:
+            self._receive_command(indication, header)
+            return
+        if not indication.secured:
+            return  # only key transport is heard before a node holds the network key (4.6.3.4)
+        key = None
+        if control & SECURED:
+            key, _, _, payload = self._open(indication, header)
+        else:
+            payload = nsdu[header.length :]
+        if kind == FRAME_ACK:
+            self._receive_ack(indication.source, header)
+        else:
+            self._receive_data(indication, header, key, payload)
+
+    def _open(self, indication: NldeIndication, header: ApsHeader) -> tuple[LinkKey, int, int, bytes]:
+        """Return (key, key id, sender's EUI-64, plaintext) of a secured frame whose counter is fresh."""
+        nsdu = indication.nsdu
+        aux = decode_aux(nsdu, header.length)
+        source = aux.source_eui64
+        if source is None:
+            source = indication.source_eui64
+            if source is None:
+                source = self._nwk.eui64_of(indication.source)
+            if source is None:
+                raise SecurityError(f"APS frame from {indication.source:#06x}: its EUI-64 is not known")
+        candidates = [key for key in (self.joining_key, self._keys.get(source)) if key is not None]
+        if not candidates:
+            raise SecurityError(f"APS frame from {indication.source:#06x}: no link key with EUI-64 {source:016x}")
+        for key in candidates[:-1]:
+            try:
+                payload = unseal(_cipher(key, aux.key_id), aux, source, nsdu, header.length)
+            except SecurityError:
+                continue  # the trust centre may still use the key in the table
+            break
+        else:
+            key = candidates[-1]
+            payload = unseal(_cipher(key, aux.key_id), aux, source, nsdu, header.length)
+        key.accept(aux.frame_counter)
+        if aux.source_eui64 is not None and indication.source_eui64 is None and indication.secured:
+            self._nwk.learn(source, indication.source)
+        return key, aux.key_id, source, payload
+
+    def _receive_data(
+        self, indication: NldeIndication, header: ApsHeader, key: LinkKey | None, payload: bytes
+    ) -> None:
+        source, control = indication.source, header.frame_control
+        now = self._scope.now
+        if header.fragmentation != NOT_FRAGMENT:
+            fragment = Fragment(header.fragmentation, header.block, payload)
+            outcome = self._reassembler.block(now, source, header.counter, fragment)
+            if outcome.acknowledge:
+                self._acknowledge(source, header, key)
+            if outcome.asdu is None:
+                return
+            payload = outcome.asdu
+        else:
+            duplicate = self._duplicates.seen(now, source, header.counter, payload)
+            if control & ACK_REQUEST and control & DELIVERY_MASK == 0:
+                self._acknowledge(source, header, key)
+            if duplicate:
+                return
+        eui64 = indication.source_eui64
+        if eui64 is None:
+            eui64 = key.eui64 if key is not None else self._nwk.eui64_of(source)
+        self._user.aps_data(
+            ApsdeIndication(
+                source,
+                eui64,
+                indication.destination,
+                header.destination_endpoint,
+                header.profile,
+                header.cluster,
+                header.source_endpoint,
+                payload,
+                Security.APS if key is not None else Security.NWK,
+                indication.lqi,
+                header.counter,
+            )
+        )
+
+    def _acknowledge(self, destination: int, header: ApsHeader, key: LinkKey | None) -> None:
+        """Send the acknowledgement, secured as the frame was."""
+        block = None
+        if header.fragmentation != NOT_FRAGMENT:
+            block = 0 if header.fragmentation == 1 else header.block
+        ack = encode_ack_header(header, secured=key is not None, block=block)
+        if key is not None:
+            ack = seal(key.cipher, KEY_DATA, key.take_counter(), self._nwk.eui64, ack, b"")
+        self._nwk.data(destination, ack, None)
+
+    def _receive_ack(self, source: int, header: ApsHeader) -> None:
+        pending = self._pending.get(source << 8 | header.counter)
+        if pending is None:
+            return
+        sender = pending.sender
+        if sender is None:
+            self._scope.cancel(pending.timer)
+            self._finish(pending, Status.SUCCESS)
+        elif header.fragmentation != NOT_FRAGMENT and sender.acknowledged(header.block, header.bitfield):
+            self._scope.cancel(pending.timer)
+            pending.tries = 0
+            if sender.done:
+                self._finish(pending, Status.SUCCESS)
+            else:
+                pending.timer = self._scope.call_later(INTERFRAME_DELAY_US, self._transmit, pending)
+
+    def _receive_command(self, indication: NldeIndication, header: ApsHeader) -> None:
+        key = key_id = None
+        eui64 = indication.source_eui64
+        if header.frame_control & SECURED:
+            key, key_id, eui64, payload = self._open(indication, header)
+        elif not indication.secured:
+            return
+        else:
+            payload = indication.nsdu[header.length :]
+        if header.frame_control & ACK_REQUEST and indication.secured:
+            self._acknowledge(indication.source, header, key if key_id == KEY_DATA else None)
+        if self._duplicates.seen(self._scope.now, indication.source, header.counter, payload):
+            return
+        if eui64 is None:
+            eui64 = self._nwk.eui64_of(indication.source)
+        self._user.aps_command(
+            ApsCommandIndication(
+                indication.source, eui64, decode_command(payload), key, key_id, indication.secured
+            )
+        )
+
+
+def _cipher(key: LinkKey, key_id: int) -> CcmKey:
+    """Return the key that `key_id` names: the link key itself, or one derived from it."""
+    if key_id == KEY_DATA:
+        return key.cipher
+    if key_id == KEY_TRANSPORT:
+        return key.transport
+    if key_id == KEY_LOAD:
+        return key.load
+    raise SecurityError(f"APS key identifier {key_id >> 3}: expected data, key-transport or key-load")
