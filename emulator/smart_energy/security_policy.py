@@ -1,0 +1,73 @@
+"""Which clusters of the Smart Energy profile demand APS link-key security, and what an unsecured frame gets.
+
+The two readings this project has disagree on the answer: one stack sends a Default Response with NOT_AUTHORIZED
+(fact sheet 2.9, citing SE 5.4.6), another reads FAILURE (protocol facts 1.1, SE 1.4a Table 5-12). Devices of the
+SMETS1 era run the former stack's family, so NOT_AUTHORIZED is the default and the profile may say FAILURE. They
+differ on Time, too: the former protects it, the latter does not; the former is the default again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.smart_energy.ota_messages import OTA_CLUSTER, OtaCommand
+from emulator.stack.primitives import BROADCAST_ROUTERS, ApsdeIndication, Security
+from emulator.zcl.frame import ZclFrame, ZclStatus
+
+TIME_CLUSTER = 0x000A
+COMMISSIONING_CLUSTER = 0x0015
+
+PROTECTED_CLUSTERS = frozenset(
+    {
+        TIME_CLUSTER,
+        COMMISSIONING_CLUSTER,
+        OTA_CLUSTER,
+        0x0700,  # Price
+        0x0701,  # Demand Response and Load Control
+        0x0702,  # Metering
+        0x0703,  # Messaging
+        0x0704,  # Tunneling
+        0x0705,  # Prepayment
+        0x0706,  # Energy Management
+        0x0707,  # Calendar
+        0x0708,  # Device Management
+        0x0709,  # Events
+        0x070A,  # MDU Pairing
+        0x070B,  # Sub-GHz
+    }
+)
+"""Clusters that demand APS security (fact sheet 2.9); Basic, Identify, Key Establishment, Keep-Alive do not."""
+
+SMART_ENERGY_PROFILE = 0x0109
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityPolicy:
+    """The APS security rules of one device, usable as the guard of a `ZclEndpoint`."""
+
+    protected: frozenset[int] = PROTECTED_CLUSTERS
+    refusal: int = ZclStatus.NOT_AUTHORIZED
+
+    def demands_aps_security(self, profile: int, cluster: int) -> bool:
+        """Whether unicasts of this cluster are to be protected with the link key."""
+        return profile == SMART_ENERGY_PROFILE and cluster in self.protected
+
+    def __call__(self, indication: ApsdeIndication, frame: ZclFrame) -> int | None:
+        """Return the status to refuse the frame with, or None to let it in."""
+        if indication.security >= Security.APS or not self.demands_aps_security(
+            indication.profile, indication.cluster
+        ):
+            return None
+        if is_broadcast_image_notify(indication, frame) or indication.source == indication.destination:
+            return None
+        return self.refusal
+
+
+def is_broadcast_image_notify(indication: ApsdeIndication, frame: ZclFrame) -> bool:
+    """Whether this is the one protected-cluster frame that is never APS-secured: a broadcast Image Notify."""
+    return (
+        indication.cluster == OTA_CLUSTER
+        and indication.destination >= BROADCAST_ROUTERS
+        and frame.is_cluster_command
+        and frame.command == OtaCommand.IMAGE_NOTIFY
+    )

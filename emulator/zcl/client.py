@@ -1,0 +1,163 @@
+"""Requests that a device itself makes: chooses transaction numbers and matches answers to them.
+
+The time-out runs on the owner's `Scope`; sending is the shell's, through the function given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from emulator.clock.kernel import Scope, Timer
+from emulator.errors import FrameError
+from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
+from emulator.zcl.attributes import AttributeRecord, parse_read_response
+from emulator.zcl.frame import (
+    GeneralCommand,
+    ZclFrame,
+    ZclStatus,
+    cluster_request,
+    general_request,
+)
+
+SECOND = 1_000_000
+Done = Callable[[ZclFrame | None], None]
+"""Called once with the answer (a Default Response counts), or None when none came in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where requests go: short address, endpoint, profile, and whether with APS link-key security."""
+
+    address: int
+    endpoint: int
+    profile: int = 0x0109
+    secure: bool = True
+
+
+@dataclass(slots=True)
+class _Pending:
+    address: int
+    cluster: int
+    done: Done
+    timer: Timer
+
+
+class ZclClient:
+    """Outgoing ZCL transactions of one endpoint."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        send: Callable[[ApsdeRequest], None],
+        *,
+        endpoint: int,
+        timeout_us: int = 10 * SECOND,
+    ) -> None:
+        self.endpoint = endpoint
+        self._scope = scope
+        self._send = send
+        self._timeout_us = timeout_us
+        self._tsn = 0
+        self._pending: dict[int, _Pending] = {}
+
+    def next_tsn(self) -> int:
+        """Return an unused transaction number, for a request the caller builds itself."""
+        for _ in range(256):
+            self._tsn = (self._tsn + 1) & 0xFF
+            if self._tsn not in self._pending:
+                break
+        return self._tsn
+
+    def command(
+        self, peer: Peer, cluster: int, command: int, payload: bytes = b"", done: Done | None = None
+    ) -> int:
+        """Send a cluster command to the server at `peer`; return its transaction number."""
+        tsn = self.next_tsn()
+        self._request(peer, cluster, cluster_request(tsn, command, payload), tsn, done)
+        return tsn
+
+    def from_server(
+        self, peer: Peer, cluster: int, command: int, payload: bytes = b"", done: Done | None = None
+    ) -> int:
+        """Send a cluster command from our server side to the client at `peer`."""
+        tsn = self.next_tsn()
+        self._request(peer, cluster, cluster_request(tsn, command, payload, from_server=True), tsn, done)
+        return tsn
+
+    def general(
+        self,
+        peer: Peer,
+        cluster: int,
+        command: int,
+        payload: bytes,
+        done: Done | None = None,
+        *,
+        from_server: bool = False,
+    ) -> int:
+        """Send a general command; `from_server` addresses the client side at `peer`."""
+        tsn = self.next_tsn()
+        asdu = general_request(tsn, command, payload, from_server=from_server)
+        self._request(peer, cluster, asdu, tsn, done)
+        return tsn
+
+    def read_attributes(
+        self,
+        peer: Peer,
+        cluster: int,
+        attributes: Iterable[int],
+        done: Callable[[list[AttributeRecord] | None], None],
+    ) -> int:
+        """Read attributes of the server at `peer`; `done` gets the records, or None for no usable answer."""
+        payload = b"".join(attribute.to_bytes(2, "little") for attribute in attributes)
+
+        def answered(frame: ZclFrame | None) -> None:
+            if frame is None or frame.command != GeneralCommand.READ_ATTRIBUTES_RESPONSE:
+                done(None)
+                return
+            try:
+                records = parse_read_response(frame.payload)
+            except FrameError:
+                done(None)
+                raise
+            done(records)
+
+        return self.general(peer, cluster, GeneralCommand.READ_ATTRIBUTES, payload, answered)
+
+    def _request(self, peer: Peer, cluster: int, asdu: bytes, tsn: int, done: Done | None) -> None:
+        if done is not None:
+            timer = self._scope.call_later(self._timeout_us, self._expired, tsn)
+            self._pending[tsn] = _Pending(peer.address, cluster, done, timer)
+        self._send(
+            ApsdeRequest(
+                peer.address,
+                peer.endpoint,
+                peer.profile,
+                cluster,
+                self.endpoint,
+                asdu,
+                secure=peer.secure,
+            )
+        )
+
+    def receive(self, indication: ApsdeIndication, frame: ZclFrame) -> bool:
+        """Take a frame that may answer one of our requests; return whether it did."""
+        pending = self._pending.get(frame.tsn)
+        if pending is None or (pending.address, pending.cluster) != (indication.source, indication.cluster):
+            return False
+        del self._pending[frame.tsn]
+        self._scope.cancel(pending.timer)
+        pending.done(frame)
+        return True
+
+    def _expired(self, tsn: int) -> None:
+        self._pending.pop(tsn).done(None)
+
+
+def default_status(frame: ZclFrame | None) -> int | None:
+    """Return the status of an answer that is a Default Response, TIMEOUT for none at all, else None."""
+    if frame is None:
+        return ZclStatus.TIMEOUT
+    if frame.is_cluster_command or frame.command != GeneralCommand.DEFAULT_RESPONSE or len(frame.payload) < 2:
+        return None
+    return frame.payload[1]

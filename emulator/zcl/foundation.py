@@ -1,0 +1,171 @@
+"""General ZCL commands answered from an attribute table: pure functions from payload to response payload.
+
+Each raises `FrameError` for a malformed payload, which the endpoint answers MALFORMED_COMMAND.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from zigpy.zcl.foundation import DataClass
+
+from emulator.errors import FrameError
+from emulator.zcl import values
+from emulator.zcl.attributes import Attribute, AttributeTable, parse_records
+from emulator.zcl.frame import ZclStatus
+from emulator.zcl.reporting import Reporter, ReportingRecord
+
+_SEND_REPORTS = 0x00
+_RECEIVE_REPORTS = 0x01
+_READ, _WRITE, _REPORT = 0x01, 0x02, 0x04
+
+
+def read_attributes(table: AttributeTable, payload: bytes, manufacturer: int | None = None) -> bytes:
+    """Answer Read Attributes (ZCL 2.5.1, 2.5.2)."""
+    if len(payload) % 2 or not payload:
+        raise FrameError(f"ZCL Read Attributes: {len(payload)} octets, expected pairs of octets")
+    parts = []
+    for at in range(0, len(payload), 2):
+        identifier = payload[at : at + 2]
+        attribute = table.find(int.from_bytes(identifier, "little"), manufacturer)
+        if attribute is None:
+            parts.append(identifier + bytes((ZclStatus.UNSUPPORTED_ATTRIBUTE,)))
+        elif not attribute.readable:
+            parts.append(identifier + bytes((ZclStatus.WRITE_ONLY,)))
+        else:
+            parts.append(identifier + bytes((0, attribute.type_id)) + attribute.serialise())
+    return b"".join(parts)
+
+
+def write_attributes(
+    table: AttributeTable, payload: bytes, manufacturer: int | None = None, *, undivided: bool = False
+) -> bytes:
+    """Carry out Write Attributes (Undivided) and return the response payload (ZCL 2.5.3 to 2.5.5)."""
+    records = parse_records(payload)
+    if not records:
+        raise FrameError("ZCL Write Attributes: no record at offset 0, expected at least one")
+    statuses = [table.check_write(record.attribute, record.type_id, manufacturer) for record in records]
+    if not undivided or not any(statuses):
+        for index, record in enumerate(records):
+            if not statuses[index]:
+                statuses[index] = table.write(record.attribute, record.value, manufacturer)
+    failed = [
+        bytes((status,)) + record.attribute.to_bytes(2, "little")
+        for status, record in zip(statuses, records, strict=True)
+        if status
+    ]
+    return b"".join(failed) or bytes((ZclStatus.SUCCESS,))
+
+
+def configure_reporting(table: AttributeTable, reporter: Reporter, payload: bytes, now_us: int) -> bytes:
+    """Carry out Configure Reporting and return the response payload (ZCL 2.5.7, 2.5.8)."""
+    failed = []
+    at = 0
+    while at < len(payload):
+        if len(payload) < at + 3:
+            raise FrameError(
+                f"ZCL Configure Reporting: {len(payload) - at} octets at offset {at}, expected 3"
+            )
+        direction, identifier = payload[at], payload[at + 1] | payload[at + 2] << 8
+        if direction == _RECEIVE_REPORTS:
+            at = _need(payload, at, 5)
+            continue
+        record, at = _reporting_record(payload, at, identifier)
+        status = _reporting_status(table, record)
+        if status:
+            failed.append(bytes((status, direction)) + identifier.to_bytes(2, "little"))
+        else:
+            reporter.configure(record, now_us)
+    return b"".join(failed) or bytes((ZclStatus.SUCCESS,))
+
+
+def _reporting_record(payload: bytes, at: int, identifier: int) -> tuple[ReportingRecord, int]:
+    _need(payload, at, 8)
+    type_id = payload[at + 3]
+    minimum = payload[at + 4] | payload[at + 5] << 8
+    maximum = payload[at + 6] | payload[at + 7] << 8
+    start = end = at + 8
+    if _is_analogue(type_id):
+        end = values.decode(type_id, payload, start)[1]
+    return ReportingRecord(identifier, type_id, minimum, maximum, payload[start:end]), end
+
+
+def _is_analogue(type_id: int) -> bool:
+    return values.data_type(type_id).type_class is DataClass.Analog
+
+
+def _reporting_status(table: AttributeTable, record: ReportingRecord) -> int:
+    attribute = table.find(record.attribute)
+    if attribute is None:
+        return ZclStatus.UNSUPPORTED_ATTRIBUTE
+    if not attribute.reportable:
+        return ZclStatus.UNREPORTABLE_ATTRIBUTE
+    if attribute.type_id != record.type_id:
+        return ZclStatus.INVALID_DATA_TYPE
+    if record.maximum_s not in {0, 0xFFFF} and record.maximum_s < record.minimum_s:
+        return ZclStatus.INVALID_VALUE
+    return ZclStatus.SUCCESS
+
+
+def read_reporting_configuration(table: AttributeTable, reporter: Reporter, payload: bytes) -> bytes:
+    """Answer Read Reporting Configuration (ZCL 2.5.9, 2.5.10)."""
+    if len(payload) % 3 or not payload:
+        raise FrameError(f"ZCL Read Reporting Configuration: {len(payload)} octets, expected triples")
+    parts = []
+    for at in range(0, len(payload), 3):
+        head = payload[at : at + 3]
+        identifier = head[1] | head[2] << 8
+        record = reporter.configuration(identifier) if head[0] == _SEND_REPORTS else None
+        if record is None:
+            known = table.find(identifier) is not None
+            status = ZclStatus.NOT_FOUND if known else ZclStatus.UNSUPPORTED_ATTRIBUTE
+            parts.append(bytes((status,)) + head)
+        else:
+            intervals = record.minimum_s.to_bytes(2, "little") + record.maximum_s.to_bytes(2, "little")
+            parts.append(b"\0" + head + bytes((record.type_id,)) + intervals + record.change)
+    return b"".join(parts)
+
+
+def discover_attributes(
+    table: AttributeTable, payload: bytes, manufacturer: int | None = None, *, extended: bool = False
+) -> bytes:
+    """Answer Discover Attributes or Discover Attributes Extended (ZCL 2.5.13, 2.5.22)."""
+    _need(payload, 0, 3)
+    start, maximum = payload[0] | payload[1] << 8, payload[2]
+    found = list(table.ordered(start, manufacturer))
+    parts = [
+        attribute.identifier.to_bytes(2, "little")
+        + bytes((attribute.type_id,))
+        + (bytes((_access(attribute),)) if extended else b"")
+        for attribute in found[:maximum]
+    ]
+    return bytes((len(found) <= maximum,)) + b"".join(parts)
+
+
+def _access(attribute: Attribute) -> int:
+    return (
+        (_READ if attribute.readable else 0)
+        | (_WRITE if attribute.writable else 0)
+        | (_REPORT if attribute.reportable else 0)
+    )
+
+
+def discover_commands(commands: Iterable[int], payload: bytes) -> bytes:
+    """Answer Discover Commands Received or Generated (ZCL 2.5.18, 2.5.20)."""
+    _need(payload, 0, 2)
+    found = [command for command in sorted(commands) if command >= payload[0]]
+    return bytes((len(found) <= payload[1], *found[: payload[1]]))
+
+
+def report(attributes: Sequence[Attribute]) -> bytes:
+    """Return the payload of a Report Attributes command (ZCL 2.5.11)."""
+    return b"".join(
+        attribute.identifier.to_bytes(2, "little") + bytes((attribute.type_id,)) + attribute.serialise()
+        for attribute in attributes
+    )
+
+
+def _need(payload: bytes, at: int, octets: int) -> int:
+    if len(payload) < at + octets:
+        raise FrameError(f"ZCL general command: {len(payload) - at} octets at offset {at}, expected {octets}")
+    return at + octets
