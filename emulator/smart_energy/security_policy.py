@@ -1,9 +1,9 @@
 """Which clusters of the Smart Energy profile demand APS link-key security, and what an unsecured frame gets.
 
-The two readings this project has disagree on the answer: one stack sends a Default Response with NOT_AUTHORIZED
-(fact sheet 2.9, citing SE 5.4.6), another reads FAILURE (protocol facts 1.1, SE 1.4a Table 5-12). Devices of the
-SMETS1 era run the former stack's family, so NOT_AUTHORIZED is the default and the profile may say FAILURE. They
-differ on Time, too: the former protects it, the latter does not; the former is the default again.
+The two readings this project has disagree on the answer: one stack sends a Default Response NOT_AUTHORIZED
+(fact sheet 2.9, citing SE 5.4.6), another reads FAILURE (protocol facts 1.1, SE 1.4a Table 5-12). Devices of
+the SMETS1 era run the former stack's family, so NOT_AUTHORIZED is the default and a profile may say FAILURE.
+They differ on Time, too: the former protects it, the latter does not; the former is the default again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from emulator.smart_energy.ota_messages import OTA_CLUSTER, OtaCommand
 from emulator.stack.primitives import BROADCAST_ROUTERS, ApsdeIndication, Security
-from emulator.zcl.frame import ZclFrame, ZclStatus
+from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus
 
 TIME_CLUSTER = 0x000A
 COMMISSIONING_CLUSTER = 0x0015
@@ -36,7 +36,10 @@ PROTECTED_CLUSTERS = frozenset(
         0x070B,  # Sub-GHz
     }
 )
-"""Clusters that demand APS security (fact sheet 2.9); Basic, Identify, Key Establishment, Keep-Alive do not."""
+"""Clusters that demand APS security (fact sheet 2.9).
+
+Basic, Identify, Key Establishment and Keep-Alive do not.
+"""
 
 SMART_ENERGY_PROFILE = 0x0109
 
@@ -60,7 +63,14 @@ class SecurityPolicy:
             return None
         if is_broadcast_image_notify(indication, frame) or indication.source == indication.destination:
             return None
+        if self._is_refusal(frame):
+            # The answer to an unsecured frame of ours cannot be secured either.
+            return None
         return self.refusal
+
+    def _is_refusal(self, frame: ZclFrame) -> bool:
+        is_default = not frame.is_cluster_command and frame.command == GeneralCommand.DEFAULT_RESPONSE
+        return is_default and frame.payload[1:2] == bytes((self.refusal,))
 
 
 def is_broadcast_image_notify(indication: ApsdeIndication, frame: ZclFrame) -> bool:

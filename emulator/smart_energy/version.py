@@ -44,8 +44,8 @@ def gate(
 ) -> Gate:
     """Return a test for identifiers that exist in `version`.
 
-    An identifier absent from `introduced` has been there since 1.0; those in `explicitly` are let through, as a
-    vendor's early adoption.
+    An identifier absent from `introduced` has been there since 1.0; those in `explicitly` are let through, as
+    a vendor's early adoption.
     """
     return lambda identifier: (
         introduced.get(identifier, SeVersion.SE_1_0) <= version or identifier in explicitly
