@@ -1,0 +1,495 @@
+"""The shared radio medium of one home.
+
+Frames take their real airtime, are heard or not according to path loss or explicit links, collide when they overlap
+at a receiver, and are acknowledged 192 us after they end. One kernel event ends a frame, one ends its
+acknowledgement. A unicast frame is looked up by address and touches only its addressee (and promiscuous radios).
+Propagation delay, below a microsecond in a home, is left out.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from emulator.air.fcs import fcs_ok, with_fcs
+from emulator.air.link import Link, LinkOverride, link_at
+from emulator.air.phy import (
+    ACK_US,
+    ACK_WAIT_US,
+    CCA_US,
+    CHANNELS,
+    CO_CHANNEL_REJECTION_DB,
+    NOISE_FLOOR_DBM,
+    TURNAROUND_US,
+    PathLoss,
+    airtime_us,
+)
+from emulator.air.radio import ACK_PENDING, NO_ACK, Radio
+from emulator.clock.kernel import Kernel
+from emulator.errors import EmulatorError
+
+_PAN_AND_SHORT = struct.Struct(
+    "<I"
+).unpack_from  # destination PAN (low half) and short address, as on the air
+_EXTENDED = struct.Struct("<Q").unpack_from
+_BROADCAST_PAN = 0xFFFF
+_BROADCAST_KEY = 0xFFFF0000
+
+_ACKS = tuple(
+    tuple(with_fcs(bytes([control, 0x00, sequence])) for sequence in range(256)) for control in (0x02, 0x12)
+)
+"""Acknowledgement PSDUs by frame-pending bit and sequence number (fact sheet 4.2: 0x0002, 0x0012)."""
+
+Interference = Callable[[int, int, int, bytes], bytes | None]
+"""(time in us, source EUI-64, destination EUI-64, PSDU) -> the PSDU as received, or None when it is lost."""
+
+
+class Capture(Protocol):
+    """Where every frame put on the air goes, acknowledgements included."""
+
+    def frame(self, time_us: int, channel: int, psdu: bytes, lqi: int, rssi_dbm: int) -> None:
+        """Record a frame that ended at `time_us` (Unix microseconds of the scenario)."""
+
+
+class Transmission:
+    """One frame on the air, from `start_us` to `end_us`."""
+
+    __slots__ = ("channel", "end_us", "interferers", "psdu", "source", "start_us", "wants_ack")
+
+    def __init__(
+        self, source: Radio, channel: int, psdu: bytes, start_us: int, end_us: int, wants_ack: bool
+    ) -> None:
+        self.source = source
+        self.channel = channel
+        self.psdu = psdu
+        self.start_us = start_us
+        self.end_us = end_us
+        self.wants_ack = wants_ack
+        self.interferers: list[Transmission] | None = None
+
+
+class _Channel:
+    """The state of one channel; the indexes hold attached radios tuned to it."""
+
+    __slots__ = (
+        "active",
+        "extended",
+        "jammed_until_us",
+        "last",
+        "meters",
+        "number",
+        "promiscuous",
+        "radios",
+        "short",
+    )
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.active: list[Transmission] = []
+        self.last: Transmission | None = None
+        self.radios: list[Radio] = []
+        self.promiscuous: list[Radio] = []
+        self.short: dict[int, list[Radio]] = {}
+        self.extended: dict[int, Radio] = {}
+        self.meters: list[EnergyMeter] = []
+        self.jammed_until_us = 0
+
+
+class EnergyMeter:
+    """The strongest power, in dBm, a radio has measured on a channel since the meter was put there."""
+
+    __slots__ = ("peak_dbm", "radio")
+
+    def __init__(self, radio: Radio) -> None:
+        self.radio = radio
+        self.peak_dbm = NOISE_FLOOR_DBM
+
+
+class Medium:
+    """The air of one home; `interference` and the link and jam methods are the hooks for faults."""
+
+    def __init__(
+        self, kernel: Kernel, *, capture: Capture | None = None, path_loss: PathLoss | None = None
+    ) -> None:
+        self.kernel = kernel
+        self.capture = capture
+        self.interference: list[Interference] = []
+        self.path_loss = path_loss or PathLoss()
+        self._scope = kernel.scope("air")
+        self._channels = {number: _Channel(number) for number in CHANNELS}
+        self._radios: dict[int, Radio] = {}
+        self._overrides: dict[tuple[int, int], LinkOverride] = {}
+
+    # Radios
+
+    def attach(self, radio: Radio) -> None:
+        """Put a radio on the air; raises `EmulatorError` when its EUI-64 is there already."""
+        if radio.eui64 in self._radios:
+            raise EmulatorError(
+                f"medium: EUI-64 {radio.eui64:016X} is already on the air; detach the old radio first"
+            )
+        self._radios[radio.eui64] = radio
+        radio.attached = True
+        self._index(radio)
+        self.refresh_links()
+
+    def detach(self, radio: Radio) -> None:
+        """Take a radio off the air: a frame it is sending is cut, and nothing reaches it any more."""
+        if not radio.attached:
+            return
+        self._unindex(radio)
+        radio.attached = False
+        del self._radios[radio.eui64]
+        self.refresh_links()
+
+    def retune(
+        self,
+        radio: Radio,
+        *,
+        channel: int | None = None,
+        pan_id: int | None = None,
+        short_address: int | None = None,
+        promiscuous: bool | None = None,
+    ) -> None:
+        """Change a radio's channel, PAN, short address or promiscuity, and with them who finds it."""
+        if channel is not None and channel not in self._channels:
+            raise EmulatorError(f"radio {radio.eui64:016X}: channel {channel}, expected 11 to 26")
+        if radio.attached:
+            self._unindex(radio)
+        if channel is not None and channel != radio.tuned_channel:
+            radio.tuned_channel = channel
+            radio.ready_us = max(radio.ready_us, self.kernel.now)
+        if pan_id is not None:
+            radio.tuned_pan = pan_id
+        if short_address is not None:
+            radio.tuned_short = short_address
+        if promiscuous is not None:
+            radio.tuned_promiscuous = promiscuous
+        if radio.attached:
+            self._index(radio)
+
+    def radio(self, eui64: int) -> Radio | None:
+        """Return the radio on the air with that EUI-64."""
+        return self._radios.get(eui64)
+
+    # Links and faults
+
+    def set_link(
+        self,
+        source: int,
+        destination: int,
+        *,
+        audible: bool = True,
+        rssi_dbm: int | None = None,
+        loss: float | None = None,
+        both_ways: bool = True,
+    ) -> None:
+        """Fix a link between two EUI-64s: deaf, at a signal strength, or with a frame loss probability (0-1)."""
+        if loss is not None and not 0 <= loss <= 1:
+            raise EmulatorError(f"link loss {loss}: expected a probability from 0 to 1")
+        override = LinkOverride(audible, rssi_dbm, loss)
+        self._overrides[source, destination] = override
+        if both_ways:
+            self._overrides[destination, source] = override
+        self.refresh_links()
+
+    def clear_link(self, source: int, destination: int) -> None:
+        """Give a link, both ways, back to the path-loss model."""
+        self._overrides.pop((source, destination), None)
+        self._overrides.pop((destination, source), None)
+        self.refresh_links()
+
+    def refresh_links(self) -> None:
+        """Forget computed links; call after changing a radio's `position` or `tx_power_dbm`."""
+        for radio in self._radios.values():
+            radio.links.clear()
+
+    def jam(self, channel: int, duration_us: int) -> None:
+        """Fill a channel with noise from now on: it is never clear, and nothing on it is received."""
+        self._channels[channel].jammed_until_us = self.kernel.now + duration_us
+
+    def link(self, source: Radio, destination: Radio) -> Link | None:
+        """Return how `destination` hears `source`, None when it does not."""
+        try:
+            return source.links[destination]
+        except KeyError:
+            rssi = self.path_loss.rssi(source.tx_power_dbm, source.position, destination.position)
+            link = link_at(rssi, self._overrides.get((source.eui64, destination.eui64)))
+            source.links[destination] = link
+            return link
+
+    # The air
+
+    def clear(self, radio: Radio) -> bool:
+        """Assess the channel as `radio` hears it over the last 128 us (CCA by carrier sense)."""
+        channel = self._channels[radio.tuned_channel]
+        now = self.kernel.now
+        if now < channel.jammed_until_us:
+            return False
+        last = channel.last
+        if last is not None and last.end_us > now - CCA_US and self._audible(last.source, radio):
+            return False
+        for other in channel.active:
+            if other.source is radio or (other.start_us < now and self._audible(other.source, radio)):
+                return False
+        return True
+
+    def transmit(self, radio: Radio, psdu: bytes, wants_ack: bool) -> Transmission:
+        """Send a PSDU after the turnaround; `radio.sent` tells how it ended."""
+        channel = self._channels[radio.tuned_channel]
+        start = self.kernel.now + TURNAROUND_US
+        end = start + airtime_us(len(psdu))
+        transmission = Transmission(radio, radio.tuned_channel, psdu, start, end, wants_ack)
+        self._begin(channel, transmission)
+        self.kernel.schedule(end, self._frame_ended, (channel, transmission), self._scope)
+        return transmission
+
+    def measure(self, radio: Radio) -> EnergyMeter:
+        """Start measuring energy on the radio's channel; give the meter back to `read_meter`."""
+        channel = self._channels[radio.tuned_channel]
+        meter = EnergyMeter(radio)
+        channel.meters.append(meter)
+        for other in channel.active:
+            self._measure(channel, other)
+        if self.kernel.now < channel.jammed_until_us:
+            meter.peak_dbm = 0
+        return meter
+
+    def read_meter(self, meter: EnergyMeter) -> int:
+        """Stop a measurement and return its peak in dBm."""
+        for channel in self._channels.values():
+            if meter in channel.meters:
+                channel.meters.remove(meter)
+        return meter.peak_dbm
+
+    def _begin(self, channel: _Channel, transmission: Transmission) -> None:
+        active = channel.active
+        if active:
+            for other in active:
+                if other.end_us > transmission.start_us and other.start_us < transmission.end_us:
+                    _overlap(other, transmission)
+        active.append(transmission)
+        if channel.meters:
+            self._measure(channel, transmission)
+
+    def _measure(self, channel: _Channel, transmission: Transmission) -> None:
+        for meter in channel.meters:
+            link = self.link(transmission.source, meter.radio)
+            if link is not None and transmission.source is not meter.radio:
+                meter.peak_dbm = max(meter.peak_dbm, link.rssi_dbm)
+
+    def _frame_ended(self, channel: _Channel, transmission: Transmission) -> None:
+        channel.active.remove(transmission)
+        channel.last = transmission
+        source = transmission.source
+        if not source.attached:
+            return
+        psdu = transmission.psdu
+        receiver = self._addressee(channel, psdu, source)
+        if receiver is None:
+            self._record(transmission, 255, -40)
+            if channel.promiscuous:
+                self._overhear(channel, transmission)
+            if _is_broadcast(psdu):
+                self._broadcast(channel, transmission)
+            self._finish_unacked(transmission)
+            return
+        link = self.link(source, receiver)
+        if link is None:
+            self._record(transmission, 0, NOISE_FLOOR_DBM)
+        else:
+            self._record(transmission, link.lqi, link.rssi_dbm)
+        if channel.promiscuous:
+            self._overhear(channel, transmission)
+        received = self._reception(channel, transmission, receiver, link)
+        if received is None or link is None:
+            self._finish_unacked(transmission)
+            return
+        ack = receiver.accept(received)
+        if ack == NO_ACK:
+            receiver.indicate(received, link.lqi)
+            self._finish_unacked(transmission)
+        else:
+            self._acknowledge(channel, transmission, receiver, received, link.lqi, ack == ACK_PENDING)
+
+    def _finish_unacked(self, transmission: Transmission) -> None:
+        if transmission.wants_ack:
+            self._scope.call_later(ACK_WAIT_US, self._report, transmission, False, False)
+        else:
+            self._report(transmission, True, False)
+
+    def _acknowledge(
+        self,
+        channel: _Channel,
+        transmission: Transmission,
+        receiver: Radio,
+        psdu: bytes,
+        lqi: int,
+        pending: bool,
+    ) -> None:
+        start = transmission.end_us + TURNAROUND_US
+        end = start + ACK_US
+        ack = Transmission(receiver, channel.number, _ACKS[pending][psdu[2]], start, end, False)
+        self._begin(channel, ack)
+        self.kernel.schedule(
+            end, self._ack_ended, (channel, ack, transmission, psdu, lqi, pending), self._scope
+        )
+
+    def _ack_ended(
+        self,
+        channel: _Channel,
+        ack: Transmission,
+        transmission: Transmission,
+        psdu: bytes,
+        lqi: int,
+        pending: bool,
+    ) -> None:
+        """End an acknowledgement: the acknowledged frame goes up at its receiver, and its sender is told."""
+        channel.active.remove(ack)
+        channel.last = ack
+        receiver, sender = ack.source, transmission.source
+        if not receiver.attached:
+            self._scope.call_later(
+                ACK_WAIT_US - TURNAROUND_US - ACK_US, self._report, transmission, False, False
+            )
+            return
+        link = self.link(receiver, sender)
+        self._record(ack, *((0, NOISE_FLOOR_DBM) if link is None else (link.lqi, link.rssi_dbm)))
+        if channel.promiscuous:
+            self._overhear(channel, ack)
+        heard = sender.attached and self._reception(channel, ack, sender, link) is not None
+        receiver.indicate(psdu, lqi)
+        if heard:
+            self._report(transmission, True, pending)
+        else:
+            self._scope.call_later(
+                ACK_WAIT_US - TURNAROUND_US - ACK_US, self._report, transmission, False, False
+            )
+
+    def _report(self, transmission: Transmission, acked: bool, pending: bool) -> None:
+        if transmission.source.attached:
+            transmission.source.sent(transmission, acked, pending)
+
+    def _reception(
+        self, channel: _Channel, transmission: Transmission, receiver: Radio, link: Link | None
+    ) -> bytes | None:
+        """Return the PSDU as `receiver` gets it, or None when it misses it or the FCS fails."""
+        if link is None or channel.jammed_until_us > transmission.start_us:
+            return None
+        # An acknowledgement is heard by its addressee even when asleep otherwise: it is waiting for it.
+        if len(transmission.psdu) != 5 and receiver.ready_us > transmission.start_us:
+            return None
+        if transmission.interferers is not None and self._drowned(transmission, receiver, link):
+            return None
+        if link.loss and self._scope.random.random() < link.loss:
+            return None
+        if not self.interference:
+            return transmission.psdu
+        return self._interfered(transmission, receiver)
+
+    def _interfered(self, transmission: Transmission, receiver: Radio) -> bytes | None:
+        psdu: bytes | None = transmission.psdu
+        for hook in self.interference:
+            if psdu is None:
+                return None
+            psdu = hook(self.kernel.now, transmission.source.eui64, receiver.eui64, psdu)
+        if psdu is None or (psdu is not transmission.psdu and not fcs_ok(psdu)):
+            return None
+        return psdu
+
+    def _drowned(self, transmission: Transmission, receiver: Radio, link: Link) -> bool:
+        for other in transmission.interferers or ():
+            if other.source is receiver:
+                return True
+            unwanted = self.link(other.source, receiver)
+            if unwanted is not None and unwanted.rssi_dbm > link.rssi_dbm - CO_CHANNEL_REJECTION_DB:
+                return True
+        return False
+
+    def _broadcast(self, channel: _Channel, transmission: Transmission) -> None:
+        source = transmission.source
+        for radio in tuple(channel.radios):
+            if radio is source or not radio.attached:
+                continue
+            link = self.link(source, radio)
+            received = self._reception(channel, transmission, radio, link)
+            if received is not None and link is not None:
+                radio.indicate(received, link.lqi)
+
+    def _overhear(self, channel: _Channel, transmission: Transmission) -> None:
+        for radio in tuple(channel.promiscuous):
+            if radio is not transmission.source:
+                link = self.link(transmission.source, radio)
+                received = self._reception(channel, transmission, radio, link)
+                if received is not None and link is not None:
+                    radio.overhear(received, link.lqi, link.rssi_dbm)
+
+    def _record(self, transmission: Transmission, lqi: int, rssi_dbm: int) -> None:
+        capture = self.capture
+        if capture is not None:
+            kernel = self.kernel
+            capture.frame(
+                kernel.epoch_us + kernel.now, transmission.channel, transmission.psdu, lqi, rssi_dbm
+            )
+
+    def _addressee(self, channel: _Channel, psdu: bytes, source: Radio) -> Radio | None:
+        """Return whom a unicast frame is for; of two radios with one address, the one that hears it better."""
+        mode = psdu[1] & 0x0C
+        if mode == 0x08 and len(psdu) >= 9:
+            radios = channel.short.get(_PAN_AND_SHORT(psdu, 3)[0])
+            if radios is None:
+                return None
+            return radios[0] if len(radios) == 1 else self._strongest(source, radios)
+        if mode == 0x0C and len(psdu) >= 15:
+            radio = channel.extended.get(_EXTENDED(psdu, 5)[0])
+            if radio is not None and (psdu[3] | psdu[4] << 8) in (radio.tuned_pan, _BROADCAST_PAN):
+                return radio
+        return None
+
+    def _strongest(self, source: Radio, radios: list[Radio]) -> Radio:
+        def power(radio: Radio) -> int:
+            link = self.link(source, radio)
+            return NOISE_FLOOR_DBM - 1 if link is None or radio is source else link.rssi_dbm
+
+        return max(radios, key=power)
+
+    def _audible(self, source: Radio, radio: Radio) -> bool:
+        return source is radio or (source.attached and self.link(source, radio) is not None)
+
+    def _index(self, radio: Radio) -> None:
+        channel = self._channels[radio.tuned_channel]
+        channel.radios.append(radio)
+        channel.extended[radio.eui64] = radio
+        if radio.tuned_promiscuous:
+            channel.promiscuous.append(radio)
+        if radio.tuned_pan != _BROADCAST_PAN and radio.tuned_short < 0xFFF8:
+            channel.short.setdefault(radio.tuned_pan | radio.tuned_short << 16, []).append(radio)
+
+    def _unindex(self, radio: Radio) -> None:
+        channel = self._channels[radio.tuned_channel]
+        channel.radios.remove(radio)
+        del channel.extended[radio.eui64]
+        if radio.tuned_promiscuous:
+            channel.promiscuous.remove(radio)
+        key = radio.tuned_pan | radio.tuned_short << 16
+        sharing = channel.short.get(key)
+        if sharing is not None and radio in sharing:
+            sharing.remove(radio)
+            if not sharing:
+                del channel.short[key]
+
+
+def _is_broadcast(psdu: bytes) -> bool:
+    """Tell whether a frame is for everybody: no destination (a beacon) or the broadcast short address."""
+    mode = psdu[1] & 0x0C
+    return mode == 0 or (mode == 0x08 and len(psdu) >= 9 and psdu[5] == 0xFF and psdu[6] == 0xFF)
+
+
+def _overlap(one: Transmission, other: Transmission) -> None:
+    if one.interferers is None:
+        one.interferers = []
+    if other.interferers is None:
+        other.interferers = []
+    one.interferers.append(other)
+    other.interferers.append(one)
