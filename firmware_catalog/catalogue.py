@@ -1,0 +1,260 @@
+"""The firmware catalogue: images known to be used in the field, in a signed repository.
+
+A catalogue is a folder: `metadata` (TUF roles) and `targets` (images named by their SHA-256). Its keys lie in
+another folder, `<catalogue>.keys` unless told otherwise; whoever only reads needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from re import fullmatch, sub
+
+from tuf.api.exceptions import LengthOrHashMismatchError
+from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]
+
+from firmware_catalog.errors import CatalogError
+from firmware_catalog.files import read_octets, write_atomically
+from firmware_catalog.inspection import Inspection, inspect
+from firmware_catalog.records import Claims, Entry, Evidence, from_custom, to_custom
+from firmware_catalog.repository import DEFAULT_LIFETIMES, Access, Lifetimes, Writer, exclusive
+from firmware_catalog.signing import Keys
+from firmware_catalog.trusted import TrustedView, read_trusted
+
+
+def keys_folder(path: Path) -> Path:
+    """Return where a catalogue's keys lie by default: beside it, not inside."""
+    return path.parent / f"{path.name}.keys"
+
+
+class Catalogue:
+    """A verified reading of a catalogue, and the means to add to it."""
+
+    def __init__(self, path: Path, view: TrustedView, access: Access) -> None:
+        """Use `create` or `open`."""
+        self.path = path
+        self._view = view
+        self._access = access
+        self._entries = tuple(_entry(target) for target in view.all_targets())
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        *,
+        now: datetime,
+        keys: Path | None = None,
+        seed: str | None = None,
+        lifetimes: Lifetimes = DEFAULT_LIFETIMES,
+    ) -> Catalogue:
+        """Make an empty catalogue at `path`, signed at `now`.
+
+        Keys are made in `keys`, or derived from a published `seed` for a rehearsal. Raises `CatalogError`
+        when there is a catalogue already or the folder cannot be written.
+        """
+        if (path / "metadata" / "timestamp.json").exists():
+            raise CatalogError(f"catalogue {path}: there is one already; open it, or choose another folder")
+        source = Keys(seed=seed) if seed is not None else Keys(folder=keys or keys_folder(path))
+        access = Access(now, source, lifetimes)
+        with exclusive(path):
+            Writer(path, access).create()
+        return cls(path, read_trusted(path, now), access)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        now: datetime,
+        keys: Path | None = None,
+        seed: str | None = None,
+        memory: Path | None = None,
+        root_sha256: str | None = None,
+        lifetimes: Lifetimes = DEFAULT_LIFETIMES,
+    ) -> Catalogue:
+        """Read and verify the catalogue at `path` at the reference time `now`.
+
+        `memory` keeps what was last seen, so that an older state is refused later; by default it is the
+        `trusted` folder beside the keys when there are keys. `root_sha256` pins the first root. Raises
+        `CatalogError`.
+        """
+        source = Keys(seed=seed) if seed is not None else Keys(folder=keys or keys_folder(path))
+        if memory is None and source.folder is not None and source.folder.is_dir():
+            memory = source.folder / "trusted"
+        view = read_trusted(path, now, memory=memory, root_sha256=root_sha256)
+        return cls(path, view, Access(now, source, lifetimes))
+
+    def list(self) -> tuple[Entry, ...]:
+        """Return every entry, in order of supplier and id."""
+        return self._entries
+
+    def show(self, id: str) -> Entry:
+        """Return the entry whose id starts with `id` (8 or more digits); raises `CatalogError`."""
+        if not fullmatch(r"[0-9a-f]{8,64}", id.lower()):
+            raise CatalogError(f"image {id!r}: expected an id of 8 to 64 hexadecimal digits, as `list` shows")
+        found = [entry for entry in self._entries if entry.id.startswith(id.lower())]
+        if not found:
+            raise CatalogError(f"image {id}: not in catalogue {self.path}; see `smets1 catalog list`")
+        if len({entry.id for entry in found}) > 1:
+            raise CatalogError(f"image {id}: {len(found)} images start so; give more digits")
+        return found[0]
+
+    def find(self, manufacturer: int, image_type: int, version: int | None = None) -> tuple[Entry, ...]:
+        """Return the entries of an OTA identity, of one version or of all, oldest version first."""
+        found = [
+            entry
+            for entry in self._entries
+            if (entry.manufacturer_code, entry.image_type) == (manufacturer, image_type)
+            and version in (None, entry.version)
+        ]
+        return tuple(sorted(found, key=lambda entry: (entry.version, entry.path)))
+
+    def fetch(self, id: str) -> bytes:
+        """Return an image's octets, checked against the signed metadata; raises `CatalogError`."""
+        entry = self.show(id)
+        target = next(target for target in self._view.all_targets() if target.path == entry.path)
+        data = read_octets(self._stored(target))
+        try:
+            target.verify_length_and_hashes(data)
+        except LengthOrHashMismatchError as error:
+            raise CatalogError(
+                f"image {entry.id[:12]} ({entry.identity}): the stored file is not the one that was signed; "
+                "restore it from the supplier's copy"
+            ) from error
+        return data
+
+    def require_for_dormant(self, id: str) -> Entry:
+        """Return the entry when its evidence of prior field use is complete.
+
+        Raises `CatalogError` naming what is missing: a dormant meter gets only known/used firmware.
+        """
+        entry = self.show(id)
+        name = f"image {entry.id[:12]} ({entry.identity})"
+        if entry.evidence is None:
+            raise CatalogError(
+                f"{name}: no evidence of prior field use, so it must not go to a dormant meter; "
+                "add it again with --evidence"
+            )
+        missing = entry.evidence.missing(self._access.now.date())
+        if missing:
+            raise CatalogError(
+                f"{name}: its evidence of prior field use lacks {', '.join(missing)}; add it again so"
+            )
+        return entry
+
+    def add(
+        self,
+        file: Path,
+        supplier: str,
+        *,
+        evidence: Evidence | None = None,
+        models: Sequence[str] = (),
+        from_versions: Sequence[int] = (),
+        added_by: str = "",
+    ) -> Entry:
+        """Add an image file, or replace what is said of it, under its Installing Supplier's own role.
+
+        Raises `CatalogError`, changing nothing, when the file is refused or a signing key is not at hand.
+        """
+        data = read_octets(file)
+        looked = inspect(data)
+        if looked.refused_because is not None:
+            raise CatalogError(f"{file}: {looked.refused_because}")
+        role = supplier_role(supplier)
+        target = self._target(role, looked, data)
+        entry = _describe(target, file.name, supplier, looked)
+        claims = Claims(evidence, tuple(models), tuple(from_versions), added_by)
+        entry = _with_claims(entry, claims, self._access.now)
+        target.unrecognized_fields["custom"] = to_custom(entry)
+        with exclusive(self.path):
+            self._reload()
+            self._publish(role, target, data)
+        self._reload()
+        return entry
+
+    def refresh(self) -> None:
+        """Sign the catalogue's freshness again at the reference time, before it expires."""
+        with exclusive(self.path):
+            self._reload()
+            Writer(self.path, self._access).refresh(self._view)
+        self._reload()
+
+    def _publish(self, role: str, target: TargetFile, data: bytes) -> None:
+        writer = Writer(self.path, self._access)
+        old = self._view.suppliers.get(role)
+        listed = {**({} if old is None else old.targets), target.path: target}
+        targets = Targets(
+            version=1 if old is None else old.version + 1,
+            expires=writer.targets_expiry(),
+            targets=dict(sorted(listed.items())),
+        )
+        write_atomically(self._stored(target), data)
+        writer.publish_supplier(self._view, role, targets)
+
+    def _reload(self) -> None:
+        self._view = read_trusted(self.path, self._access.now)
+        self._entries = tuple(_entry(target) for target in self._view.all_targets())
+
+    def _stored(self, target: TargetFile) -> Path:
+        folder, _, name = target.path.rpartition("/")
+        return self.path / "targets" / folder / f"{target.hashes['sha256']}.{name}"
+
+    @staticmethod
+    def _target(role: str, looked: Inspection, data: bytes) -> TargetFile:
+        header = looked.file.header
+        name = f"{header.manufacturer_code:04x}-{header.image_type:04x}-{header.file_version:08x}"
+        path = f"{role}/{name}-{looked.sha256[:8]}.ota"
+        return TargetFile(len(data), {"sha256": looked.sha256}, path)
+
+
+def supplier_role(supplier: str) -> str:
+    """Return the name of a supplier's role: its name in lower case, words joined by hyphens."""
+    slug = sub(r"[^a-z0-9]+", "-", supplier.lower()).strip("-")
+    if not slug or len(slug) > 60:
+        raise CatalogError(f"supplier {supplier!r}: expected a name or EUI-64 of 1 to 60 letters and digits")
+    return f"supplier-{slug}"
+
+
+def _describe(target: TargetFile, file_name: str, supplier: str, looked: Inspection) -> Entry:
+    header = looked.file.header
+    return Entry(
+        id=looked.sha256,
+        path=target.path,
+        octets=target.length,
+        file_name=file_name,
+        supplier=supplier,
+        manufacturer_code=header.manufacturer_code,
+        image_type=header.image_type,
+        version=header.file_version,
+        image_octets=header.total_size,
+        header_text=header.text,
+        hardware_minimum=header.hardware_minimum,
+        hardware_maximum=header.hardware_maximum,
+        models=(),
+        from_versions=(),
+        evidence=None,
+        added="",
+        added_by="",
+        findings=tuple(finding.text for finding in looked.findings),
+    )
+
+
+def _with_claims(entry: Entry, claims: Claims, now: datetime) -> Entry:
+    if entry.version in claims.from_versions:
+        raise CatalogError(
+            f"image {entry.identity}: cannot be installed over itself; correct the from-versions"
+        )
+    return replace(
+        entry,
+        evidence=claims.evidence,
+        models=claims.models,
+        from_versions=claims.from_versions,
+        added=now.replace(microsecond=0).isoformat(),
+        added_by=claims.added_by,
+    )
+
+
+def _entry(target: TargetFile) -> Entry:
+    return from_custom(target.path, target.hashes["sha256"], target.length, target.custom or {})

@@ -1,0 +1,111 @@
+"""What can be said of an OTA file before anybody installs it: structure, integrity code, signature."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from emulator.crypto.certificates import parse_certificate
+from emulator.crypto.suite import Suite
+from emulator.errors import EmulatorError, FrameError, SecurityError
+from emulator.eui64 import format_eui64
+from emulator.smart_energy.ota_file import Finding, OtaFile, OtaTag, findings, parse, refusal
+from emulator.smart_energy.ota_integrity import matching_coverage
+from emulator.smart_energy.ota_signature import FirmwareTrust, signature_suite, verify_signature
+from firmware_catalog.errors import CatalogError
+from hw_profiles.model import IntegrityCoverage
+
+_COVERAGE_TEXT = {
+    IntegrityCoverage.BEFORE_TAG: "covers everything before its tag",
+    IntegrityCoverage.WITH_TAG_HEADER: "covers everything up to and including its tag and length",
+    IntegrityCoverage.SHORT_PADDING: "covers everything before its tag, with non-standard 16-bit padding",
+}
+_CERTIFICATE_TAG = {Suite.SUITE_1: OtaTag.CERTIFICATE_SUITE_1, Suite.SUITE_2: OtaTag.CERTIFICATE_SUITE_2}
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The verdict on one file. `coverage` is the reading under which its integrity code is right, if it has
+    one.
+    """
+
+    file: OtaFile
+    sha256: str
+    findings: tuple[Finding, ...]
+    coverage: IntegrityCoverage | None
+
+    @property
+    def refused_because(self) -> str | None:
+        """Why the file must not be used, or None when it may."""
+        return refusal(self.findings)
+
+    @property
+    def accepted(self) -> bool:
+        """Say whether the file may be used."""
+        return self.refused_because is None
+
+    @property
+    def verdict(self) -> str:
+        """One line: accepted or refused, and the reason."""
+        reason = self.refused_because
+        if reason is not None:
+            return f"refused: {reason}"
+        return f"accepted: {self._grounds()}"
+
+    def _grounds(self) -> str:
+        if self.coverage is not None:
+            return "well formed, and its integrity code is right"
+        if any(finding.code == "signature-verified" for finding in self.findings):
+            return "well formed, and its signature verifies"
+        if self.file.gbcs is not None:
+            return "GBCS layout; its signature is for the GBCS key holder to verify"
+        return "well formed; nothing in it can be checked further"
+
+
+def inspect(data: bytes, trusts: Sequence[FirmwareTrust] = ()) -> Inspection:
+    """Look into an OTA file; raises `CatalogError` when it is no OTA file at all.
+
+    With `trusts`, a signature is verified as a device that trusts them would; without, it is only described.
+    """
+    try:
+        file = parse(data)
+    except FrameError as error:
+        raise CatalogError(f"not an OTA file: {error}") from error
+    structure = findings(file)
+    coverage, integrity = _integrity(file)
+    found = (*structure, *integrity, *_signature(file, trusts))
+    return Inspection(file, hashlib.sha256(data).hexdigest(), found, coverage)
+
+
+def _integrity(file: OtaFile) -> tuple[IntegrityCoverage | None, tuple[Finding, ...]]:
+    code = file.element(OtaTag.INTEGRITY_CODE)
+    if code is None or len(code) != 16:
+        return None, ()
+    coverage = matching_coverage(file)
+    if coverage is None:
+        wrong = "the integrity code does not match the content in any known reading; the file was altered"
+        return None, (Finding("integrity-wrong", wrong, True),)
+    return coverage, (Finding("integrity", f"integrity code right: {_COVERAGE_TEXT[coverage]}"),)
+
+
+def _signature(file: OtaFile, trusts: Sequence[FirmwareTrust]) -> Iterator[Finding]:
+    suite = signature_suite(file)
+    certificate = None if suite is None else file.element(_CERTIFICATE_TAG[suite])
+    if suite is None or certificate is None:
+        return
+    try:
+        fields = parse_certificate(suite, certificate)
+    except EmulatorError:
+        return  # the wrong length is already among the structural findings
+    signer, issuer = format_eui64(fields.subject), fields.issuer.hex("-").upper()
+    described = f"signed in suite {suite.value} by {signer} under issuer {issuer}"
+    if not trusts:
+        yield Finding("signature", f"{described}; not verified, as no authority was given")
+        return
+    try:
+        verify_signature(file, suite, trusts)
+    except SecurityError as error:
+        yield Finding("signature-wrong", str(error), True)
+    else:
+        yield Finding("signature-verified", f"{described}; the signature verifies")
