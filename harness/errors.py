@@ -6,8 +6,8 @@ from __future__ import annotations
 class HarnessError(Exception):
     """Base of every error the harness raises on purpose; one line that says what, where and what to do.
 
-    `exit_status` is what the command ends with when the error reaches it: 1 the installation, the regime or the
-    evidence said no, 2 bad input, 3 the environment.
+    `exit_status` is what the command ends with when the error reaches it: 1 the installation, the regime or
+    the evidence said no, 2 bad input, 3 the environment.
     """
 
     exit_status = 2

@@ -1,4 +1,4 @@
-"""Does a run folder hold together: the journal's chain and signatures, and the report against journal and files."""
+"""Whether a run folder holds together: the journal, and the report against the journal and the files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Finding(NamedTuple):
 
 
 def verify_run(folder: Path) -> tuple[Finding, ...]:
-    """Check everything in a run folder; raises `JournalError` or `ReportError` for what cannot be read at all."""
+    """Check all of a run folder; raises `JournalError` or `ReportError` for what cannot be read at all."""
     entries = read_entries(folder / JOURNAL_FILE)
     report = read_report(folder)
     return (
@@ -48,7 +48,7 @@ def read_report(folder: Path) -> CampaignReport:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ReportError(f"{path}: there is no report; finish the run with: smets1 run --resume DIR") from None
+        raise ReportError(f"{path}: no report; finish the run with: smets1 run --resume DIR") from None
     except UnicodeDecodeError as error:
         raise ReportError(f"{path}: not UTF-8 at octet {error.start}; expected a report.json") from None
     return CampaignReport.from_json(text)
@@ -65,10 +65,10 @@ def _agreement(entries: list[Entry], report: CampaignReport) -> Finding:
     """The report names the entry it was written after; what follows that entry came later."""
     number = report.journal_entries
     if not 0 < number <= len(entries):
-        return Finding("report", False, f"speaks of {number} journal entries, the journal has {len(entries)}")
+        return Finding("report", False, f"speaks of {number} entries, the journal has {len(entries)}")
     head = entries[number - 1].hash.hex()
     holds = head == report.journal_head
-    detail = f"follows journal entry {number - 1}" if holds else f"entry {number - 1} is {head}, not the report's"
+    detail = f"follows entry {number - 1}" if holds else f"entry {number - 1} has another hash, {head}"
     return Finding("report", holds, detail)
 
 
@@ -95,4 +95,5 @@ def _octets(path: Path, sha256: str, name: str) -> Finding:
         return Finding(name, False, "missing")
     with path.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
-    return Finding(name, found == sha256, "as reported" if found == sha256 else f"changed: SHA-256 is {found}")
+    same = found == sha256
+    return Finding(name, same, "as reported" if same else f"changed: SHA-256 is {found}")

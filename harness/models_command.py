@@ -1,0 +1,80 @@
+"""`smets1 models`: what can be emulated, and how much of each model is established fact."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.cli import DONE, EXIT_STATUSES
+from hw_profiles.loader import load_model, model_ids
+from hw_profiles.model import Level, Model
+
+_EPILOG = f"""\
+examples:
+  smets1 models
+  smets1 models --json
+  smets1 models --models my-lab/models
+
+{EXIT_STATUSES}"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the `models` command."""
+    parser = subparsers.add_parser(
+        "models",
+        help="list the device models that can be emulated",
+        description="List the device models, and how many of each one's fields are established fact.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--models", type=Path, action="append", default=[], metavar="DIR", help="search here too"
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.set_defaults(handler=handle)
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """Print the models."""
+    models = [load_model(each, arguments.models) for each in model_ids(arguments.models)]
+    if arguments.json:
+        print(json.dumps([_record(model) for model in models], indent=1))
+    else:
+        Console(highlight=False).print(_table(models))
+    return DONE
+
+
+def _record(model: Model) -> dict[str, object]:
+    return {
+        "id": model.id,
+        "kind": model.kind.value,
+        "title": model.title,
+        "se_version": model.se_version.value,
+        "firmware": [each.display for each in model.firmware],
+        "confidence": _levels(model),
+    }
+
+
+def _levels(model: Model) -> dict[str, int]:
+    counted = Counter(each.level for each in model.confidence.values())
+    return {level.value: counted[level] for level in Level if counted[level]}
+
+
+def _table(models: list[Model]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("firmware", overflow="fold")
+    for level in Level:
+        table.add_column(level.value, justify="right", no_wrap=True)
+    for model in models:
+        levels = _levels(model)
+        known = (str(levels.get(level.value, "")) for level in Level)
+        firmware = " ".join(each.display for each in model.firmware)
+        table.add_row(model.id, model.kind.value, firmware, *known)
+    return table

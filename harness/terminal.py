@@ -1,0 +1,218 @@
+"""Live progress on a terminal, plain lines elsewhere.
+
+Times and rates shown are the network's (virtual time): a gas meter that takes two days is shown to take two
+days, however fast the rehearsal runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
+
+from harness.progress import ProgressObserver, SilentProgress
+from harness.report.model import CampaignReport, DeviceReport, Severity, Verdict
+from harness.report.wording import (
+    MICROSECONDS,
+    VERDICTS,
+    device_name,
+    duration,
+    network_clock,
+    octets,
+    subject_name,
+)
+
+_REFRESH_S = 0.08
+"""Real seconds between redraws: fast enough to look live, slow enough to cost nothing."""
+_STYLES = {
+    Severity.INFO: "dim",
+    Severity.NOTICE: "cyan",
+    Severity.WARNING: "yellow",
+    Severity.ERROR: "bold red",
+}
+_VERDICT_STYLES = {
+    Verdict.COMMISSIONED: "bold green",
+    Verdict.ELECTRICITY_ONLY: "bold yellow",
+    Verdict.PLANNED: "bold cyan",
+    Verdict.NOT_MIGRATED: "bold red",
+    Verdict.STOPPED: "bold red",
+}
+
+
+@dataclass(slots=True)
+class _Transfer:
+    """Where one transfer was first seen, and where it is."""
+
+    first_offset: int
+    first_us: int
+    offset: int
+    at_us: int
+    announced_tenths: int = -1
+
+    def octets_per_second(self) -> float:
+        """The rate in octets a second of network time, 0 when nothing has moved yet."""
+        passed = self.at_us - self.first_us
+        return (self.offset - self.first_offset) * MICROSECONDS / passed if passed > 0 else 0.0
+
+    def remaining(self, size: int) -> str:
+        """How long the rest takes at this rate, in network time."""
+        rate = self.octets_per_second()
+        return duration(int((size - self.offset) / rate * MICROSECONDS)) if rate > 0 else "..."
+
+
+class _Printed:
+    """What the live and the plain display have in common: lines for phases, events and the verdict."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._transfers: dict[tuple[str, str], _Transfer] = {}
+
+    def phase_started(self, name: str) -> None:
+        """Print the phase's name."""
+        self._print(Text("\u25b8 ", "bold cyan") + Text(clean(name), "bold"))
+
+    def phase_finished(self, name: str, result: str) -> None:
+        """Print how the phase ended."""
+        good = result == "done"
+        sign = Text("\u2713 ", "green") if good else Text("! ", "bold yellow")
+        self._print(sign + Text(f"{clean(name)}: {clean(result)}", "dim" if good else "yellow"))
+
+    def event(self, virtual_us: int, subject: str, text: str, severity: Severity = Severity.INFO) -> None:
+        """Print one line."""
+        line = f"  {network_clock(virtual_us)}  {clean(subject)}: {clean(text)}"
+        self._print(Text(line, _STYLES[severity]))
+
+    def finished(self, report: CampaignReport) -> None:
+        """Print the verdict and the versions before and after."""
+        self.close()
+        headline, meaning = VERDICTS[report.result]
+        self._print(Text(""))
+        verdict = Text(headline, _VERDICT_STYLES[report.result])
+        self._print(verdict + Text(f"  {clean(report.result_reason or meaning)}", "not bold default"))
+        for device in report.devices:
+            self._print(Text(f"  {device_name(device):<22} {_versions(device)}"))
+        for exception in report.exceptions:
+            where = clean(subject_name(report, exception.subject))
+            words = f"  {where}: {clean(exception.what)}. {clean(exception.action)}"
+            self._print(Text(words, _STYLES[exception.severity]))
+        for obligation in report.obligations:
+            self._print(Text(f"  owed by {clean(obligation.owner)}: {clean(obligation.what)}", "yellow"))
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+
+    def _print(self, line: Text) -> None:
+        self.console.print(line, soft_wrap=True)
+
+    def _follow(self, device: str, label: str, offset: int, virtual_us: int) -> _Transfer:
+        key = (device, label)
+        seen = self._transfers.get(key)
+        if seen is None:
+            seen = self._transfers[key] = _Transfer(offset, virtual_us, offset, virtual_us)
+        seen.offset, seen.at_us = offset, virtual_us
+        return seen
+
+
+class LiveProgress(_Printed):
+    """Bars that move, on a terminal; redrawn from the campaign's own calls, so there is no thread to stop."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` is real time, only to limit redraws."""
+        super().__init__(console)
+        self._clock = clock
+        self._drawn_at = float("-inf")
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._bars = Progress(
+            TextColumn("  {task.fields[device]} {task.fields[label]}", markup=False),
+            BarColumn(
+                bar_width=None, complete_style="cyan", finished_style="green", table_column=Column(ratio=1)
+            ),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[rate]}", justify="right"),
+            TextColumn("{task.fields[remaining]}", justify="right", style="dim"),
+            TextColumn("{task.fields[at]}", style="dim"),
+            console=console,
+            auto_refresh=False,
+            expand=True,
+        )
+
+    def transfer(self, device: str, label: str, offset: int, size: int, virtual_us: int) -> None:
+        """Move the transfer's bar."""
+        seen = self._follow(device, label, offset, virtual_us)
+        now = self._clock()
+        if offset < size and now - self._drawn_at < _REFRESH_S:
+            return
+        self._drawn_at = now
+        task = self._task(device, label, size)
+        self._bars.update(
+            task,
+            completed=offset,
+            rate=f"{seen.octets_per_second():.1f} B/s",
+            remaining="complete" if offset >= size else f"{seen.remaining(size)} left",
+            at=network_clock(virtual_us),
+        )
+        self._bars.refresh()
+
+    def _task(self, device: str, label: str, size: int) -> TaskID:
+        key = (device, label)
+        if key not in self._tasks:
+            if not self._tasks:
+                self._bars.start()
+            fields = {"device": clean(device), "label": clean(label), "rate": "", "remaining": "", "at": ""}
+            self._tasks[key] = self._bars.add_task("", total=size, **fields)  # type: ignore[arg-type]
+        return self._tasks[key]
+
+    def close(self) -> None:
+        """Stop drawing; the bars stay as they last were."""
+        if self._tasks:
+            self._bars.stop()
+
+
+class PlainProgress(_Printed):
+    """Lines only, for a file, a pipe or a build log: one for each tenth of a transfer."""
+
+    def transfer(self, device: str, label: str, offset: int, size: int, virtual_us: int) -> None:
+        """Print a line when another tenth is there."""
+        seen = self._follow(device, label, offset, virtual_us)
+        tenths = offset * 10 // size if size else 10
+        if tenths == seen.announced_tenths:
+            return
+        seen.announced_tenths = tenths
+        self._print(
+            Text(
+                f"  {network_clock(virtual_us)}  {clean(device)}: {clean(label)} {tenths * 10} %, "
+                f"{octets(offset)} of {octets(size)}"
+            )
+        )
+
+
+def _versions(device: DeviceReport) -> str:
+    before, after = device.version_before or "unknown", device.version_after or "unknown"
+    return clean(before if before == after else f"{before} \u2192 {after}")
+
+
+def clean(words: str) -> str:
+    """Return text from outside without the control characters that could drive a terminal."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in words)
+
+
+def progress_for(stream: TextIO, *, silent: bool = False) -> LiveProgress | PlainProgress | SilentProgress:
+    """Return the display that suits the stream: live on a terminal, lines elsewhere, nothing when silent."""
+    if silent:
+        return SilentProgress()
+    console = Console(file=stream, highlight=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveProgress(console)
+    return PlainProgress(console)
+
+
+def close(progress: ProgressObserver) -> None:
+    """Give the terminal back, whatever the display and however the campaign ended."""
+    if isinstance(progress, LiveProgress):
+        progress.close()
