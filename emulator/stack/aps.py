@@ -1,7 +1,8 @@
 """The APS sublayer: addressed data with acknowledgements, duplicates, fragments and link-key security.
 
-Source: ZigBee PRO 2.2.8 and 4.4, as restated in the fact sheet (protocol 4.5-4.6). The layer stands on an `Nwk` and
-reports to an `ApsUser`; what key management commands mean is decided above, by the joiner and the trust centre.
+Source: ZigBee PRO 2.2.8 and 4.4, as restated in the fact sheet (protocol 4.5-4.6). The layer stands on an
+`Nwk` and reports to an `ApsUser`; what key management commands mean is decided above, by the joiner and the
+trust centre.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ class NwkData(Protocol):
 
 
 class ApsCommandIndication(NamedTuple):
-    """An APS command that arrived. `key` protected it, as `key_id` says; both are None when only NWK security did.
+    """An APS command that arrived. `key` protected it, as `key_id` says; both are None when only NWK
+    security did.
 
     `nwk_secured` is False for the frames a device gets before it holds the network key.
     """
@@ -155,7 +157,9 @@ class Aps:
         max_incoming_transfer: int = 128,
         own_poll_us: int = 0,
     ) -> None:
-        """`own_poll_us` is how long an acknowledgement may wait at this node's parent; 0 when it never sleeps."""
+        """`own_poll_us` is how long an acknowledgement may wait at this node's parent; 0 when it never
+        sleeps.
+        """
         self._scope = scope
         self._nwk = nwk
         self._keys = keys
@@ -169,7 +173,9 @@ class Aps:
         self.sleepy: set[int] = set()
         """Short addresses known to sleep."""
         self.joining_key: LinkKey | None = None
-        """The preconfigured key, while this node joins and the trust centre has no entry in the key table yet."""
+        """The preconfigured key, while this node joins and the trust centre has no entry in the key table
+        yet.
+        """
 
     # ---- sending
 
@@ -211,7 +217,9 @@ class Aps:
         nwk_secure: bool = True,
         confirm: Confirm | None = None,
     ) -> None:
-        """Send an APS command, protected by `key` (or the key derived from it that `key_id` names) when given."""
+        """Send an APS command, protected by `key` (or the key derived from it that `key_id` names) when
+        given.
+        """
         self._nwk.data(
             destination, self.command_frame(command, key=key, key_id=key_id), confirm, secure=nwk_secure
         )
@@ -391,7 +399,9 @@ class Aps:
                 raise SecurityError(f"APS frame from {indication.source:#06x}: its EUI-64 is not known")
         candidates = [key for key in (self.joining_key, self._keys.get(source)) if key is not None]
         if not candidates:
-            raise SecurityError(f"APS frame from {indication.source:#06x}: no link key with EUI-64 {source:016x}")
+            raise SecurityError(
+                f"APS frame from {indication.source:#06x}: no link key with EUI-64 {source:016x}"
+            )
         for key in candidates[:-1]:
             try:
                 payload = unseal(_cipher(key, aux.key_id), aux, source, nsdu, header.length)

@@ -1,13 +1,14 @@
 """APS commands of key and device management (ZigBee PRO 4.4.10), as frozen records.
 
-Each record's `encode()` gives the command octet and its fields, which is the payload that APS security protects.
+Each record's `encode()` gives the command octet and its fields, which is the payload that APS security
+protects.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
 from struct import Struct
-from struct import error as StructError
+from struct import error as struct_error
 from typing import NamedTuple
 
 from emulator.errors import FrameError
@@ -52,7 +53,9 @@ _CONFIRM = Struct("<BBBQ")
 
 
 class TransportNetworkKey(NamedTuple):
-    """Transport-Key of a network key; `destination` and `source` are EUI-64s, the source being the trust centre."""
+    """Transport-Key of a network key; `destination` and `source` are EUI-64s, the source being the trust
+    centre.
+    """
 
     key: bytes
     sequence: int
@@ -119,9 +122,7 @@ class RequestKey(NamedTuple):
         """Return command and fields."""
         if self.partner is None:
             return _REQUEST_TC.pack(ApsCommandId.REQUEST_KEY, KeyType.TRUST_CENTRE)
-        return _REQUEST_APPLICATION.pack(
-            ApsCommandId.REQUEST_KEY, KeyType.APPLICATION_REQUEST, self.partner
-        )
+        return _REQUEST_APPLICATION.pack(ApsCommandId.REQUEST_KEY, KeyType.APPLICATION_REQUEST, self.partner)
 
 
 class SwitchKey(NamedTuple):
@@ -164,9 +165,7 @@ class ConfirmKey(NamedTuple):
 
     def encode(self) -> bytes:
         """Return command and fields."""
-        return _CONFIRM.pack(
-            ApsCommandId.CONFIRM_KEY, self.status, KeyType.TRUST_CENTRE, self.destination
-        )
+        return _CONFIRM.pack(ApsCommandId.CONFIRM_KEY, self.status, KeyType.TRUST_CENTRE, self.destination)
 
 
 ApsCommand = (
@@ -187,7 +186,7 @@ def decode_command(payload: bytes) -> ApsCommand:
     """Read command and fields; raises `FrameError` for an unknown command or type, or too few octets."""
     try:
         return _decode(payload)
-    except (StructError, IndexError) as error:
+    except (struct_error, IndexError) as error:
         raise FrameError(f"APS command {payload[:1].hex()}: cut short at {len(payload)} octets") from error
     except ValueError as error:
         raise FrameError(f"APS command {payload[:1].hex()}: {error}") from error
@@ -221,7 +220,9 @@ def _decode(payload: bytes) -> ApsCommand:
 
 def _expect_trust_centre(kind: int, offset: int) -> None:
     if kind != KeyType.TRUST_CENTRE:
-        raise FrameError(f"APS command at offset {offset}: key type {kind}, expected 4 (trust centre link key)")
+        raise FrameError(
+            f"APS command at offset {offset}: key type {kind}, expected 4 (trust centre link key)"
+        )
 
 
 def _decode_transport(

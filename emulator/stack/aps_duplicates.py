@@ -8,8 +8,8 @@ _PURGE_ENTRIES = 4096
 class DuplicateTable:
     """Remembers what was received from whom for as long as its sender may send it again.
 
-    The APS counter is one octet and a busy sender wraps it within a few seconds, so the ASDU is compared as well:
-    only the same octets under the same counter are a duplicate.
+    The APS counter is one octet and a busy sender wraps it within a few seconds, so the ASDU is compared as
+    well: only the same octets under the same counter are a duplicate.
     """
 
     __slots__ = ("_entries", "_lifetime_us")

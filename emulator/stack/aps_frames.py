@@ -1,4 +1,6 @@
-"""APS frame headers: data, command, acknowledgement, with the extended header of fragments (ZigBee PRO 2.2.5)."""
+"""APS frame headers: data, command, acknowledgement, with the extended header of fragments (ZigBee PRO
+2.2.5).
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,10 @@ _pack_addressed = _ADDRESSED.pack
 class ApsHeader(NamedTuple):
     """A decoded header. `length` is where the auxiliary header or the payload begins.
 
-    In the first fragment `block` is the number of blocks of the whole transaction; in a later one it is the block's
-    index from 1; in an acknowledgement it is the index of the window's first block and bit *i* of `bitfield` stands
-    for block `block + i`. Commands and their acknowledgements carry no endpoints, cluster or profile: those are 0.
+    In the first fragment `block` is the number of blocks of the whole transaction; in a later one it is the
+    block's index from 1; in an acknowledgement it is the index of the window's first block and bit *i* of
+    `bitfield` stands for block `block + i`. Commands and their acknowledgements carry no endpoints, cluster
+    or profile: those are 0.
     """
 
     frame_control: int
@@ -57,13 +60,18 @@ class ApsHeader(NamedTuple):
 
 
 def encode_data_header(  # noqa: PLR0917 (hot path: positional)
-    frame_control: int, destination_endpoint: int, cluster: int, profile: int, source_endpoint: int, counter: int
+    frame_control: int,
+    destination_endpoint: int,
+    cluster: int,
+    profile: int,
+    source_endpoint: int,
+    counter: int,
 ) -> bytes:
     """Return the 8 octets that begin a data frame, or the acknowledgement of one (2.2.5.2.1, 2.2.5.2.3)."""
     return _pack_addressed(frame_control, destination_endpoint, cluster, profile, source_endpoint, counter)
 
 
-def encode_group_header(
+def encode_group_header(  # noqa: PLR0917 (as its sibling)
     frame_control: int, group: int, cluster: int, profile: int, source_endpoint: int, counter: int
 ) -> bytes:
     """Return the header of a group-addressed data frame."""
@@ -79,7 +87,9 @@ def encode_command_header(counter: int, *, secured: bool, ack_request: bool = Fa
 def encode_ack_header(
     header: ApsHeader, *, secured: bool, block: int | None = None, bitfield: int = 0xFF
 ) -> bytes:
-    """Return the acknowledgement of the frame with `header`; `block` and `bitfield` only when it was a fragment."""
+    """Return the acknowledgement of the frame with `header`; `block` and `bitfield` only when it was a
+    fragment.
+    """
     control = FRAME_ACK | (SECURED if secured else 0)
     extended = b""
     if block is not None:
@@ -107,13 +117,17 @@ def decode_header(nsdu: bytes) -> ApsHeader:
     control = nsdu[0]
     kind = control & FRAME_TYPE_MASK
     if kind > FRAME_ACK:
-        raise FrameError(f"APS frame at offset 0: frame type {kind}, expected data, command or acknowledgement")
+        raise FrameError(
+            f"APS frame at offset 0: frame type {kind}, expected data, command or acknowledgement"
+        )
     if kind == FRAME_COMMAND or control & ACK_FORMAT:
         return _decode_short(nsdu, control)
     if control & DELIVERY_MASK == DELIVERY_GROUP:
         return _decode_group(nsdu, control)
     if len(nsdu) < DATA_HEADER_OCTETS:
-        raise FrameError(f"APS frame at offset {len(nsdu)}: cut short, expected {DATA_HEADER_OCTETS} header octets")
+        raise FrameError(
+            f"APS frame at offset {len(nsdu)}: cut short, expected {DATA_HEADER_OCTETS} header octets"
+        )
     _, destination, cluster, profile, source, counter = _unpack_addressed(nsdu)
     if not control & EXTENDED:
         return ApsHeader(control, destination, cluster, profile, source, counter, DATA_HEADER_OCTETS)
@@ -131,7 +145,9 @@ def _decode_short(nsdu: bytes, control: int) -> ApsHeader:
 
 def _decode_group(nsdu: bytes, control: int) -> ApsHeader:
     if len(nsdu) < _GROUP.size:
-        raise FrameError(f"APS group frame at offset {len(nsdu)}: cut short, expected {_GROUP.size} header octets")
+        raise FrameError(
+            f"APS group frame at offset {len(nsdu)}: cut short, expected {_GROUP.size} header octets"
+        )
     _, group, cluster, profile, source, counter = _GROUP.unpack_from(nsdu)
     header = ApsHeader(control, 0, cluster, profile, source, counter, _GROUP.size, group)
     return _extend(nsdu, header) if control & EXTENDED else header

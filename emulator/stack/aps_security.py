@@ -29,7 +29,9 @@ _pack_nonce = _NONCE.pack
 
 
 class AuxHeader(NamedTuple):
-    """An auxiliary header. `source_eui64` is there only with the extended nonce; `length` counts its octets."""
+    """An auxiliary header. `source_eui64` is there only with the extended nonce; `length` counts its
+    octets.
+    """
 
     key_id: int
     frame_counter: int
@@ -51,7 +53,9 @@ def decode_aux(nsdu: bytes, offset: int) -> AuxHeader:
     return AuxHeader(control & KEY_MASK, counter, source, LONG_AUX_OCTETS)
 
 
-def seal(cipher: CcmKey, key_id: int, frame_counter: int, source_eui64: int, header: bytes, payload: bytes) -> bytes:
+def seal(  # noqa: PLR0917 (hot path: positional)
+    cipher: CcmKey, key_id: int, frame_counter: int, source_eui64: int, header: bytes, payload: bytes
+) -> bytes:
     """Return `header` (its security bit set), auxiliary header without source address, ciphertext and MIC."""
     restored = key_id | SECURITY_LEVEL
     return (
@@ -65,10 +69,12 @@ def seal(cipher: CcmKey, key_id: int, frame_counter: int, source_eui64: int, hea
     )
 
 
-def seal_extended(
+def seal_extended(  # noqa: PLR0917 (as its sibling)
     cipher: CcmKey, key_id: int, frame_counter: int, source_eui64: int, header: bytes, payload: bytes
 ) -> bytes:
-    """Return the same with the extended nonce: the receiver need not know whose address the frame came from."""
+    """Return the same with the extended nonce: the receiver need not know whose address the frame came
+    from.
+    """
     control = key_id | EXTENDED_NONCE
     restored = control | SECURITY_LEVEL
     return (

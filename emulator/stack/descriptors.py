@@ -1,9 +1,11 @@
-"""ZDO descriptors: node, power and simple (ZigBee PRO 2.3.2; layouts checked against tshark by the fact sheet)."""
+"""ZDO descriptors: node, power and simple (ZigBee PRO 2.3.2; layouts checked against tshark by the fact
+sheet).
+"""
 
 from __future__ import annotations
 
 from struct import Struct
-from struct import error as StructError
+from struct import error as struct_error
 from typing import NamedTuple
 
 from emulator.errors import FrameError
@@ -25,7 +27,7 @@ CAPABILITY_ALLOCATE_ADDRESS = 0x80
 
 
 class SimpleDescriptor(NamedTuple):
-    """What one endpoint is: profile, device identifier and clusters. `version` is the 4-bit device version."""
+    """What one endpoint is: profile, device identifier, clusters. `version` is the 4-bit device version."""
 
     endpoint: int
     profile: int
@@ -52,7 +54,7 @@ class SimpleDescriptor(NamedTuple):
             inputs = Struct(f"<{count}H").unpack_from(octets, 7)
             offset = 7 + 2 * count
             outputs = Struct(f"<{octets[offset]}H").unpack_from(octets, offset + 1)
-        except (StructError, IndexError) as error:
+        except (struct_error, IndexError) as error:
             raise FrameError(
                 f"simple descriptor of {len(octets)} octets: cluster lists run past the end"
             ) from error
@@ -90,7 +92,9 @@ class NodeDescriptor(NamedTuple):
         """Read 13 octets; raises `FrameError` when there are fewer."""
         if len(octets) < _NODE.size:
             raise FrameError(f"node descriptor: {len(octets)} octets, expected {_NODE.size}")
-        first, _, capability, manufacturer, buffer, incoming, mask, outgoing, extra = _NODE.unpack_from(octets)
+        first, _, capability, manufacturer, buffer, incoming, mask, outgoing, extra = _NODE.unpack_from(
+            octets
+        )
         return cls(first & 0x07, capability, manufacturer, buffer, incoming, mask, outgoing, extra)
 
 

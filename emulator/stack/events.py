@@ -1,4 +1,6 @@
-"""What a node tells the application about its network: frozen records, handed to `Node.on_event` as they happen."""
+"""What a node tells the application about its network: frozen records, handed to `Node.on_event` as they
+happen.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class JoinFailed(NamedTuple):
 
 
 class DeviceJoined(NamedTuple):
-    """Trust centre: a device joined or rejoined and was let in. `parent` is the short address it came through."""
+    """Trust centre: a device joined or rejoined and was let in. `parent` is the short address it came
+    through.
+    """
 
     eui64: int
     short: int

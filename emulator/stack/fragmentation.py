@@ -1,4 +1,5 @@
-"""APS fragmentation with a window of one block, as Smart Energy sets it (ZigBee PRO 2.2.8.4.5; fact sheet 2.8).
+"""APS fragmentation with a window of one block, as Smart Energy sets it (ZigBee PRO 2.2.8.4.5; fact sheet
+2.8).
 
 Both sides are machines without timers: the layer says when time has passed and sends what they return.
 """
@@ -28,7 +29,9 @@ class FragmentSender:
     __slots__ = ("_blocks", "index")
 
     def __init__(self, asdu: bytes, block_octets: int) -> None:
-        """Split `asdu` into blocks of at most `block_octets`; raises `ValueError` when they are more than 255."""
+        """Split `asdu` into blocks of at most `block_octets`; raises `ValueError` when they are more than
+        255.
+        """
         self._blocks = [asdu[start : start + block_octets] for start in range(0, len(asdu), block_octets)]
         self.index = 0
         if len(self._blocks) > MAX_BLOCKS:
@@ -46,7 +49,9 @@ class FragmentSender:
         return Fragment(LATER_FRAGMENT, self.index, self._blocks[self.index])
 
     def acknowledged(self, block: int, bitfield: int) -> bool:
-        """Take an acknowledgement; True when it moved the transfer on, False when it is old or says 'missing'."""
+        """Take an acknowledgement; True when it moved the transfer on, False when it is old or says
+        'missing'.
+        """
         position = self.index - block
         if self.done or not 0 <= position < 8 or not bitfield >> position & 1:
             return False
@@ -78,7 +83,9 @@ class _Transaction:
 
 
 class Reassembler:
-    """The receiving side: every transaction under way, and those just finished (their blocks are acknowledged again)."""
+    """The receiving side: every transaction under way, and those just finished (their blocks are
+    acknowledged again).
+    """
 
     def __init__(self, max_octets: int, lifetime_us: int, max_transactions: int = 8) -> None:
         """Reassemble up to `max_octets`; a transaction without progress for `lifetime_us` is dropped."""

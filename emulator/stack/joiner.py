@@ -1,7 +1,9 @@
-"""The joining side of key management: getting the network key, keeping it current, relaying for the trust centre.
+"""The joining side of key management: getting the network key, keeping it current, relaying for the trust
+centre.
 
-Source: ZigBee PRO 4.6.3 (authentication, key update, tunnelling), Smart Energy 5.4-5.5 as restated in the fact sheet
-(devices 2.8): a device joins under its preconfigured key and comes back under the link key it holds by then.
+Source: ZigBee PRO 4.6.3 (authentication, key update, tunnelling), Smart Energy 5.4-5.5 as restated in the
+fact sheet (devices 2.8): a device joins under its preconfigured key and comes back under the link key it
+holds by then.
 """
 
 from __future__ import annotations
@@ -71,10 +73,10 @@ class Joiner:
         scope: Scope,
         nwk: Nwk,
         aps: Aps,
+        *,
         keys: KeyTable,
         nonvolatile: NonVolatile,
         user: JoinerUser,
-        *,
         device_type: NodeType,
         preconfigured: bytes | None,
         request_own_key: bool = False,
@@ -273,10 +275,11 @@ class Joiner:
         self._aps.command(COORDINATOR, VerifyKey(self._nwk.eui64, verify_key_hash(command.key)))
 
     def _confirmed(self, key: LinkKey, command: ConfirmKey) -> None:
-        if key is not self._aps.joining_key or self.trust_centre is None:
+        if self._aps.joining_key is None or self.trust_centre is None:
             return
+        proven = key is self._aps.joining_key
         self._aps.joining_key = None
-        if command.status != Status.SUCCESS:
+        if command.status != Status.SUCCESS or not proven:
             self._user.joiner_event(LinkKeyRefused(self.trust_centre, command.status))
             return
         entry = self._keys.put(self.trust_centre, key.octets, KeyKind.VERIFIED)

@@ -1,7 +1,8 @@
 """Link keys shared with partners, their frame counters, and their life in non-volatile memory.
 
-Outgoing counters are saved ahead in steps, so that a reboot never reuses one (ZigBee PRO 4.4.1.1). Incoming counters
-are saved when they cross a step: after a reboot a replay of the last step's frames could pass, as on real devices.
+Outgoing counters are saved ahead in steps, so that a reboot never reuses one (ZigBee PRO 4.4.1.1). Incoming
+counters are saved when they cross a step: after a reboot a replay of the last step's frames could pass, as
+on real devices.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from emulator.nonvolatile import NonVolatile
 from emulator.stack.events import KeyKind
 
 KeyObserver = Callable[[str, bytes, str], None]
-"""Called with (kind, key, label) for each key that comes into use, so that a Wireshark key file can be written."""
+"""Called with (kind, key, label) for each key that comes into use, so that a Wireshark key file can be
+written.
+"""
 
 COUNTER_STEP = 1024
 COUNTER_LIMIT = 0xFFFFFFFF
@@ -54,7 +57,9 @@ class LinkKey:
         incoming: int = 0,
         short: int = 0xFFFF,
     ) -> None:
-        """`outgoing` and `incoming` are the lowest counters not used yet; `store` saves the key when they move on."""
+        """`outgoing` and `incoming` are the lowest counters not used yet; `store` saves the key when they
+        move on.
+        """
         self.eui64 = eui64
         self.octets = octets
         self.kind = kind

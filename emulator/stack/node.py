@@ -1,6 +1,8 @@
-"""A complete ZigBee PRO node: MAC, NWK, APS, ZDO and, on a coordinator, the trust centre, with one power switch.
+"""A complete ZigBee PRO node: MAC, NWK, APS, ZDO and, on a coordinator, the trust centre, with one power
+switch.
 
-A node lives in one `Scope`; `power_off()` ends it. A new `Node` on the same non-volatile memory is the reboot.
+A node lives in one `Scope`; `power_off()` ends it. A new `Node` on the same non-volatile memory is the
+reboot.
 """
 
 from __future__ import annotations
@@ -10,28 +12,69 @@ from dataclasses import dataclass
 
 from emulator.air.mac import Mac
 from emulator.air.medium import Medium
-from emulator.clock.kernel import Kernel
+from emulator.clock.kernel import Kernel, Scope
+from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.aps import Aps
-from emulator.stack.descriptors import NodeDescriptor, PowerDescriptor, SimpleDescriptor
-from emulator.stack.events import StackEvent
-from emulator.stack.key_table import KeyTable
-from emulator.stack.nwk import NodeType, Nwk
+from emulator.stack.aps import FIRST_BROADCAST, Aps, ApsCommandIndication
+from emulator.stack.descriptors import (
+    SERVER_PRIMARY_TRUST_CENTRE,
+    NodeDescriptor,
+    PowerDescriptor,
+    SimpleDescriptor,
+)
+from emulator.stack.events import (
+    ApsSecurityFailure,
+    DeviceAnnounced,
+    DeviceLeft,
+    DownReason,
+    JoinFailed,
+    KeyKind,
+    LeaveRequested,
+    LinkKeyChanged,
+    NetworkDown,
+    NetworkKeyChanged,
+    NetworkUp,
+    ParentLost,
+    StackEvent,
+)
+from emulator.stack.joiner import Joiner
+from emulator.stack.key_table import KeyObserver, KeyTable
+from emulator.stack.neighbours import Neighbour
+from emulator.stack.nwk import Nwk
+from emulator.stack.nwk_service import Capability, NetworkStatus, NodeType
 from emulator.stack.primitives import (
+    COORDINATOR,
     ApsdeIndication,
     ApsdeRequest,
     Confirm,
+    JoinKind,
     NetworkParameters,
+    NldeIndication,
+    Security,
     Status,
 )
 from emulator.stack.trust_centre import TrustCentre
 from emulator.stack.zdo import Zdo
-
-KeyObserver = Callable[[str, bytes, str], None]
-"""Called with (kind, key, label) for each key that comes into use, so that a Wireshark key file can be written."""
+from emulator.stack.zdo_frames import (
+    LEAVE_REJOIN,
+    RESPONSE,
+    ZDO_ENDPOINT,
+    DeviceAnnouncement,
+    NeighbourEntry,
+    RouteEntry,
+    ZdoCluster,
+    ZdoStatus,
+)
 
 PREFERRED_CHANNELS = (11, 14, 15, 19, 20, 24, 25)
 """Smart Energy's preferred 2.4 GHz channels, scanned first (fact sheet, devices 2.8)."""
+
+DEFAULT_POWER = PowerDescriptor()
+"""On the mains, full."""
+
+_LEAVE_DELAY_US = 100_000
+"""Between the response to Mgmt_Leave_req and the leave itself."""
+_TOKEN_BOOTS = "node.boots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +82,9 @@ class NodeConfig:
     """What a device is before it joins anything. A device's profile supplies all of it.
 
     `max_incoming_transfer` is the largest ASDU it reassembles, octets. `position` is in metres.
-    `own_link_key_request` makes the joiner ask the trust centre for a fresh link key after the join (R21 Request-Key,
-    Verify-Key; Smart Energy 1.x devices do not). `strict_leave` is Smart Energy's rule: only an APS-secured
-    Remove-Device makes the device leave, except that an end device obeys its parent.
+    `own_link_key_request` makes the joiner ask the trust centre for a fresh link key after the join (R21
+    Request-Key, Verify-Key; Smart Energy 1.x devices do not). `strict_leave` is Smart Energy's rule: only
+    an APS-secured Remove-Device makes the device leave, except that an end device obeys its parent.
     """
 
     eui64: int
@@ -52,7 +95,7 @@ class NodeConfig:
     """Name of the scope and of the device in labels; the EUI-64 when empty."""
     mains_powered: bool = True
     rx_on_when_idle: bool = True
-    power: PowerDescriptor = PowerDescriptor()
+    power: PowerDescriptor = DEFAULT_POWER
     preconfigured_link_key: bytes | None = None
     max_incoming_transfer: int = 128
     stack_revision: int = 20
@@ -62,27 +105,21 @@ class NodeConfig:
     long_poll_us: int = 300_000_000
     short_poll_us: int = 1_000_000
 
+    @property
+    def capability(self) -> int:
+        """The MAC capability octet it joins and announces with."""
+        bits = Capability.ALLOCATE_ADDRESS
+        if self.device_type != NodeType.END_DEVICE:
+            bits |= Capability.FULL_FUNCTION
+        if self.mains_powered:
+            bits |= Capability.MAINS_POWERED
+        if self.rx_on_when_idle:
+            bits |= Capability.RX_ON_WHEN_IDLE
+        return bits
+
 
 class Node:
     """One device on the air, from the MAC up to endpoints."""
-
-    parameters: NetworkParameters | None
-    """The network this node is on, with its key; None when it is on none."""
-    eui64: int
-    mac: Mac
-    nwk: Nwk
-    aps: Aps
-    zdo: Zdo
-    key_table: KeyTable
-    trust_centre: TrustCentre | None
-    """Present on a coordinator only."""
-    endpoints: tuple[SimpleDescriptor, ...]
-    """What the ZDO answers with; starts as `config.endpoints` and may be replaced (a meter mirror appears)."""
-    on_data: Callable[[ApsdeIndication], None]
-    """Receives every ASDU for endpoints 1-240 and 255; ZDO frames too when `pass_zdo`. Settable at any time."""
-    on_event: Callable[[StackEvent], None]
-    """Receives what happens to the network. Settable at any time."""
-    on_key: KeyObserver
 
     def __init__(
         self,
@@ -96,33 +133,131 @@ class Node:
     ) -> None:
         """Power up. Call `restore()` next, and `form()` or `join()` when that returns False.
 
-        `pass_zdo` is for a coordinator driven by a host: ZDO responses and announcements also go to `on_data`, on
-        endpoint 0 with the transaction number as first octet, while requests to this node are still answered here.
+        `pass_zdo` is for a coordinator driven by a host: ZDO responses and announcements also go to
+        `on_data`, on endpoint 0 with the transaction number as first octet, while requests to this node are
+        still answered here.
         """
-        raise NotImplementedError
+        self.config = config
+        self.eui64 = config.eui64
+        self.endpoints = config.endpoints
+        """What the ZDO answers with; may be replaced at any time (a meter mirror appears)."""
+        self.power = config.power
+        self.on_data: Callable[[ApsdeIndication], None] = _ignore
+        """Receives every ASDU for endpoints 1-240 and 255; ZDO frames too when `pass_zdo`."""
+        self.on_event: Callable[[StackEvent], None] = _ignore
+        """Receives what happens to the network."""
+        self.on_key: KeyObserver = on_key if on_key is not None else _ignore_key
+        self.capability = config.capability
+        self._pass_zdo = pass_zdo
+        self._leaving = False
+        self._nonvolatile = nonvolatile
+        self._sleeps = not config.rx_on_when_idle
+        self._scope = scope = kernel.scope(_boot_name(config, nonvolatile))
+        self.mac = Mac(
+            scope,
+            medium,
+            config.eui64,
+            rx_on_when_idle=config.rx_on_when_idle,
+            position=config.position,
+        )
+        self.nwk = Nwk(
+            scope, self.mac, nonvolatile, device_type=config.device_type, capability=self.capability
+        )
+        self.nwk.listener = self
+        self.key_table = KeyTable(nonvolatile, self._key_in_use)
+        self.aps = Aps(
+            scope,
+            self.nwk,
+            self.key_table,
+            self,
+            max_incoming_transfer=config.max_incoming_transfer,
+            own_poll_us=config.short_poll_us if self._sleeps else 0,
+        )
+        self.zdo = Zdo(scope, self, nonvolatile)
+        self._joiner = Joiner(
+            scope,
+            self.nwk,
+            self.aps,
+            keys=self.key_table,
+            nonvolatile=nonvolatile,
+            user=self,
+            device_type=config.device_type,
+            preconfigured=config.preconfigured_link_key,
+            request_own_key=config.own_link_key_request,
+        )
+        self.trust_centre: TrustCentre | None = None
+        """Present on a coordinator only."""
+        if config.device_type == NodeType.COORDINATOR:
+            self.trust_centre = TrustCentre(
+                scope,
+                self.nwk,
+                self.aps,
+                keys=self.key_table,
+                zdo=self.zdo,
+                nonvolatile=nonvolatile,
+                on_event=self.joiner_event,
+            )
+        if self._sleeps:
+            self.nwk.set_poll_interval(config.long_poll_us, config.short_poll_us)
+        if config.preconfigured_link_key is not None:
+            self.on_key("preconfigured", config.preconfigured_link_key, format_eui64(config.eui64))
+
+    # ---- what the application sees
+
+    @property
+    def scope(self) -> Scope:
+        """The node's share of the kernel; it ends with the power."""
+        return self._scope
+
+    @property
+    def parameters(self) -> NetworkParameters | None:
+        """The network this node is on, with its key; None when it is on none."""
+        return self.nwk.parameters
 
     @property
     def short_address(self) -> int:
         """This node's short address; 0xFFFF when it is on no network."""
-        raise NotImplementedError
+        return self.nwk.short_address
+
+    @property
+    def trust_centre_eui64(self) -> int | None:
+        """EUI-64 of the trust centre; on a coordinator its own."""
+        return self.eui64 if self.trust_centre is not None else self._joiner.trust_centre
 
     @property
     def descriptor(self) -> NodeDescriptor:
         """The node descriptor the ZDO answers with."""
-        raise NotImplementedError
+        config = self.config
+        role = SERVER_PRIMARY_TRUST_CENTRE if self.trust_centre is not None else 0
+        return NodeDescriptor(
+            logical_type=config.device_type,
+            capability=self.capability,
+            manufacturer_code=config.manufacturer_code,
+            max_incoming_transfer=config.max_incoming_transfer,
+            server_mask=config.stack_revision << 9 | role,
+            max_outgoing_transfer=config.max_incoming_transfer,
+        )
 
     def send(self, request: ApsdeRequest, confirm: Confirm | None = None) -> None:
-        """APSDE-DATA.request: send an ASDU; fragmented when it is too long for one frame and `ack` is set.
+        """APSDE-DATA.request: send an ASDU; fragmented when it is too long for one frame.
 
-        `confirm` gets SUCCESS when the acknowledgement arrived (or, without `ack`, when the next hop took the frame).
-        A destination equal to the own short address loops back. `secure` needs a link key with the destination;
-        without one the confirm is APS_SECURITY_FAIL.
+        `confirm` gets SUCCESS when the acknowledgement arrived (or, without `ack`, when the next hop took
+        the frame). A destination equal to the own short address loops back. `secure` needs a link key with
+        the destination; without one the confirm is APS_SECURITY_FAIL.
         """
-        raise NotImplementedError
+        if self.nwk.parameters is None:
+            if confirm is not None:
+                self._scope.call_later(0, confirm, Status.NWK_INVALID_REQUEST)
+            return
+        self.aps.data(request, confirm)
 
-    def form(self, channel: int, pan_id: int, extended_pan_id: int, network_key: bytes, key_sequence: int = 0) -> None:
+    def form(
+        self, channel: int, pan_id: int, extended_pan_id: int, network_key: bytes, key_sequence: int = 0
+    ) -> None:
         """Coordinator: form a network and become its trust centre."""
-        raise NotImplementedError
+        self.nwk.form(channel, pan_id, extended_pan_id, network_key, key_sequence)
+        self.on_key("network", network_key, f"sequence {key_sequence}")
+        self._up(rejoined=False)
 
     def join(
         self,
@@ -133,10 +268,11 @@ class Node:
     ) -> None:
         """Scan, associate with the best open network (or the one named) and wait for its key.
 
-        `done` gets SUCCESS once the network key is here and the device has announced itself, else NWK_NO_NETWORKS,
-        NWK_NO_KEY or the status of the association. `NetworkUp` or `JoinFailed` is also reported.
+        `done` gets SUCCESS once the network key is here and the device has announced itself, else
+        NWK_NO_NETWORKS, NWK_NO_KEY or the status of the association. `NetworkUp` or `JoinFailed` is also
+        reported.
         """
-        raise NotImplementedError
+        self._joiner.join(channels, done, extended_pan_id)
 
     def rejoin(
         self,
@@ -145,32 +281,269 @@ class Node:
         channels: Sequence[int] | None = None,
         done: Callable[[Status], None] | None = None,
     ) -> None:
-        """NWK rejoin on the same extended PAN id; unsecured is a trust centre rejoin, which waits for the key.
+        """NWK rejoin on the same extended PAN id; unsecured is a trust centre rejoin, which waits for the
+        key.
 
         `channels` None means the current one.
         """
-        raise NotImplementedError
+        if channels is None:
+            channels = (self.mac.channel,)
+        self._joiner.rejoin(secured=secured, channels=channels, done=done)
 
     def restore(self) -> bool:
-        """After power-up: take network state and keys from non-volatile memory; True when this node is on a network."""
-        raise NotImplementedError
+        """After power-up: take network state and keys from non-volatile memory; True when this node is on a
+        network.
+        """
+        if not self.nwk.restore():
+            return False
+        for key in self.key_table.all():
+            if key.short < FIRST_BROADCAST:
+                self.nwk.learn(key.eui64, key.short)
+        if self.trust_centre is not None:
+            for device in self.trust_centre.devices.values():
+                self._located(device.eui64, device.short, sleepy=device.sleepy)
+        parameters = self.nwk.parameters
+        if parameters is not None:
+            self.on_key("network", parameters.network_key, f"sequence {parameters.key_sequence}")
+        self._up(rejoined=True)
+        return True
 
     def leave(self, *, rejoin: bool = False) -> None:
         """Leave the network by user action, forgetting it unless `rejoin`."""
-        raise NotImplementedError
+        self._leave(DownReason.LEFT, rejoin=rejoin)
 
     def set_link_key(self, eui64: int, key: bytes) -> None:
-        """Replace the link key shared with `eui64` by one that CBKE agreed; persisted, counters start anew."""
-        raise NotImplementedError
+        """Replace the link key shared with `eui64` by one CBKE agreed; persisted, counters start anew."""
+        entry = self.key_table.put(eui64, key, KeyKind.CBKE)
+        short = self.nwk.short_of(eui64)
+        if short is not None:
+            self.key_table.located(eui64, short)
+        self.on_event(LinkKeyChanged(eui64, entry.kind))
 
     def link_key(self, eui64: int) -> bytes | None:
         """Return the link key in use with `eui64`, or None."""
-        raise NotImplementedError
+        entry = self.key_table.get(eui64)
+        return None if entry is None else entry.octets
+
+    def link_key_kind(self, eui64: int) -> KeyKind | None:
+        """Return what the link key in use with `eui64` is, or None when there is none."""
+        entry = self.key_table.get(eui64)
+        return None if entry is None else entry.kind
 
     def request_application_key(self, partner: int) -> None:
-        """Ask the trust centre for a link key shared with the EUI-64 `partner`; `LinkKeyChanged` tells of it."""
-        raise NotImplementedError
+        """Ask the trust centre for a link key shared with the EUI-64 `partner`; `LinkKeyChanged` tells of
+        it.
+        """
+        self._joiner.request_key(partner)
+
+    def set_preconfigured_key(self, key: bytes) -> None:
+        """Replace the link key the next join starts from."""
+        self._joiner.preconfigured = key
+        self.on_key("preconfigured", key, format_eui64(self.eui64))
 
     def power_off(self) -> None:
         """Lose power: every timer stops and the radio leaves the medium. The object is dead afterwards."""
-        raise NotImplementedError
+        self._scope.end()
+        self.mac.detach()
+
+    # ---- NwkListener
+
+    def nwk_data(self, indication: NldeIndication) -> None:
+        """Take an NSDU."""
+        self.aps.nwk_data(indication)
+
+    def nwk_joined(self, eui64: int, short: int, kind: JoinKind, parent_is_self: bool) -> None:
+        """Decide about a device that joined here (trust centre), or report it to who decides (router)."""
+        if self.trust_centre is not None:
+            self.trust_centre.arrived(eui64, short, kind, COORDINATOR)
+        elif parent_is_self:
+            self._joiner.child_joined(eui64, short, kind)
+
+    def nwk_left(self, eui64: int, short: int, rejoin: bool) -> None:
+        """Note that another device left."""
+        self.aps.sleepy.discard(short)
+        if self.trust_centre is not None:
+            self.trust_centre.left(eui64, short, rejoin=rejoin)
+        else:
+            self.on_event(DeviceLeft(eui64, short, rejoin))
+
+    def nwk_leave_self(self, rejoin: bool) -> None:
+        """Note that this node has left."""
+        if not rejoin:
+            self._down(DownReason.LEFT)
+
+    def nwk_status(self, short: int, code: int) -> None:
+        """Pass on the loss of the parent; the rest is NWK's own affair."""
+        if code == NetworkStatus.PARENT_LINK_FAILURE:
+            self.on_event(ParentLost())
+
+    # ---- ApsUser
+
+    def aps_data(self, indication: ApsdeIndication) -> None:
+        """Hand an ASDU to the ZDO or the application."""
+        if indication.destination_endpoint != ZDO_ENDPOINT:
+            self.on_data(indication)
+            return
+        self.zdo.indication(indication)
+        heard_by_host = indication.cluster & RESPONSE or indication.cluster == ZdoCluster.DEVICE_ANNCE
+        if self._pass_zdo and heard_by_host:
+            self.on_data(indication)
+
+    def aps_command(self, indication: ApsCommandIndication) -> None:
+        """Hand a key management command to whoever plays that part here."""
+        if self.trust_centre is not None:
+            self.trust_centre.command(indication)
+        else:
+            self._joiner.command(indication)
+
+    def aps_security_failure(self, source: int, reason: str) -> None:
+        """Report a frame that was dropped."""
+        self.on_event(ApsSecurityFailure(source, reason))
+
+    def aps_answer_expected(self, wait_us: int) -> None:
+        """Poll often while something is on its way."""
+        if self._sleeps:
+            self.nwk.fast_poll(wait_us)
+
+    # ---- JoinerUser
+
+    def joiner_up(self, rejoined: bool) -> None:
+        """Announce this node and say that the network is up."""
+        parameters = self.nwk.parameters
+        if parameters is not None:
+            self.on_key("network", parameters.network_key, f"sequence {parameters.key_sequence}")
+        self.zdo.announce()
+        self._up(rejoined=rejoined)
+
+    def joiner_failed(self, status: Status, rejoin: bool) -> None:
+        """Report a join that came to nothing."""
+        self.on_event(JoinFailed(status, rejoin))
+
+    def joiner_told_to_leave(self, source_eui64: int | None) -> None:
+        """Leave because the trust centre says so, under its link key."""
+        self.on_event(LeaveRequested(source_eui64, rejoin=False, obeyed=True))
+        self._leave(DownReason.REMOVED, rejoin=False)
+
+    def joiner_event(self, event: StackEvent) -> None:
+        """Pass an event on, and tell the key observer of a new network key."""
+        if isinstance(event, NetworkKeyChanged) and self.nwk.parameters is not None:
+            self.on_key("network", self.nwk.parameters.network_key, f"sequence {event.sequence}")
+        self.on_event(event)
+
+    # ---- ZdoUser
+
+    def is_sleepy(self, short: int) -> bool:
+        """Tell whether the device is known to sleep."""
+        return short in self.aps.sleepy
+
+    def device_announced(self, announcement: DeviceAnnouncement) -> None:
+        """Learn where a device is, and whether it sleeps."""
+        short, eui64, capability = announcement
+        self._located(eui64, short, sleepy=not capability & Capability.RX_ON_WHEN_IDLE)
+        if self.trust_centre is not None:
+            self.trust_centre.announced(eui64, short, capability)
+        self.on_event(DeviceAnnounced(eui64, short, capability))
+
+    def child_addresses(self) -> list[tuple[int, int]]:
+        """Return (EUI-64, short address) of the end devices whose parent this node is."""
+        return [
+            (child.eui64, child.short_address)
+            for child in self.nwk.children
+            if child.eui64 is not None and not child.is_router
+        ]
+
+    def neighbour_entries(self) -> list[NeighbourEntry]:
+        """Return the neighbour table."""
+        parameters = self.nwk.parameters
+        extended = 0 if parameters is None else parameters.extended_pan_id
+        return [_neighbour_entry(each, extended) for each in self.nwk.neighbours]
+
+    def route_entries(self) -> list[RouteEntry]:
+        """Return the active routes."""
+        return [RouteEntry(destination, 0, next_hop) for destination, next_hop in self.nwk.routes]
+
+    def asked_to_leave(self, indication: ApsdeIndication, eui64: int, flags: int) -> ZdoStatus:
+        """Decide about a Mgmt_Leave_req: Smart Energy devices leave only under link-key security."""
+        rejoin = bool(flags & LEAVE_REJOIN)
+        allowed = not self.config.strict_leave or indication.security == Security.APS
+        if eui64 == self.eui64:
+            self.on_event(LeaveRequested(indication.source_eui64, rejoin, obeyed=allowed))
+            if allowed:
+                self._scope.call_later(_LEAVE_DELAY_US, self._leave, DownReason.REMOVED, rejoin)
+        elif allowed:
+            self.nwk.remove(eui64, rejoin=rejoin)
+        return ZdoStatus.SUCCESS if allowed else ZdoStatus.NOT_AUTHORIZED
+
+    def asked_to_permit_joining(self, seconds: int) -> None:
+        """Open or close this node for joining."""
+        if self.config.device_type != NodeType.END_DEVICE:
+            self.nwk.permit_joining(seconds)
+
+    def energy_scan(
+        self, channels: tuple[int, ...], duration: int, done: Callable[[tuple[int, ...]], None]
+    ) -> None:
+        """Measure the energy (0-255) of each channel."""
+        self.mac.energy_scan(channels, duration, lambda energies: done(tuple(energies)))
+
+    # ---- parts
+
+    def _up(self, *, rejoined: bool) -> None:
+        parameters = self.nwk.parameters
+        if parameters is not None:
+            self.on_event(NetworkUp(parameters, rejoined))
+
+    def _leave(self, reason: DownReason, rejoin: bool) -> None:
+        self.nwk.leave(rejoin=rejoin)
+        if not rejoin:
+            self._down(reason)
+
+    def _down(self, reason: DownReason) -> None:
+        if self._leaving:
+            return
+        self._leaving = True
+        self.aps.abandon()
+        self.zdo.abandon()
+        self.zdo.bindings.clear()
+        self._joiner.forget()
+        self._leaving = False
+        self.on_event(NetworkDown(reason))
+
+    def _located(self, eui64: int, short: int, *, sleepy: bool) -> None:
+        self.nwk.learn(eui64, short)
+        self.key_table.located(eui64, short)
+        if sleepy:
+            self.aps.sleepy.add(short)
+        else:
+            self.aps.sleepy.discard(short)
+
+    def _key_in_use(self, kind: str, key: bytes, label: str) -> None:
+        self.on_key(kind, key, label)
+
+
+def _boot_name(config: NodeConfig, nonvolatile: NonVolatile) -> str:
+    """Count the boot, so that each life of a device has a random stream of its own."""
+    boots = int.from_bytes(nonvolatile.get(_TOKEN_BOOTS) or b"", "big") + 1
+    nonvolatile.put(_TOKEN_BOOTS, boots.to_bytes(4, "big"))
+    return f"{config.name or format_eui64(config.eui64)}/boot {boots}"
+
+
+def _neighbour_entry(neighbour: Neighbour, extended_pan_id: int) -> NeighbourEntry:
+    return NeighbourEntry(
+        extended_pan_id=extended_pan_id,
+        eui64=neighbour.eui64 or 0,
+        short=neighbour.short_address,
+        device_type=neighbour.device_type,
+        rx_on=0 if neighbour.indirect else 1,
+        relationship=neighbour.relationship,
+        permit_joining=2,
+        depth=15 if neighbour.short_address else 0,
+        lqi=neighbour.lqi,
+    )
+
+
+def _ignore(_: object) -> None:
+    """Stand in for an application that is not listening yet."""
+
+
+def _ignore_key(_kind: str, _key: bytes, _label: str) -> None:
+    """Stand in for a key observer."""

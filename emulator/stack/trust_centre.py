@@ -50,7 +50,9 @@ from emulator.stack.zdo_frames import ZdoCluster, permit_joining_request
 MAX_PERMIT_SECONDS = 254
 KEY_UPDATE_SPACING_US = 100_000
 SWITCH_DELAY_US = 2_000_000
-"""Between the last unicast of a key update and Switch-Key, and between Switch-Key and this node's own switch."""
+"""Between the last unicast of a key update and Switch-Key, and between Switch-Key and this node's own
+switch.
+"""
 
 _INSTALLED = "tc.install."
 _DEVICE = "tc.device."
@@ -89,6 +91,7 @@ class TrustCentre:
         scope: Scope,
         nwk: Nwk,
         aps: Aps,
+        *,
         keys: KeyTable,
         zdo: Zdo,
         nonvolatile: NonVolatile,
@@ -137,13 +140,16 @@ class TrustCentre:
         self.devices.pop(eui64, None)
 
     def permit_joining(self, seconds: int) -> None:
-        """Open this network for `seconds` (0 closes; at most 254), telling every router (Mgmt_Permit_Joining).
+        """Open this network for `seconds` (0 closes; at most 254), telling every router
+        (Mgmt_Permit_Joining).
 
-        Raises `EmulatorError` for more; a longer window is opened again before it ends (fact sheet, devices 2.8).
+        Raises `EmulatorError` for more; a longer window is opened again before it ends (fact sheet, devices
+        2.8).
         """
         if not 0 <= seconds <= MAX_PERMIT_SECONDS:
             raise EmulatorError(
-                f"permit joining for {seconds} s: expected 0 to {MAX_PERMIT_SECONDS}; repeat it for a longer window"
+                f"permit joining for {seconds} s: expected 0 to {MAX_PERMIT_SECONDS}, "
+                "repeat it for a longer window"
             )
         self._nwk.permit_joining(seconds)
         self._zdo.broadcast(
@@ -234,7 +240,9 @@ class TrustCentre:
             self._remember(KnownDevice(eui64, short, device.parent, capability))
 
     def command(self, indication: ApsCommandIndication) -> None:
-        """Take an APS command addressed to the trust centre; anything not protected as it must be is ignored."""
+        """Take an APS command addressed to the trust centre; anything not protected as it must be is
+        ignored.
+        """
         command = indication.command
         if not indication.nwk_secured:
             return
@@ -251,8 +259,8 @@ class TrustCentre:
     def _joining_key(self, eui64: int, kind: JoinKind) -> LinkKey | None:
         """Return the key under which a device gets the network key.
 
-        A device that associates has lost what it had: it starts from its install code. One that rejoins uses the
-        key it holds.
+        A device that associates has lost what it had: it starts from its install code. One that rejoins
+        uses the key it holds.
         """
         entry = self._keys.get(eui64)
         if kind == JoinKind.TRUST_CENTRE_REJOIN:

@@ -1,4 +1,6 @@
-"""The ZigBee device object: asks for descriptors, bindings and management tables, and dispatches what is asked."""
+"""The ZigBee device object: asks for descriptors, bindings and management tables, and dispatches what is
+asked.
+"""
 
 from __future__ import annotations
 
@@ -74,8 +76,8 @@ class Zdo:
     ) -> None:
         """Send the ZDO request `cluster` (payload without transaction number) and report the response.
 
-        `timeout_us` 0 means what suits the destination: 5 s, or 15 s when it sleeps. A broadcast reports the first
-        response. Build payloads and read responses with `emulator.stack.zdo_frames`.
+        `timeout_us` 0 means what suits the destination: 5 s, or 15 s when it sleeps. A broadcast reports
+        the first response. Build payloads and read responses with `emulator.stack.zdo_frames`.
         """
         sequence = self._next_sequence()
         if timeout_us == 0:
@@ -86,9 +88,7 @@ class Zdo:
 
     def announce(self) -> None:
         """Broadcast Device_annce."""
-        announcement = DeviceAnnouncement(
-            self._user.short_address, self._user.eui64, self._user.capability
-        )
+        announcement = DeviceAnnouncement(self._user.short_address, self._user.eui64, self._user.capability)
         self.broadcast(ZdoCluster.DEVICE_ANNCE, announcement.encode(), BROADCAST_RX_ON)
 
     def broadcast(self, cluster: int, payload: bytes, destination: int) -> None:
@@ -164,5 +164,3 @@ class Zdo:
                 ack=destination < FIRST_BROADCAST,
             )
         )
-
-

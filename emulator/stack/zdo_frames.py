@@ -1,14 +1,15 @@
-"""ZDO commands: cluster identifiers, statuses, and codecs of what this stack sends and reads (ZigBee PRO 2.4).
+"""ZDO commands: cluster identifiers, statuses, and codecs of what this stack sends and reads (ZigBee PRO
+2.4).
 
-Request functions return the payload without the transaction number. Responses are records; `encode()` gives the
-payload from the status octet on, and `decode()` reads one.
+Request functions return the payload without the transaction number. Responses are records; `encode()` gives
+the payload from the status octet on, and `decode()` reads one.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
 from struct import Struct
-from struct import error as StructError
+from struct import error as struct_error
 from typing import NamedTuple
 
 from emulator.errors import FrameError
@@ -85,7 +86,7 @@ def read(layout: Struct, payload: bytes, what: str, offset: int = 0) -> tuple[in
     """Unpack a fixed layout of integers; raises `FrameError` naming `what` when `payload` is too short."""
     try:
         return layout.unpack_from(payload, offset)
-    except StructError as error:
+    except struct_error as error:
         raise FrameError(
             f"ZDO {what} at offset {offset}: {len(payload)} octets, expected {offset + layout.size}"
         ) from error
@@ -144,9 +145,7 @@ class AddressResponse(NamedTuple):
             return head
         if not children:
             return head + b"\x00"
-        return (
-            head + bytes((len(children), self.start_index)) + Struct(f"<{len(children)}H").pack(*children)
-        )
+        return head + bytes((len(children), self.start_index)) + Struct(f"<{len(children)}H").pack(*children)
 
     @classmethod
     def decode(cls, payload: bytes) -> AddressResponse:
@@ -205,7 +204,9 @@ class EndpointList(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the payload."""
-        return bytes((self.status,)) + _SHORT_BYTE.pack(self.short, len(self.endpoints)) + bytes(self.endpoints)
+        return (
+            bytes((self.status,)) + _SHORT_BYTE.pack(self.short, len(self.endpoints)) + bytes(self.endpoints)
+        )
 
     @classmethod
     def decode(cls, payload: bytes) -> EndpointList:
@@ -271,7 +272,9 @@ class DeviceAnnouncement(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """Bind_req, Unbind_req and an entry of the binding table. `group` is set instead of a unicast destination."""
+    """Bind_req, Unbind_req and an entry of the binding table. `group` is set instead of a unicast
+    destination.
+    """
 
     source: int
     source_endpoint: int

@@ -113,7 +113,8 @@ class ZdoServer:
     def answer(self, indication: ApsdeIndication, payload: bytes, late: Callable[[bytes], None]) -> Answer:
         """Return the response, or None when there is none (or it comes later, through `late`).
 
-        Raises `FrameError` for a malformed request. An unknown request gets NOT_SUPPORTED, unless it was broadcast.
+        Raises `FrameError` for a malformed request. An unknown request gets NOT_SUPPORTED, unless it was
+        broadcast.
         """
         if indication.cluster == ZdoCluster.MGMT_NWK_UPDATE:
             return self._network_update(payload, late)
