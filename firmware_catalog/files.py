@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from firmware_catalog.errors import CatalogError
+from firmware_catalog.errors import CatalogError, CatalogStorageError
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -50,4 +50,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _failure(path: Path, error: OSError) -> CatalogError:
-    return CatalogError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder")
+    return CatalogStorageError(
+        f"{path}: cannot be written ({error.strerror}); free space or choose another folder"
+    )

@@ -29,7 +29,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from firmware_catalog.errors import CatalogError
+from firmware_catalog.errors import CatalogStorageError
 from firmware_catalog.files import write_atomically
 from firmware_catalog.signing import ROOT_KEYS, ROOT_THRESHOLD, Keys
 from firmware_catalog.trusted import TrustedView
@@ -135,16 +135,18 @@ class Writer:
 
 @contextmanager
 def exclusive(repository: Path) -> Iterator[None]:
-    """Hold the repository's lock; raises `CatalogError` when somebody else is changing it."""
+    """Hold the repository's lock; raises `CatalogStorageError` when somebody else is changing it."""
     try:
         repository.mkdir(parents=True, exist_ok=True)
-        handle = os.open(repository / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        handle = os.open(repository, os.O_RDONLY)
     except OSError as error:
-        raise CatalogError(f"catalogue {repository}: cannot be written ({error.strerror})") from error
+        raise CatalogStorageError(f"catalogue {repository}: cannot be written ({error.strerror})") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise CatalogError(f"catalogue {repository}: being changed by another process; try again") from error
+        raise CatalogStorageError(
+            f"catalogue {repository}: being changed by another process; try again"
+        ) from error
     finally:
         os.close(handle)

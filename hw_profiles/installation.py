@@ -202,9 +202,7 @@ class FirmwareAuthority:
 
 @dataclass(frozen=True, slots=True)
 class InstallationRecord:
-    """The installation file. Paths are relative to its folder; `start` is the wall-clock time of the
-    scenario.
-    """
+    """The installation file. Paths are relative to its folder; `start` is the scenario's wall-clock time."""
 
     id: Annotated[str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens")]
     description: Annotated[str, Length(1, 300)]
@@ -218,6 +216,7 @@ class InstallationRecord:
     wan: Wan
     devices: Annotated[tuple[DeviceEntry, ...], Length(2, 17)]
     catalogue: str | None = None
+    catalogue_root_sha256: Annotated[str, Pattern(r"[0-9a-f]{64}", "a SHA-256 in lower case")] | None = None
     sequences: tuple[str, ...] = ()
     network: Network = Network()
     links: tuple[Link, ...] = ()

@@ -1,0 +1,107 @@
+"""Make the rehearsal's firmware images and its signed catalogue again, octet for octet.
+
+Run from the top of the project: `python examples/dormant-semi/make_images.py`. Every key follows from a seed that is
+printed here, so it proves nothing about who made an image: these are rehearsal keys, never for real devices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from emulator.crypto.authority import Identity, IssuingAuthority
+from emulator.crypto.suite import Suite
+from emulator.smart_energy.ota_file import OtaHeader, pack
+from emulator.smart_energy.ota_signature import build_signed
+from firmware_catalog.catalogue import Catalogue
+from firmware_catalog.records import Evidence
+from firmware_catalog.repository import Lifetimes
+
+SEED = "dormant-semi"
+FOLDER = Path(__file__).parent
+ISSUER = b"REHEARFW"
+SIGNER = 0x00DB12345678_9F01
+MADE = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+LASTING = Lifetimes(timestamp=timedelta(days=3650), snapshot=timedelta(days=3650))
+SUPPLIER = "90-B3-D5-1F-30-03-00-00"
+
+
+class Image(NamedTuple):
+    """One image to make: its name, OTA identity, size of the upgrade image in octets, and what may precede it."""
+
+    name: str
+    image_type: int
+    version: int
+    octets: int
+    model: str
+    from_versions: tuple[int, ...]
+    devices: int
+
+
+IMAGES = (
+    Image("esme-1.2.0", 0x0E01, 0x01020000, 150_000, "generic-electricity-meter", (0x01000000,), 41_207),
+    Image("esme-2.0.0", 0x0E01, 0x02000000, 235_000, "generic-electricity-meter", (0x01020000,), 38_950),
+    Image("gsme-1.4.0", 0x0601, 0x01040000, 120_000, "generic-gas-meter", (0x01010000,), 36_114),
+)
+
+
+def firmware_signer() -> tuple[IssuingAuthority, Identity]:
+    """Return the rehearsal authority of suite 1 and the identity that signs firmware under it."""
+    authority = IssuingAuthority.from_seed(Suite.SUITE_1, f"{SEED}/firmware".encode(), ISSUER)
+    return authority, authority.issue(SIGNER)
+
+
+def make(image: Image, signer: Identity) -> bytes:
+    """Return the octets of one signed OTA file."""
+    content = hashlib.shake_256(f"{SEED}/{image.name}".encode()).digest(image.octets)
+    header = OtaHeader(
+        manufacturer_code=0x1002,
+        image_type=image.image_type,
+        file_version=image.version,
+        header_string=f"Rehearsal {image.name}".encode().ljust(32, b"\x00"),
+        hardware_minimum=0x0001,
+        hardware_maximum=0x0001,
+    )
+    return pack(build_signed(header, content, signer))
+
+
+def evidence(image: Image) -> Evidence:
+    """Return the (invented) evidence that the image is already used in the field."""
+    return Evidence(
+        reference=f"Rehearsal field record RFR-{image.version:08X}",
+        date="2025-06-30",
+        where="Rehearsal estate, active meters of the Installing Supplier",
+        count=image.devices,
+    )
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write `catalogue` anew in `folder`."""
+    authority, signer = firmware_signer()
+    target = folder / "catalogue"
+    shutil.rmtree(target, ignore_errors=True)
+    catalogue = Catalogue.create(target, now=MADE, seed=SEED, lifetimes=LASTING)
+    with tempfile.TemporaryDirectory() as workshop:
+        for image in IMAGES:
+            file = Path(workshop) / f"{image.name}.ota"
+            file.write_bytes(make(image, signer))
+            catalogue.add(
+                file,
+                SUPPLIER,
+                evidence=evidence(image),
+                models=(image.model,),
+                from_versions=image.from_versions,
+                added_by="make_images.py",
+            )
+    root = hashlib.sha256((target / "metadata" / "1.root.json").read_bytes()).hexdigest()
+    sys.stdout.write(f"firmware authority public key {authority.public_key_octets.hex()}\n")
+    sys.stdout.write(f"catalogue root SHA-256 {root}\n")
+
+
+if __name__ == "__main__":
+    main()
