@@ -1,4 +1,4 @@
-"""Beacon frame payloads: the 802.15.4 superframe fields and the ZigBee PRO beacon payload (fact sheet 4.2)."""
+"""Beacon frame payloads: 802.15.4 superframe fields and the ZigBee PRO beacon payload (fact sheet 4.2)."""
 
 from __future__ import annotations
 

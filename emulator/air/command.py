@@ -37,7 +37,7 @@ class AssociationRequest(NamedTuple):
 
 
 class AssociationResponse(NamedTuple):
-    """The parent's answer; `short_address` is 0xFFFF when refused. `status` is an octet (`AssociationStatus`)."""
+    """The parent's answer: an `AssociationStatus` octet; `short_address` is 0xFFFF when refused."""
 
     short_address: int
     status: int

@@ -1,6 +1,7 @@
 """The 802.15.4 frame check sequence: ITU-T CRC-16, least significant bit first, initial value zero.
 
-`binascii.crc_hqx` computes the same polynomial most significant bit first, so octets go in and come out mirrored.
+`binascii.crc_hqx` computes the same polynomial most significant bit first, so octets go in and come out
+mirrored.
 """
 
 from __future__ import annotations

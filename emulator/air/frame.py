@@ -1,7 +1,7 @@
 """IEEE 802.15.4-2006 MAC frames as octets and as records (7.2; fact sheet 4.1-4.2).
 
-An MPDU here is a frame without its FCS; `emulator.air.fcs` adds it. ZigBee PRO uses neither MAC security nor the
-2015 frame version, so both are refused.
+An MPDU here is a frame without its FCS; `emulator.air.fcs` adds it. ZigBee PRO uses neither MAC security nor
+the 2015 frame version, so both are refused.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def encode_frame(frame: MacFrame) -> bytes:
         | frame.source_mode << 14
     )
     parts = [_FIXED.pack(control, frame.sequence)]
-    _put_address(parts, "destination", frame.destination_mode, frame.destination_pan, frame.destination, True)
+    _put_address(parts, "destination", frame.destination_mode, frame.destination_pan, frame.destination)
     both = frame.source_mode and frame.destination_mode
     if frame.pan_id_compression and (not both or frame.source_pan != frame.destination_pan):
         raise FrameError(
@@ -87,7 +87,12 @@ def encode_frame(frame: MacFrame) -> bytes:
             f" got destination PAN {frame.destination_pan} and source PAN {frame.source_pan}"
         )
     _put_address(
-        parts, "source", frame.source_mode, frame.source_pan, frame.source, not frame.pan_id_compression
+        parts,
+        "source",
+        frame.source_mode,
+        frame.source_pan,
+        frame.source,
+        with_pan=not frame.pan_id_compression,
     )
     parts.append(frame.payload)
     mpdu = b"".join(parts)
@@ -157,7 +162,13 @@ def _check_control(control: int, destination_mode: int, source_mode: int) -> Non
 
 
 def _put_address(
-    parts: list[bytes], name: str, mode: AddressMode, pan: int | None, address: int | None, with_pan: bool
+    parts: list[bytes],
+    name: str,
+    mode: AddressMode,
+    pan: int | None,
+    address: int | None,
+    *,
+    with_pan: bool = True,
 ) -> None:
     if mode is AddressMode.NONE:
         if pan is not None or address is not None:

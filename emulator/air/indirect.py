@@ -64,7 +64,7 @@ class IndirectQueue:
             self._drop(address, held, Status.TRANSACTION_EXPIRED)
 
     def purge(self, address: int) -> None:
-        """Forget the frames for an address that are not on their way (it left); their confirms get EXPIRED."""
+        """Forget the frames for an address that left, unless on their way; their confirms get EXPIRED."""
         for held in tuple(self._held.get(address, ())):
             self._expire(address, held)
 

@@ -19,7 +19,7 @@ class Link(NamedTuple):
 
 
 class LinkOverride(NamedTuple):
-    """What a scenario fixes about a link, in place of what the positions give; None leaves a property alone."""
+    """What a scenario fixes about a link, in place of what positions give; None leaves it alone."""
 
     audible: bool = True
     rssi_dbm: int | None = None

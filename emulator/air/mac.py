@@ -74,9 +74,9 @@ class MacListener(Protocol):
 class Mac(Radio):
     """One MAC entity. PIB attributes are attributes; every request ends in exactly one confirm.
 
-    `coordinator` says whether beacon requests are answered (with `beacon_payload`) and association requests taken
-    (when `association_permit`). `malformed` counts frames that were dropped because they could not be read.
-    `tap`, set through `listen_to_all`, gets every intact frame: (PSDU, LQI, RSSI in dBm).
+    `coordinator` says whether beacon requests are answered (with `beacon_payload`) and association requests
+    taken (when `association_permit`). `malformed` counts frames that were dropped because they could not be
+    read. `tap`, set through `listen_to_all`, gets every intact frame: (PSDU, LQI, RSSI in dBm).
     """
 
     listener: MacListener
@@ -90,7 +90,7 @@ class Mac(Radio):
         rx_on_when_idle: bool = True,
         position: tuple[float, float] = (0, 0),
     ) -> None:
-        """Put a powered radio at `position` (metres) on the air; raises `EmulatorError` when the EUI-64 is taken."""
+        """Put a radio at `position` (metres) on the air; `EmulatorError` when the EUI-64 is taken."""
         super().__init__(medium, eui64, position)
         self.association_permit = False
         self.beacon_payload = b""
@@ -140,7 +140,7 @@ class Mac(Radio):
             self.transmitter.send(with_fcs(mpdu), ack, confirm)
 
     def send_mpdu(self, mpdu: bytes, confirm: Confirm | None = None) -> None:
-        """Send a complete MPDU (without FCS) that a host built, through CSMA-CA and, if it asks, the ack wait."""
+        """Send an MPDU (without FCS) that a host built, with CSMA-CA and, if it asks, the ack wait."""
         if len(mpdu) < 3:
             raise FrameError(f"MAC frame of {len(mpdu)} octets: expected at least 3")
         check_length(len(mpdu))
@@ -155,11 +155,11 @@ class Mac(Radio):
     def energy_scan(
         self, channels: Sequence[int], duration_exponent: int, done: Callable[[dict[int, int]], None]
     ) -> None:
-        """Measure the peak power (dBm) of each channel; `phy.energy_level` makes an 802.15.4 ED level of it."""
+        """Measure the peak power (dBm) of each channel; `phy.energy_level` makes an ED level of it."""
         self._scanner.energy(channels, duration_exponent, done)
 
     def associate(self, channel: int, pan_id: int, parent: int, capability: int, done: AssociateDone) -> None:
-        """Associate by EUI-64; on success channel, PAN, short address and parent are set, else left as before."""
+        """Associate by EUI-64; success sets channel, PAN, short address and parent, failure nothing."""
         self._association.start(channel, pan_id, parent, capability, done)
 
     def associate_response(self, eui64: int, short_address: int, status: int) -> None:
@@ -180,7 +180,7 @@ class Mac(Radio):
         self._indirect.hold(eui64, encode_frame(frame), None)
 
     def poll(self, done: Confirm | None = None) -> None:
-        """Ask the parent for a frame: SUCCESS when one followed, NO_DATA when not, NO_ACK when it is silent."""
+        """Ask the parent for a frame: SUCCESS when one followed, else NO_DATA; NO_ACK when silent."""
         self._poller.poll(done)
 
     def purge(self, address: int) -> None:

@@ -1,8 +1,9 @@
 """The shared radio medium of one home.
 
-Frames take their real airtime, are heard or not according to path loss or explicit links, collide when they overlap
-at a receiver, and are acknowledged 192 us after they end. One kernel event ends a frame, one ends its
-acknowledgement. A unicast frame is looked up by address and touches only its addressee (and promiscuous radios).
+Frames take their real airtime, are heard or not according to path loss or explicit links, collide when they
+overlap at a receiver, and are acknowledged 192 us after they end. One kernel event ends a frame, one ends its
+acknowledgement. A unicast frame is looked up by address and touches only its addressee (and promiscuous
+radios). A frame that is acknowledged goes up at its receiver when the acknowledgement has been sent.
 Propagation delay, below a microsecond in a home, is left out.
 """
 
@@ -41,6 +42,10 @@ _ACKS = tuple(
 )
 """Acknowledgement PSDUs by frame-pending bit and sequence number (fact sheet 4.2: 0x0002, 0x0012)."""
 
+_BROADCAST_LINK = Link(-40, 255, 0.0)
+_INAUDIBLE = Link(NOISE_FLOOR_DBM, 0, 1.0)
+"""What a capture says of a frame without one addressee, and of one that its addressee cannot hear."""
+
 Interference = Callable[[int, int, int, bytes], bytes | None]
 """(time in us, source EUI-64, destination EUI-64, PSDU) -> the PSDU as received, or None when it is lost."""
 
@@ -55,18 +60,18 @@ class Capture(Protocol):
 class Transmission:
     """One frame on the air, from `start_us` to `end_us`."""
 
-    __slots__ = ("channel", "end_us", "interferers", "psdu", "source", "start_us", "wants_ack")
+    __slots__ = ("end_us", "interferers", "lqi", "psdu", "received", "source", "start_us", "wants_ack")
 
-    def __init__(
-        self, source: Radio, channel: int, psdu: bytes, start_us: int, end_us: int, wants_ack: bool
-    ) -> None:
+    def __init__(self, source: Radio, psdu: bytes, start_us: int, end_us: int, wants_ack: bool) -> None:
         self.source = source
-        self.channel = channel
         self.psdu = psdu
         self.start_us = start_us
         self.end_us = end_us
         self.wants_ack = wants_ack
         self.interferers: list[Transmission] | None = None
+        # What the addressee got, kept while it sends its acknowledgement.
+        self.received = b""
+        self.lqi = 0
 
 
 class _Channel:
@@ -185,7 +190,7 @@ class Medium:
         loss: float | None = None,
         both_ways: bool = True,
     ) -> None:
-        """Fix a link between two EUI-64s: deaf, at a signal strength, or with a frame loss probability (0-1)."""
+        """Fix a link between two EUI-64s: deaf, at a signal strength, or with a loss probability."""
         if loss is not None and not 0 <= loss <= 1:
             raise EmulatorError(f"link loss {loss}: expected a probability from 0 to 1")
         override = LinkOverride(audible, rssi_dbm, loss)
@@ -240,7 +245,7 @@ class Medium:
         channel = self._channels[radio.tuned_channel]
         start = self.kernel.now + TURNAROUND_US
         end = start + airtime_us(len(psdu))
-        transmission = Transmission(radio, radio.tuned_channel, psdu, start, end, wants_ack)
+        transmission = Transmission(radio, psdu, start, end, wants_ack)
         self._begin(channel, transmission)
         self.kernel.schedule(end, self._frame_ended, (channel, transmission), self._scope)
         return transmission
@@ -285,23 +290,15 @@ class Medium:
         source = transmission.source
         if not source.attached:
             return
-        psdu = transmission.psdu
-        receiver = self._addressee(channel, psdu, source)
+        receiver = self._addressee(channel, transmission.psdu, source)
         if receiver is None:
-            self._record(transmission, 255, -40)
-            if channel.promiscuous:
-                self._overhear(channel, transmission)
-            if _is_broadcast(psdu):
+            self._record(channel, transmission, _BROADCAST_LINK)
+            if _is_broadcast(transmission.psdu):
                 self._broadcast(channel, transmission)
             self._finish_unacked(transmission)
             return
         link = self.link(source, receiver)
-        if link is None:
-            self._record(transmission, 0, NOISE_FLOOR_DBM)
-        else:
-            self._record(transmission, link.lqi, link.rssi_dbm)
-        if channel.promiscuous:
-            self._overhear(channel, transmission)
+        self._record(channel, transmission, link)
         received = self._reception(channel, transmission, receiver, link)
         if received is None or link is None:
             self._finish_unacked(transmission)
@@ -310,8 +307,9 @@ class Medium:
         if ack == NO_ACK:
             receiver.indicate(received, link.lqi)
             self._finish_unacked(transmission)
-        else:
-            self._acknowledge(channel, transmission, receiver, received, link.lqi, ack == ACK_PENDING)
+            return
+        transmission.received, transmission.lqi = received, link.lqi
+        self._acknowledge(channel, transmission, receiver, ack == ACK_PENDING)
 
     def _finish_unacked(self, transmission: Transmission) -> None:
         if transmission.wants_ack:
@@ -320,65 +318,50 @@ class Medium:
             self._report(transmission, True, False)
 
     def _acknowledge(
-        self,
-        channel: _Channel,
-        transmission: Transmission,
-        receiver: Radio,
-        psdu: bytes,
-        lqi: int,
-        pending: bool,
+        self, channel: _Channel, transmission: Transmission, receiver: Radio, pending: bool
     ) -> None:
         start = transmission.end_us + TURNAROUND_US
         end = start + ACK_US
-        ack = Transmission(receiver, channel.number, _ACKS[pending][psdu[2]], start, end, False)
+        ack = Transmission(receiver, _ACKS[pending][transmission.psdu[2]], start, end, False)
         self._begin(channel, ack)
-        self.kernel.schedule(
-            end, self._ack_ended, (channel, ack, transmission, psdu, lqi, pending), self._scope
-        )
+        self.kernel.schedule(end, self._ack_ended, (channel, ack, transmission, pending), self._scope)
 
     def _ack_ended(
-        self,
-        channel: _Channel,
-        ack: Transmission,
-        transmission: Transmission,
-        psdu: bytes,
-        lqi: int,
-        pending: bool,
+        self, channel: _Channel, ack: Transmission, transmission: Transmission, pending: bool
     ) -> None:
         """End an acknowledgement: the acknowledged frame goes up at its receiver, and its sender is told."""
         channel.active.remove(ack)
         channel.last = ack
         receiver, sender = ack.source, transmission.source
-        if not receiver.attached:
-            self._scope.call_later(
-                ACK_WAIT_US - TURNAROUND_US - ACK_US, self._report, transmission, False, False
-            )
-            return
-        link = self.link(receiver, sender)
-        self._record(ack, *((0, NOISE_FLOOR_DBM) if link is None else (link.lqi, link.rssi_dbm)))
-        if channel.promiscuous:
-            self._overhear(channel, ack)
-        heard = sender.attached and self._reception(channel, ack, sender, link) is not None
-        receiver.indicate(psdu, lqi)
+        heard = False
+        if receiver.attached:
+            link = self.link(receiver, sender)
+            self._record(channel, ack, link)
+            heard = sender.attached and self._reception(channel, ack, sender, link, True) is not None
+            receiver.indicate(transmission.received, transmission.lqi)
         if heard:
             self._report(transmission, True, pending)
         else:
-            self._scope.call_later(
-                ACK_WAIT_US - TURNAROUND_US - ACK_US, self._report, transmission, False, False
-            )
+            remaining = ACK_WAIT_US - TURNAROUND_US - ACK_US
+            self._scope.call_later(remaining, self._report, transmission, False, False)
 
     def _report(self, transmission: Transmission, acked: bool, pending: bool) -> None:
         if transmission.source.attached:
             transmission.source.sent(transmission, acked, pending)
 
     def _reception(
-        self, channel: _Channel, transmission: Transmission, receiver: Radio, link: Link | None
+        self,
+        channel: _Channel,
+        transmission: Transmission,
+        receiver: Radio,
+        link: Link | None,
+        awaited: bool = False,
     ) -> bytes | None:
         """Return the PSDU as `receiver` gets it, or None when it misses it or the FCS fails."""
         if link is None or channel.jammed_until_us > transmission.start_us:
             return None
-        # An acknowledgement is heard by its addressee even when asleep otherwise: it is waiting for it.
-        if len(transmission.psdu) != 5 and receiver.ready_us > transmission.start_us:
+        # A sender waits for its acknowledgement with its receiver on, however sleepy it is.
+        if not awaited and receiver.ready_us > transmission.start_us:
             return None
         if transmission.interferers is not None and self._drowned(transmission, receiver, link):
             return None
@@ -425,16 +408,20 @@ class Medium:
                 if received is not None and link is not None:
                     radio.overhear(received, link.lqi, link.rssi_dbm)
 
-    def _record(self, transmission: Transmission, lqi: int, rssi_dbm: int) -> None:
+    def _record(self, channel: _Channel, transmission: Transmission, link: Link | None) -> None:
+        """Give a frame to the capture, as its addressee hears it, and to promiscuous radios, as they do."""
         capture = self.capture
         if capture is not None:
             kernel = self.kernel
+            heard = link or _INAUDIBLE
             capture.frame(
-                kernel.epoch_us + kernel.now, transmission.channel, transmission.psdu, lqi, rssi_dbm
+                kernel.epoch_us + kernel.now, channel.number, transmission.psdu, heard.lqi, heard.rssi_dbm
             )
+        if channel.promiscuous:
+            self._overhear(channel, transmission)
 
     def _addressee(self, channel: _Channel, psdu: bytes, source: Radio) -> Radio | None:
-        """Return whom a unicast frame is for; of two radios with one address, the one that hears it better."""
+        """Return whom a unicast frame is for; of two with one address, the one that hears it best."""
         mode = psdu[1] & 0x0C
         if mode == 0x08 and len(psdu) >= 9:
             radios = channel.short.get(_PAN_AND_SHORT(psdu, 3)[0])

@@ -1,7 +1,8 @@
 """The 2.4 GHz O-QPSK physical layer: timings, airtime and signal strength.
 
-Times are microseconds (1 symbol = 16 us, 1 octet = 32 us), powers dBm. Timings are those of IEEE 802.15.4-2006 as
-the protocol fact sheet gives them (section 4.2); the path-loss model is the log-distance model with indoor figures.
+Times are microseconds (1 symbol = 16 us, 1 octet = 32 us), powers dBm. Timings are those of IEEE
+802.15.4-2006 as the protocol fact sheet gives them (section 4.2); the path-loss model is the log-distance
+model with indoor figures.
 """
 
 from __future__ import annotations

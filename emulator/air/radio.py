@@ -21,9 +21,10 @@ ACK_PENDING = 2
 class Radio:
     """A transceiver on the medium. A subclass says which frames it acknowledges and what it does with them.
 
-    `ready_us` is since when the receiver has been on without a break, `DEAF` when it is off: a frame that began
-    earlier is missed. Channel, PAN, short address and promiscuity are properties, so that the medium's index always
-    knows who can be found where; the `tuned_` attributes behind them are for the medium and hot paths to read.
+    `ready_us` is since when the receiver has been on without a break, `DEAF` when it is off: a frame that
+    began earlier is missed. Channel, PAN, short address and promiscuity are properties, so that the medium's
+    index always knows who can be found where; the medium and hot paths read the `tuned_` attributes behind
+    them.
     """
 
     __slots__ = (

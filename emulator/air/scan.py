@@ -1,4 +1,4 @@
-"""Active and energy scans (802.15.4-2006 7.5.2.1): one channel after another, transmissions held back meanwhile."""
+"""Active and energy scans (802.15.4-2006 7.5.2.1): channel after channel, transmissions held back."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Scanner:
     def active(
         self, channels: Sequence[int], duration_exponent: int, done: Callable[[list[Beacon]], None]
     ) -> None:
-        """Ask for beacons on each channel; `done` gets the strongest of each (channel, PAN, source), in order heard."""
+        """Ask for beacons on each channel; `done` gets one, the strongest, per (channel, PAN, source)."""
         beacons = self._beacons = {}
         self._begin(channels, duration_exponent, self._ask, lambda: done(list(beacons.values())))
 

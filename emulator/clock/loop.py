@@ -1,23 +1,25 @@
 """An asyncio event loop whose clock is the kernel's clock.
 
-zigpy and harness coroutines run on it unmodified: `asyncio.sleep`, `timeout`, `wait_for` and `call_later` count
-virtual time, and when no callback is ready the kernel is advanced, event by event, until one is or until the next
-asyncio timer is due. Ten days of `asyncio.sleep` take microseconds when nothing else happens in them.
+zigpy and harness coroutines run on it unmodified: `asyncio.sleep`, `timeout`, `wait_for` and `call_later`
+count virtual time, and when no callback is ready the kernel is advanced, event by event, until one is or
+until the next asyncio timer is due. Ten days of `asyncio.sleep` take microseconds when nothing else happens
+in them.
 
 Pitfalls, all of them the same one - the outside world does not know about virtual time:
 
-* Work in `run_in_executor` (and so `getaddrinfo` and `asyncio.to_thread`) runs in real time. Virtual time stands
-  still until it returns. Other threads are invisible to the loop: time may run ahead while they work, so wrap the
-  wait for them in `with loop.hold():`, which stops the clock too.
-* Real file descriptors (sockets, pseudo-terminals) are polled before time moves. Octets still inside the operating
-  system look like silence, therefore, while such descriptors are registered, the loop waits up to `grace_s` real
-  seconds for them before it lets more than 50 ms of virtual time pass. A host in another process
-  that takes longer than that needs `pace`: then virtual time follows the real clock at that many virtual seconds
-  per second.
+* Work in `run_in_executor` (and so `getaddrinfo` and `asyncio.to_thread`) runs in real time. Virtual time,
+  and the kernel with it, stands still until it returns. Other threads are invisible to the loop: time may
+  run ahead while they work, so wrap the wait for them in `with loop.hold():`, which stops the clock too.
+  Nothing that needs the clock to move may be awaited inside.
+* Real file descriptors (sockets, pseudo-terminals) are polled before time moves. Octets still inside the
+  operating system look like silence; therefore, while such descriptors are registered, the loop waits up to
+  `grace_s` real seconds for them before it lets more than 50 ms of virtual time pass. A host in another
+  process that takes longer than that needs `pace`: then virtual time follows the real clock at that many
+  virtual seconds per second.
 * `time.sleep`, `time.monotonic` and `datetime.now` are real. Take the time from the loop or the kernel.
 * A future that nothing will ever complete is an error here (`DeadlockError`), not a silent wait.
-* An exception in a kernel callback (a device) is not logged and forgotten as one in an asyncio callback is: it ends
-  the run, because the rehearsal it happened in is void.
+* An exception in a kernel callback (a device) is not logged and forgotten as one in an asyncio callback is:
+  it ends the run, because the rehearsal it happened in is void.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from emulator.errors import EmulatorError
 T = TypeVar("T")
 
 EVENTS_PER_SELECT = 2_000
-"""Kernel events run before asyncio gets a look at real descriptors and signals again: 1-30 ms of real time."""
+"""Kernel events run before asyncio looks at real descriptors and signals again: 1-30 ms of real time."""
 
 GRACE_STRIDE_US = 50_000
 """Virtual time that may pass between two real looks at open descriptors."""
@@ -165,7 +167,7 @@ class _KernelSelector(selectors.DefaultSelector):
         return self.deadline_us if due is None else min(due, self.deadline_us)
 
     def _advance(self, limit_us: int) -> list[tuple[selectors.SelectorKey, int]]:
-        """Run kernel events until a callback is ready, a timer is due, `limit_us` is passed or it is time to poll."""
+        """Run kernel events until a callback is ready, a timer due, `limit_us` passed or a poll due."""
         kernel = self._kernel
         next_due, step, ready = kernel.next_due, kernel.step, self.ready
         for _ in range(EVENTS_PER_SELECT):
@@ -189,7 +191,7 @@ class _KernelSelector(selectors.DefaultSelector):
         return []
 
     def _select_paced(self, pace: float) -> list[tuple[selectors.SelectorKey, int]]:
-        """Advance to where the real clock says virtual time is; wait on descriptors until the next event is due."""
+        """Advance to where the real clock says virtual time is; wait on descriptors until the next event."""
         kernel = self._kernel
         target = self._origin_us + int((time.monotonic() - self._origin_s) * pace * MICROSECONDS)
         for _ in range(EVENTS_PER_SELECT):
@@ -226,9 +228,9 @@ class _KernelSelector(selectors.DefaultSelector):
             if found or self.ready:
                 return found
         raise DeadlockError(
-            f"virtual time {self._kernel.now / MICROSECONDS:.6f} s: deadlock, nothing is scheduled that could ever"
-            f" run. Waiting: {self._waiting()}. Complete the future from a kernel callback, give the wait a timeout,"
-            " or wrap waits for threads in loop.hold()"
+            f"virtual time {self._kernel.now / MICROSECONDS:.6f} s: deadlock, nothing is scheduled that could"
+            f" ever run. Waiting: {self._waiting()}. Complete the future from a kernel callback, give the wait a"
+            " timeout, or wrap waits for threads in loop.hold()"
         )
 
     def _waiting(self) -> str:

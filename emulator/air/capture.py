@@ -1,0 +1,187 @@
+"""Captures of the air as pcapng files that Wireshark and tshark read (link type 283, IEEE 802.15.4 TAP).
+
+Every frame carries its FCS, received power, channel and link quality. Nothing in a file depends on the
+machine or the wall clock: equal scenarios give equal octets. Frames are stamped when they end, in the
+scenario's Unix time. A file left behind by a killed process is continued: its torn last block is cut off.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from emulator.errors import EmulatorError, FrameError
+
+LINKTYPE_TAP = 283
+
+_SECTION = 0x0A0D0D0A
+_INTERFACE = 0x00000001
+_ENHANCED_PACKET = 0x00000006
+_BYTE_ORDER = 0x1A2B3C4D
+
+_BLOCK = struct.Struct("<II")
+_U32 = struct.Struct("<I")
+# Section header: type, length, byte-order magic, version 1.0, section length unknown, length again.
+_SECTION_HEADER = struct.pack("<IIIHHqI", _SECTION, 28, _BYTE_ORDER, 1, 0, -1, 28)
+# Interface description: type, length, link type, reserved, no snapshot limit, length again; unit
+# microseconds.
+_INTERFACE_HEADER = struct.pack("<IIHHII", _INTERFACE, 20, LINKTYPE_TAP, 0, 0, 20)
+_HEADER = _SECTION_HEADER + _INTERFACE_HEADER
+
+# Enhanced packet: type, length, interface, time high and low, captured and original length; then the TAP
+# header: version 0, length 36, and the TLVs FCS type (0) = 16-bit CRC (1), RSS (1) in dBm, channel (3) and
+# page 0, LQI (10).
+_PACKET = struct.Struct("<7I BBH HHB3x HHf HHHBx HHB3x")
+_TAP_OCTETS = 36
+_PACKET_OVERHEAD = _PACKET.size + 4
+_TAILS = tuple(
+    bytes(-length % 4) + _U32.pack(_PACKET.size + length + -length % 4 + 4) for length in range(128)
+)
+_LENGTHS = tuple(_PACKET.size + len(tail) + length for length, tail in enumerate(_TAILS))
+_LENGTHS_KNOWN = frozenset(_LENGTHS)
+
+_FLUSH_FRAMES = 512
+
+
+class CapturedFrame(NamedTuple):
+    """One frame of a capture; `time_us` is Unix microseconds of the scenario, `psdu` ends in its FCS."""
+
+    time_us: int
+    channel: int
+    psdu: bytes
+    lqi: int
+    rssi_dbm: int
+
+
+class NullCapture:
+    """A capture that keeps nothing."""
+
+    def frame(self, time_us: int, channel: int, psdu: bytes, lqi: int, rssi_dbm: int) -> None:
+        """Forget a frame."""
+
+    def flush(self) -> None:
+        """Have nothing to write."""
+
+    def close(self) -> None:
+        """Have nothing to close."""
+
+
+class PcapngCapture:
+    """Writes frames to a pcapng file; a context manager. Up to 512 frames wait in memory until `flush`."""
+
+    def __init__(self, path: Path, *, append: bool = False, keep_until_us: int | None = None) -> None:
+        """Start a new file, or with `append` go on with one that this class began.
+
+        `keep_until_us` (Unix microseconds), with `append`, cuts off frames later than that: those that a
+        resumed scenario will send again. Raises `EmulatorError` when the file is another kind of capture.
+        """
+        self.path = path
+        end = _intact_octets(path, keep_until_us) if append and path.exists() else 0
+        self._file = open(path, "r+b" if end else "wb", buffering=0)  # noqa: SIM115 - closed by close()
+        self._file.truncate(end)
+        self._file.seek(end)
+        self._pending: list[bytes] = [] if end else [_HEADER]
+        if not end:
+            self.flush()
+
+    def frame(self, time_us: int, channel: int, psdu: bytes, lqi: int, rssi_dbm: int) -> None:
+        """Record a frame."""
+        length = len(psdu)
+        pending = self._pending
+        pending.append(
+            _PACKET.pack(
+                _ENHANCED_PACKET,
+                _LENGTHS[length],
+                0,
+                time_us >> 32,
+                time_us & 0xFFFFFFFF,
+                _TAP_OCTETS + length,
+                _TAP_OCTETS + length,
+                *(0, 0, _TAP_OCTETS),
+                *(0, 1, 1),
+                *(1, 4, rssi_dbm),
+                *(3, 3, channel, 0),
+                *(10, 1, lqi),
+            )
+            + psdu
+            + _TAILS[length]
+        )
+        if len(pending) >= _FLUSH_FRAMES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything recorded to the operating system; it survives a killed process then."""
+        if self._pending:
+            self._file.write(b"".join(self._pending))
+            self._pending.clear()
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        if not self._file.closed:
+            self.flush()
+            self._file.close()
+
+    def __enter__(self) -> PcapngCapture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_frames(path: Path) -> Iterator[CapturedFrame]:
+    """Yield the frames of a capture this module wrote; a torn last block, left by a kill, ends it.
+
+    Raises `FrameError` when the file is another kind of capture.
+    """
+    if path.stat().st_size < len(_HEADER):
+        return
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
+        _check_header(octets, path)
+        for offset, _ in _packets(octets):
+            fields = _PACKET.unpack_from(octets, offset)
+            start = offset + _PACKET.size
+            psdu = octets[start : start + fields[5] - _TAP_OCTETS]
+            yield CapturedFrame(
+                fields[3] << 32 | fields[4], fields[18], bytes(psdu), fields[22], int(fields[15])
+            )
+
+
+def _intact_octets(path: Path, keep_until_us: int | None) -> int:
+    """Return the length of the whole blocks a file begins with (0 when not even its header is whole)."""
+    if path.stat().st_size < len(_HEADER):
+        return 0
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
+        try:
+            _check_header(octets, path)
+        except FrameError as error:
+            raise EmulatorError(f"{error}; choose another file or start it afresh") from error
+        end = len(_HEADER)
+        for offset, length in _packets(octets):
+            fields = _PACKET.unpack_from(octets, offset)
+            if keep_until_us is not None and (fields[3] << 32 | fields[4]) > keep_until_us:
+                break
+            end = offset + length
+        return end
+
+
+def _check_header(octets: mmap.mmap, path: Path) -> None:
+    if octets[: len(_HEADER)] != _HEADER:
+        raise FrameError(
+            f"capture {path} offset 0: expected a pcapng section with one 802.15.4 TAP interface"
+        )
+
+
+def _packets(octets: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Yield (offset, length) of each whole packet block after the header."""
+    offset, size = len(_HEADER), len(octets)
+    while offset + _PACKET_OVERHEAD <= size:
+        kind, length = _BLOCK.unpack_from(octets, offset)
+        if kind != _ENHANCED_PACKET or length not in _LENGTHS_KNOWN or offset + length > size:
+            return
+        if _U32.unpack_from(octets, offset + length - 4)[0] != length:
+            return
+        yield offset, length
+        offset += length

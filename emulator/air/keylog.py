@@ -1,0 +1,42 @@
+"""The keys of a capture in the form Wireshark takes them: a `zigbee_pc_keys` table, one key a line.
+
+Network and link keys go into one list; derived keys (key-transport, key-load) are not needed (fact sheet 7).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from emulator.errors import EmulatorError
+
+_LINE = re.compile(r'"((?:[0-9A-F]{2}:){15}[0-9A-F]{2})","Normal","')
+_UNSAFE = re.compile(r'[^\x20-\x7e]|["\\]')
+
+
+class KeyLog:
+    """Appends keys to a table file, each key once; place it in the Wireshark profile as `zigbee_pc_keys`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the table; a last line torn by a kill is cut off."""
+        self.path = path
+        text = path.read_text(encoding="ascii", errors="replace") if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        path.write_text(whole, encoding="ascii", errors="replace")
+        self._known = set(_LINE.findall(whole))
+
+    def add(self, key: bytes, label: str) -> None:
+        """Record a 16-octet key under a label; one that is there already is left alone."""
+        if len(key) != 16:
+            raise EmulatorError(f"key log {self.path}: key {label!r} of {len(key)} octets, expected 16")
+        text = key.hex(":").upper()
+        if text in self._known:
+            return
+        self._known.add(text)
+        with open(self.path, "a", encoding="ascii") as file:
+            file.write(f'"{text}","Normal","{_escape(label)}"\n')
+
+
+def _escape(label: str) -> str:
+    """Write a label as Wireshark's table format wants it: quotes, backslashes and odd characters as \\xNN."""
+    return _UNSAFE.sub(lambda match: "".join(f"\\x{octet:02x}" for octet in match[0].encode()), label)
