@@ -1,7 +1,7 @@
 """NWK command payloads: pure codecs between octets and records.
 
-Command identifiers and layouts from ZigBee PRO 3.4 (fact sheet, protocol 4.3). `pack_*` returns the payload with
-its command identifier; `unpack_*` takes the payload after the identifier and raises `FrameError`.
+Identifiers and layouts from ZigBee PRO 3.4 (fact sheet, protocol 4.3). `pack_*` returns the payload with its
+command identifier; `unpack_*` takes the payload after the identifier and raises `FrameError`.
 """
 
 from __future__ import annotations

@@ -83,6 +83,7 @@ class NwkTiming(NamedTuple):
     route_request_attempts: int = 3
     route_discovery_us: int = 10 * SECOND
     route_idle_us: int = 900 * SECOND
+    join_indication_us: int = 600 * MILLISECOND
     response_wait_us: int = 500 * MILLISECOND
     unauthenticated_child_us: int = 20 * SECOND
     end_device_timeout: int = 8

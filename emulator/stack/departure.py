@@ -1,0 +1,113 @@
+"""Leaving the network: our own leave, removing another device, and hearing of either (ZigBee PRO 3.6.1.10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.stack.neighbours import Neighbour, Relationship
+from emulator.stack.nwk_commands import Leave, pack_leave
+from emulator.stack.nwk_frame import NwkHeader
+from emulator.stack.nwk_service import NodeType
+from emulator.stack.primitives import BROADCAST_RX_ON, Status
+
+if TYPE_CHECKING:
+    from emulator.stack.nwk import Nwk
+
+
+class Departure:
+    """Leave commands, sent and received."""
+
+    def __init__(self, nwk: Nwk) -> None:
+        self._nwk = nwk
+        self.requests_allowed = True
+        """Whether a router obeys a leave request (nwkLeaveRequestAllowed); an end device obeys its parent alone."""
+
+    def leave(self, *, rejoin: bool, remove_children: bool) -> None:
+        """Say that this node leaves, then forget the network unless `rejoin`."""
+        nwk = self._nwk
+        if nwk.parameters is None:
+            return
+        if remove_children:
+            for child in nwk.neighbours.children():
+                self._ask(child, Leave(request=True, rejoin=rejoin, remove_children=True))
+        if not nwk.authenticated:
+            self._gone(rejoin)
+            return
+        header = nwk.command_header(BROADCAST_RX_ON, radius=1, source_eui64=nwk.eui64)
+        payload = pack_leave(Leave(rejoin=rejoin, remove_children=remove_children))
+        # An end device makes sure of its parent; a router tells everybody in range.
+        end_device = nwk.device_type == NodeType.END_DEVICE
+        hop = nwk.parent_short if end_device else 0xFFFF
+        nwk.transmit(hop, header, payload, lambda _: self._gone(rejoin))
+
+    def _gone(self, rejoin: bool) -> None:
+        nwk = self._nwk
+        if not rejoin:
+            nwk.forget()
+        nwk.listener.nwk_leave_self(rejoin)
+
+    def remove(self, eui64: int, *, rejoin: bool) -> None:
+        """Ask another device to leave; a child that never proved itself is simply dropped."""
+        nwk = self._nwk
+        neighbour = nwk.neighbours.by_eui64(eui64)
+        if neighbour is not None and neighbour.is_child:
+            if neighbour.relationship == Relationship.UNAUTHENTICATED_CHILD:
+                nwk.parenting.departed(neighbour, rejoin=False)
+            else:
+                self._ask(neighbour, Leave(request=True, rejoin=rejoin))
+            return
+        short = nwk.short_of(eui64)
+        if short is None:
+            nwk.counters.drop("leave request to an unknown device")
+            return
+        nwk.send_command(short, pack_leave(Leave(request=True, rejoin=rejoin)), destination_eui64=eui64)
+
+    def _ask(self, child: Neighbour, leave: Leave) -> None:
+        nwk = self._nwk
+        header = nwk.command_header(
+            child.short_address, radius=1, source_eui64=nwk.eui64, destination_eui64=child.eui64
+        )
+
+        def sent(status: Status) -> None:
+            still_here = nwk.neighbours.by_short.get(child.short_address) is child
+            if status != Status.SUCCESS and still_here:
+                nwk.parenting.departed(child, rejoin=leave.rejoin)
+
+        nwk.transmit(child.short_address, header, pack_leave(leave), sent, indirect=child.indirect)
+
+    def received(self, header: NwkHeader, leave: Leave, hop: int) -> None:
+        """Handle a Leave command: a request to us, or the news that its source goes."""
+        if leave.request:
+            self._requested(leave, hop)
+        else:
+            self._heard_leaving(header, leave)
+
+    def _requested(self, leave: Leave, hop: int) -> None:
+        nwk = self._nwk
+        if nwk.device_type == NodeType.COORDINATOR:
+            return
+        if nwk.device_type == NodeType.END_DEVICE:
+            allowed = hop == nwk.parent_short
+        else:
+            allowed = self.requests_allowed
+        if not allowed:
+            nwk.counters.drop("leave request not allowed")
+            return
+        self.leave(rejoin=leave.rejoin, remove_children=leave.remove_children)
+
+    def _heard_leaving(self, header: NwkHeader, leave: Leave) -> None:
+        nwk = self._nwk
+        short = header.source
+        neighbour = nwk.neighbours.by_short.get(short)
+        eui64 = header.source_eui64 or nwk.eui64_of(short)
+        nwk.routing.broken(short)
+        nwk.routing.broken_via(short)
+        if neighbour is not None and neighbour.is_child:
+            nwk.parenting.departed(neighbour, rejoin=leave.rejoin)
+        else:
+            if neighbour is not None and neighbour.relationship != Relationship.PARENT:
+                nwk.neighbours.remove(neighbour)
+            if eui64 is not None:
+                nwk.listener.nwk_left(eui64, short, leave.rejoin)
+        if eui64 is not None and not leave.rejoin:
+            nwk.addresses.forget(eui64)
