@@ -171,6 +171,8 @@ class Responder(Exchange):
             return self.refuse(partner, command)
         if self._is_repeated(partner, command, payload):
             return self.drain()
+        if not self.busy and command is not CbkeCommand.INITIATE:
+            return [self._terminate(partner, TerminateStatus.BAD_MESSAGE, self.config.back_off_seconds)]
         self.partner = partner
         return self.take(command, payload)
 
@@ -178,10 +180,12 @@ class Responder(Exchange):
         """Answer a partner whose turn it is not; only a request to begin is answered."""
         if command is not CbkeCommand.INITIATE:
             return []
-        terminate = Terminate(
-            TerminateStatus.NO_RESOURCES, self.config.busy_wait_seconds, self.cryptography.suites
-        )
-        return [Send(partner, False, CbkeCommand.TERMINATE, terminate.encode())]
+        return [self._terminate(partner, TerminateStatus.NO_RESOURCES, self.config.busy_wait_seconds)]
+
+    def _terminate(self, partner: int, status: TerminateStatus, wait_seconds: int) -> Send:
+        """Return a Terminate to a partner there is no exchange with."""
+        terminate = Terminate(status, wait_seconds, self.cryptography.suites)
+        return Send(partner, False, CbkeCommand.TERMINATE, terminate.encode())
 
     def forget_settled(self) -> None:
         """The time in which a repeated Confirm Key is taken for a duplicate is over."""
