@@ -66,15 +66,15 @@ def _levels(model: Model) -> dict[str, int]:
 
 
 def _table(models: list[Model]) -> Table:
-    table = Table(box=None, pad_edge=False)
+    levels = " / ".join(level.value for level in Level)
+    table = Table(box=None, pad_edge=False, caption=f"sections {levels}", caption_justify="left")
     table.add_column("model", no_wrap=True)
     table.add_column("kind", no_wrap=True)
+    table.add_column("sections", no_wrap=True)
     table.add_column("firmware", overflow="fold")
-    for level in Level:
-        table.add_column(level.value, justify="right", no_wrap=True)
     for model in models:
-        levels = _levels(model)
-        known = (str(levels.get(level.value, "")) for level in Level)
+        counted = _levels(model)
+        known = " / ".join(str(counted.get(level.value, 0)) for level in Level)
         firmware = " ".join(each.display for each in model.firmware)
-        table.add_row(model.id, model.kind.value, firmware, *known)
+        table.add_row(model.id, model.kind.value, known, firmware)
     return table

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 
 from harness.report.markup import EMPTY, Html, element, join, text
 from harness.report.model import CampaignReport, PhaseReport, Severity, TimelineEntry
@@ -31,7 +32,7 @@ class TimeAxis:
         self.times = times if len(times) > 1 else [times[0], times[0] + 1]
         span, pieces = self.times[-1] - self.times[0], len(self.times) - 1
         self._places = [0.0]
-        for start, end in zip(self.times, self.times[1:], strict=False):
+        for start, end in pairwise(self.times):
             share = _LINEAR_SHARE * (end - start) / span + (1 - _LINEAR_SHARE) / pieces
             self._places.append(self._places[-1] + share * width)
 

@@ -1,0 +1,53 @@
+# Two commands do everything: `make demo` and `make test`. The rest is for those who work on the project.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := out/demo
+EXAMPLE := examples/dormant-semi/installation.toml
+
+.PHONY: help demo test sweep bench clean
+
+help:
+	@echo "make demo    set up, then upgrade and enrol the example installation into $(DEMO)"
+	@echo "make test    set up, then run the tests and every check"
+	@echo "make sweep   the long sweeps that the tests leave out"
+	@echo "make bench   the benchmarks, as ratios"
+
+demo: $(VENV)/.installed
+	@rm -rf $(DEMO)
+	$(BIN)/smets1 run $(EXAMPLE) --out $(DEMO)
+	@echo "The report is $(DEMO)/report.html: open it in a browser. Prove the run with: $(BIN)/smets1 verify $(DEMO)"
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+sweep: $(VENV)/.installed-dev
+	HYPOTHESIS_PROFILE=sweep $(BIN)/python -m pytest -n auto -m sweep
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "smets1 needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	    "Name another with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || $(PYTHON) -m virtualenv --quiet $(VENV) || { \
+	  echo "cannot create $(VENV): install the venv module (Debian: apt-get install python3-venv) and try again" >&2; \
+	  exit 1; }
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.installed

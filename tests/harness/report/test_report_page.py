@@ -1,0 +1,185 @@
+"""The page: complete, self-contained, escaped, and the same for the same report."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report.html import render_html
+from harness.report.model import CampaignReport, DeviceReport, DeviceRole, TransferReport, Verdict
+from harness.report.picture import HEIGHT, WIDTH, arrange
+from harness.report.plots import thinned
+from harness.report.timeline import TimeAxis
+from harness.report.wording import duration, network_clock, octets
+
+_VOID = {"meta", "br", "hr"}
+
+
+class _Balanced(HTMLParser):
+    """Fails on an element that is not closed where it should be, and gathers what a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.fetched += [
+            f"{key}={value}" for key, value in attrs if key in ("src", "href", "xlink:href", "data")
+        ]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def _parsed(page: str) -> _Balanced:
+    parser = _Balanced()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def test_the_page_is_well_formed_and_fetches_nothing(report: CampaignReport) -> None:
+    page = render_html(report)
+    assert _parsed(page).fetched == []
+    assert "default-src 'none'" in page
+    assert not re.search(r"https?://|@import|url\((?!#)", page)
+
+
+def test_the_page_depends_on_the_report_alone(report: CampaignReport) -> None:
+    assert render_html(report) == render_html(CampaignReport.from_json(report.to_json()))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "Commissioned",
+        "1000001234567",
+        "2.1.0 \u2192 2.3.1",
+        "LQI 142",
+        "Standard &lt;flat&gt; &amp; night",
+        "not supplied before the cut-off",
+        "due 10 Jan 2026 11:00:00",
+        "None needed: it resumed at its saved offset.",
+        "c4" * 32,
+        "5e" * 32,
+        "smets1 verify",
+        "WAIT_FOR_DATA",
+    ],
+)
+def test_the_page_shows_what_matters(report: CampaignReport, shown: str) -> None:
+    assert shown in render_html(report)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_an_empty_campaign_still_has_a_page(report: CampaignReport, verdict: Verdict) -> None:
+    bare = CampaignReport(
+        product_version="0", installation_id="x", mpan="1", mprn=None, seed=0, radio="inproc:", result=verdict
+    )
+    _parsed(render_html(bare))
+    _parsed(render_html(replace(report, result=verdict, result_reason="because", transfers=(), phases=())))
+
+
+@given(st.text(max_size=40))
+def test_text_from_outside_stays_text(words: str) -> None:
+    hostile = f'</script><script>alert("{words}")</script>'
+    each = DeviceReport(eui64=hostile, role=DeviceRole.GAS_METER, manufacturer=hostile, model=hostile)
+    page = render_html(
+        CampaignReport(
+            product_version=hostile,
+            installation_id=hostile,
+            mpan=hostile,
+            mprn=hostile,
+            seed=1,
+            radio=hostile,
+            result=Verdict.STOPPED,
+            result_reason=hostile,
+            devices=(each,),
+        )
+    )
+    assert "<script>alert" not in page
+    assert page.count("<script>") == 1
+
+
+def test_a_transfer_cut_short_is_drawn(report: CampaignReport) -> None:
+    cut = TransferReport(
+        device=report.devices[1].eui64,
+        image_name="x.ota",
+        image_sha256="00" * 32,
+        size=1000,
+        from_version="1",
+        to_version="2",
+        started_us=5,
+    )
+    page = render_html(replace(report, transfers=(cut, replace(cut, progress=((5, 0), (5, 10))))))
+    assert "stopped at 0 B" in page
+    assert "stopped at 10 B" in page
+
+
+@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=5))
+def test_every_device_lies_inside_the_picture(positions: list[tuple[float, float]]) -> None:
+    devices = tuple(
+        DeviceReport(eui64=str(n), role=DeviceRole.GAS_METER, manufacturer="", model="", position_m=place)
+        for n, place in enumerate(positions)
+    )
+    for point in arrange(devices).values():
+        assert 40 <= point.x <= WIDTH - 40
+        assert 40 <= point.y <= HEIGHT - 90
+
+
+@given(
+    st.lists(st.integers(0, 10**12), min_size=1, max_size=12), st.lists(st.integers(0, 10**12), min_size=2)
+)
+def test_the_time_axis_never_runs_backwards(moments: list[int], times: list[int]) -> None:
+    axis = TimeAxis(moments, 1000.0)
+    places = [axis.place(each) for each in sorted(times)]
+    assert places == sorted(places)
+    assert all(-1e-6 <= place <= 1000.001 for place in places)
+
+
+@given(st.lists(st.integers(0, 10**13), min_size=1, max_size=12), st.integers(0, 2**31))
+def test_ticks_leave_room_for_their_words(moments: list[int], epoch: int) -> None:
+    axis = TimeAxis(moments, 1000.0)
+    places = [axis.place(each) for each in axis.ticks(epoch)]
+    assert all(after - before >= 70 for before, after in pairwise(places))
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=2000))
+def test_thinning_keeps_the_ends(points: list[tuple[int, int]]) -> None:
+    kept = thinned(tuple(points))
+    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert len(kept) <= 802
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "words"),
+    [
+        (0, "0 ms"),
+        (7_000, "7 ms"),
+        (42_000_000, "42 s"),
+        (61_000_000, "1 min 1 s"),
+        (3_600_000_000, "1 h"),
+        (212_400_000_000, "2 d 11 h"),
+        (86_460_000_000, "1 d"),
+    ],
+)
+def test_durations_are_said_in_two_units(microseconds: int, words: str) -> None:
+    assert duration(microseconds) == words
+
+
+def test_sizes_and_clocks() -> None:
+    assert [octets(each) for each in (812, 239_872, 1_200_000)] == ["812 B", "239.9 kB", "1.20 MB"]
+    assert network_clock(184_445_000_000) == "2d 03:14:05"
