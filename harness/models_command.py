@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.cli import DONE, EXIT_STATUSES
+from harness.errors import HarnessError
 from hw_profiles.loader import load_model, model_ids
 from hw_profiles.model import Level, Model
 
@@ -41,12 +42,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def handle(arguments: argparse.Namespace) -> int:
     """Print the models."""
+    check_folders(arguments.models)
     models = [load_model(each, arguments.models) for each in model_ids(arguments.models)]
     if arguments.json:
         print(json.dumps([_record(model) for model in models], indent=1))
     else:
         Console(highlight=False).print(_table(models))
     return DONE
+
+
+def check_folders(folders: list[Path]) -> None:
+    """Raise `HarnessError` for a `--models` folder that is not there."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise HarnessError(f"--models: {folder}: no such folder; check the path")
 
 
 def _record(model: Model) -> dict[str, object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.campaign.options import INPROC_RADIO, JOURNAL_FILE, REPORT_HTML_FILE, RunOptions
 from harness.cli import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.errors import FolderInUseError, HarnessError
+from harness.models_command import check_folders
 from harness.progress import ProgressObserver
 from harness.report.model import CampaignReport, Verdict
 from harness.terminal import close, progress_for
@@ -93,9 +94,7 @@ def _check_files(arguments: argparse.Namespace) -> None:
     for name, path in (("INSTALLATION.toml", arguments.installation), ("--image", arguments.image)):
         if path is not None and not path.is_file():
             raise HarnessError(f"{name}: {path}: no such file; check the path")
-    for folder in arguments.models:
-        if not folder.is_dir():
-            raise HarnessError(f"--models: {folder}: no such folder; check the path")
+    check_folders(arguments.models)
     if not _RADIO.fullmatch(arguments.radio):
         raise HarnessError(
             f"--radio: {arguments.radio!r}: expected inproc:, pty:, tcp:HOST:PORT or serial:/dev/..."
