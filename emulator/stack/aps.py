@@ -169,7 +169,7 @@ class Aps:
         self._ack_wait_us = ACK_WAIT_US + own_poll_us
         slowest_us = SLEEPY_ACK_WAIT_US if own_poll_us else ACK_WAIT_US
         self._duplicates = DuplicateTable((MAX_FRAME_RETRIES + 1) * slowest_us)
-        self._reassembler = Reassembler(max_incoming_transfer, (MAX_FRAME_RETRIES + 1) * slowest_us)
+        self._reassembler = Reassembler(max_incoming_transfer, (MAX_FRAME_RETRIES + 2) * slowest_us)
         self.sleepy: set[int] = set()
         """Short addresses known to sleep."""
         self.joining_key: LinkKey | None = None

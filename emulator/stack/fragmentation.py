@@ -52,8 +52,8 @@ class FragmentSender:
         """Take an acknowledgement; True when it moved the transfer on, False when it is old or says
         'missing'.
         """
-        position = self.index - block
-        if self.done or not 0 <= position < 8 or not bitfield >> position & 1:
+        # Bits beyond the window are set whatever was received, so only the block of this window counts.
+        if self.done or block != self.index or not bitfield & 1:
             return False
         self.index += 1
         return True

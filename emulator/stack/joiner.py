@@ -180,7 +180,7 @@ class Joiner:
         if self._rejoin:
             self._end(Status.NWK_NO_KEY)
         else:
-            self._nwk.leave()
+            self._nwk.forget()
             self._next_network()
 
     def _end(self, status: Status) -> None:
@@ -247,7 +247,7 @@ class Joiner:
             if self._request_own_key and not self._rejoin:
                 self.request_key(None)
         elif indication.nwk_secured:
-            self._nwk.set_alternate_key(command.key, command.sequence)
+            self._nwk.set_network_key(command.key, command.sequence)
 
     def _trust(self, trust_centre: int, key: LinkKey, *, joining: bool) -> None:
         """Remember who the trust centre is, and that it shares the preconfigured key."""

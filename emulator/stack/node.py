@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from emulator.air.mac import Mac
 from emulator.air.medium import Medium
+from emulator.air.phy import energy_level
 from emulator.clock.kernel import Kernel, Scope
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
@@ -39,7 +40,7 @@ from emulator.stack.events import (
 )
 from emulator.stack.joiner import Joiner
 from emulator.stack.key_table import KeyObserver, KeyTable
-from emulator.stack.neighbours import Neighbour
+from emulator.stack.neighbours import Neighbour, Relationship
 from emulator.stack.nwk import Nwk
 from emulator.stack.nwk_service import Capability, NetworkStatus, NodeType
 from emulator.stack.primitives import (
@@ -149,7 +150,8 @@ class Node:
         self.on_key: KeyObserver = on_key if on_key is not None else _ignore_key
         self.capability = config.capability
         self._pass_zdo = pass_zdo
-        self._leaving = False
+        self._reason = DownReason.LEFT
+        self._served: dict[int, None] = {}
         self._nonvolatile = nonvolatile
         self._sleeps = not config.rx_on_when_idle
         self._scope = scope = kernel.scope(_boot_name(config, nonvolatile))
@@ -164,6 +166,7 @@ class Node:
             scope, self.mac, nonvolatile, device_type=config.device_type, capability=self.capability
         )
         self.nwk.listener = self
+        self.nwk.departure.requests_allowed = not config.strict_leave
         self.key_table = KeyTable(nonvolatile, self._key_in_use)
         self.aps = Aps(
             scope,
@@ -211,8 +214,8 @@ class Node:
 
     @property
     def parameters(self) -> NetworkParameters | None:
-        """The network this node is on, with its key; None when it is on none."""
-        return self.nwk.parameters
+        """The network this node is on, with its key; None when it is on none or waits for the key."""
+        return self.nwk.parameters if self.nwk.authenticated else None
 
     @property
     def short_address(self) -> int:
@@ -245,7 +248,7 @@ class Node:
         the frame). A destination equal to the own short address loops back. `secure` needs a link key with
         the destination; without one the confirm is APS_SECURITY_FAIL.
         """
-        if self.nwk.parameters is None:
+        if not self.nwk.authenticated:
             if confirm is not None:
                 self._scope.call_later(0, confirm, Status.NWK_INVALID_REQUEST)
             return
@@ -305,12 +308,15 @@ class Node:
         parameters = self.nwk.parameters
         if parameters is not None:
             self.on_key("network", parameters.network_key, f"sequence {parameters.key_sequence}")
+        for child in self.nwk.children:
+            if child.eui64 is not None:
+                self._served[child.eui64] = None
         self._up(rejoined=True)
         return True
 
     def leave(self, *, rejoin: bool = False) -> None:
         """Leave the network by user action, forgetting it unless `rejoin`."""
-        self._leave(DownReason.LEFT, rejoin=rejoin)
+        self._leave(DownReason.LEFT, rejoin)
 
     def set_link_key(self, eui64: int, key: bytes) -> None:
         """Replace the link key shared with `eui64` by one CBKE agreed; persisted, counters start anew."""
@@ -357,6 +363,7 @@ class Node:
         if self.trust_centre is not None:
             self.trust_centre.arrived(eui64, short, kind, COORDINATOR)
         elif parent_is_self:
+            self._served[eui64] = None
             self._joiner.child_joined(eui64, short, kind)
 
     def nwk_left(self, eui64: int, short: int, rejoin: bool) -> None:
@@ -364,13 +371,24 @@ class Node:
         self.aps.sleepy.discard(short)
         if self.trust_centre is not None:
             self.trust_centre.left(eui64, short, rejoin=rejoin)
-        else:
-            self.on_event(DeviceLeft(eui64, short, rejoin))
+            return
+        self.on_event(DeviceLeft(eui64, short, rejoin))
+        if eui64 in self._served and not rejoin:
+            del self._served[eui64]
+            self._joiner.child_joined(eui64, short, JoinKind.LEFT)
 
     def nwk_leave_self(self, rejoin: bool) -> None:
-        """Note that this node has left."""
-        if not rejoin:
-            self._down(DownReason.LEFT)
+        """Note that this node has left, or rejoin when it was told to."""
+        if rejoin:
+            self.rejoin()
+            return
+        reason, self._reason = self._reason, DownReason.LEFT
+        self.aps.abandon()
+        self.zdo.abandon()
+        self.zdo.bindings.clear()
+        self._served.clear()
+        self._joiner.forget()
+        self.on_event(NetworkDown(reason))
 
     def nwk_status(self, short: int, code: int) -> None:
         """Pass on the loss of the parent; the rest is NWK's own affair."""
@@ -456,11 +474,12 @@ class Node:
         """Return the neighbour table."""
         parameters = self.nwk.parameters
         extended = 0 if parameters is None else parameters.extended_pan_id
-        return [_neighbour_entry(each, extended) for each in self.nwk.neighbours]
+        return [_neighbour_entry(each, extended) for each in self.nwk.neighbours.by_short.values()]
 
     def route_entries(self) -> list[RouteEntry]:
         """Return the active routes."""
-        return [RouteEntry(destination, 0, next_hop) for destination, next_hop in self.nwk.routes]
+        table = self.nwk.routing.table
+        return [RouteEntry(destination, 0, route.next_hop) for destination, route in table.items()]
 
     def asked_to_leave(self, indication: ApsdeIndication, eui64: int, flags: int) -> ZdoStatus:
         """Decide about a Mgmt_Leave_req: Smart Energy devices leave only under link-key security."""
@@ -483,7 +502,11 @@ class Node:
         self, channels: tuple[int, ...], duration: int, done: Callable[[tuple[int, ...]], None]
     ) -> None:
         """Measure the energy (0-255) of each channel."""
-        self.mac.energy_scan(channels, duration, lambda energies: done(tuple(energies)))
+
+        def measured(levels: dict[int, int]) -> None:
+            done(tuple(energy_level(levels[channel]) for channel in channels))
+
+        self.mac.energy_scan(channels, duration, measured)
 
     # ---- parts
 
@@ -493,20 +516,8 @@ class Node:
             self.on_event(NetworkUp(parameters, rejoined))
 
     def _leave(self, reason: DownReason, rejoin: bool) -> None:
+        self._reason = reason
         self.nwk.leave(rejoin=rejoin)
-        if not rejoin:
-            self._down(reason)
-
-    def _down(self, reason: DownReason) -> None:
-        if self._leaving:
-            return
-        self._leaving = True
-        self.aps.abandon()
-        self.zdo.abandon()
-        self.zdo.bindings.clear()
-        self._joiner.forget()
-        self._leaving = False
-        self.on_event(NetworkDown(reason))
 
     def _located(self, eui64: int, short: int, *, sleepy: bool) -> None:
         self.nwk.learn(eui64, short)
@@ -534,7 +545,7 @@ def _neighbour_entry(neighbour: Neighbour, extended_pan_id: int) -> NeighbourEnt
         short=neighbour.short_address,
         device_type=neighbour.device_type,
         rx_on=0 if neighbour.indirect else 1,
-        relationship=neighbour.relationship,
+        relationship=Relationship.CHILD if neighbour.is_child else neighbour.relationship,
         permit_joining=2,
         depth=15 if neighbour.short_address else 0,
         lqi=neighbour.lqi,

@@ -186,7 +186,7 @@ class TrustCentre:
         self._updating = True
         new_key = self._scope.random.randbytes(16) if key is None else key
         sequence = (parameters.key_sequence + 1) & 0xFF
-        self._nwk.set_alternate_key(new_key, sequence)
+        self._nwk.set_network_key(new_key, sequence)
         awake = [eui64 for eui64, device in self.devices.items() if not device.sleepy]
         self._send_next_key(awake, new_key, sequence)
 
@@ -215,7 +215,9 @@ class TrustCentre:
     def arrived(self, eui64: int, short: int, kind: JoinKind, parent: int) -> None:
         """Admit or refuse a device that joined or rejoined through `parent` (0x0000: through this node)."""
         if kind == JoinKind.LEFT:
-            self.left(eui64, short, rejoin=False)
+            device = self.devices.get(eui64)
+            if device is None or device.parent == parent:  # else it has moved on to another parent
+                self.left(eui64, short, rejoin=False)
             return
         if kind == JoinKind.SECURED_REJOIN:
             self._admit(eui64, short, kind, parent)
