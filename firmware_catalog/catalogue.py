@@ -15,13 +15,14 @@ from re import fullmatch, sub
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]
 
+from emulator.smart_energy.ota_file import pack
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import read_octets, write_atomically
-from firmware_catalog.inspection import Inspection, inspect
+from firmware_catalog.inspection import Inspection, inspect_file
 from firmware_catalog.records import Claims, Entry, Evidence, from_custom, to_custom
 from firmware_catalog.repository import DEFAULT_LIFETIMES, Access, Lifetimes, Writer, exclusive
 from firmware_catalog.signing import Keys
-from firmware_catalog.trusted import TrustedView, read_trusted
+from firmware_catalog.trusted import TrustedView, last_fresh_moment, read_trusted
 
 
 def keys_folder(path: Path) -> Path:
@@ -85,6 +86,15 @@ class Catalogue:
             memory = source.folder / "trusted"
         view = read_trusted(path, now, memory=memory, root_sha256=root_sha256)
         return cls(path, view, Access(now, source, lifetimes))
+
+    @classmethod
+    def open_stale(cls, path: Path, *, now: datetime, keys: Path | None = None) -> Catalogue:
+        """Read a catalogue whose timestamp may have expired, for `refresh` alone; all other rules hold.
+
+        It is read as of the moment before its timestamp's expiry. Raises `CatalogError`.
+        """
+        opened = cls.open(path, now=min(now, last_fresh_moment(path)), keys=keys)
+        return cls(path, opened._view, replace(opened._access, now=now))
 
     def list(self) -> tuple[Entry, ...]:
         """Return every entry, in order of supplier and id."""
@@ -154,18 +164,18 @@ class Catalogue:
         from_versions: Sequence[int] = (),
         added_by: str = "",
     ) -> Entry:
-        """Add an image file, or replace what is said of it, under its Installing Supplier's own role.
+        """Add an image file under its Installing Supplier's own role, or say more of one that is there.
 
         Raises `CatalogError`, changing nothing, when the file is refused or a signing key is not at hand.
         """
-        data = read_octets(file)
-        looked = inspect(data)
+        looked = inspect_file(file)
+        data = pack(looked.file)
         if looked.refused_because is not None:
             raise CatalogError(f"{file}: {looked.refused_because}")
         role = supplier_role(supplier)
         target = self._target(role, looked, data)
         entry = _describe(target, file.name, supplier, looked)
-        claims = Claims(evidence, tuple(models), tuple(from_versions), added_by)
+        claims = self._claims(entry, Claims(evidence, tuple(models), tuple(from_versions), added_by))
         entry = _with_claims(entry, claims, self._access.now)
         target.unrecognized_fields["custom"] = to_custom(entry)
         with exclusive(self.path):
@@ -174,10 +184,21 @@ class Catalogue:
         self._reload()
         return entry
 
+    def _claims(self, entry: Entry, claims: Claims) -> Claims:
+        """Keep what was said of the image before, where nothing new is said."""
+        before = next((known for known in self._entries if known.path == entry.path), None)
+        if before is None:
+            return claims
+        return replace(
+            claims,
+            evidence=claims.evidence or before.evidence,
+            models=claims.models or before.models,
+            from_versions=claims.from_versions or before.from_versions,
+        )
+
     def refresh(self) -> None:
         """Sign the catalogue's freshness again at the reference time, before it expires."""
         with exclusive(self.path):
-            self._reload()
             Writer(self.path, self._access).refresh(self._view)
         self._reload()
 

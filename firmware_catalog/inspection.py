@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from emulator.crypto.certificates import parse_certificate
 from emulator.crypto.suite import Suite
@@ -14,6 +15,7 @@ from emulator.smart_energy.ota_file import Finding, OtaFile, OtaTag, findings, p
 from emulator.smart_energy.ota_integrity import matching_coverage
 from emulator.smart_energy.ota_signature import FirmwareTrust, signature_suite, verify_signature
 from firmware_catalog.errors import CatalogError
+from firmware_catalog.files import read_octets
 from hw_profiles.model import IntegrityCoverage
 
 _COVERAGE_TEXT = {
@@ -60,18 +62,25 @@ class Inspection:
             return "well formed, and its signature verifies"
         if self.file.gbcs is not None:
             return "GBCS layout; its signature is for the GBCS key holder to verify"
-        return "well formed; nothing in it can be checked further"
+        if signature_suite(self.file) is not None:
+            return "well formed; its signature is not verified here"
+        return "well formed; it carries neither integrity code nor signature to check"
+
+
+def inspect_file(path: Path, trusts: Sequence[FirmwareTrust] = ()) -> Inspection:
+    """Look into the OTA file at `path`; raises `CatalogError` naming it."""
+    try:
+        return inspect(read_octets(path), trusts)
+    except FrameError as error:
+        raise CatalogError(f"{path}: {error}") from error
 
 
 def inspect(data: bytes, trusts: Sequence[FirmwareTrust] = ()) -> Inspection:
-    """Look into an OTA file; raises `CatalogError` when it is no OTA file at all.
+    """Look into an OTA file; raises `FrameError` when it is no OTA file at all.
 
     With `trusts`, a signature is verified as a device that trusts them would; without, it is only described.
     """
-    try:
-        file = parse(data)
-    except FrameError as error:
-        raise CatalogError(f"not an OTA file: {error}") from error
+    file = parse(data)
     structure = findings(file)
     coverage, integrity = _integrity(file)
     found = (*structure, *integrity, *_signature(file, trusts))

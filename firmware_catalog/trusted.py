@@ -17,12 +17,13 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from tuf.api.exceptions import EqualVersionNumberError, ExpiredMetadataError, RepositoryError
 from tuf.api.metadata import (  # type: ignore[attr-defined]
+    Metadata,
     Root,
     Snapshot,
     TargetFile,
@@ -77,7 +78,7 @@ def read_trusted(
         view = _targets(trusted, metadata)
     except ExpiredMetadataError as error:
         raise CatalogError(
-            f"catalogue {repository}: {error} at {now:%Y-%m-%d}; run `smets1 catalog refresh` with its keys"
+            f"catalogue {repository}: {error} at {now:%Y-%m-%d}; its keeper must run `smets1 catalog refresh`"
         ) from error
     except RepositoryError as error:
         raise CatalogError(
@@ -86,6 +87,17 @@ def read_trusted(
     if memory is not None:
         _remember(memory, metadata, view)
     return view
+
+
+def last_fresh_moment(repository: Path) -> datetime:
+    """Return the last second at which snapshot and timestamp are both unexpired; nothing is verified."""
+    metadata = repository / "metadata"
+    try:
+        stamp = Metadata[Timestamp].from_bytes(read_octets(metadata / "timestamp.json")).signed
+        listed = Metadata[Snapshot].from_bytes(read_octets(metadata / _snapshot_name(stamp))).signed
+    except RepositoryError as error:
+        raise CatalogError(f"catalogue {repository}: not readable: {error}; fetch it again") from error
+    return min(stamp.expires, listed.expires) - timedelta(seconds=1)
 
 
 def _first_root(metadata: Path, memory: Path | None, root_sha256: str | None) -> bytes:

@@ -1,7 +1,8 @@
 """Make the rehearsal's firmware images and its signed catalogue again, octet for octet.
 
-Run from the top of the project: `python examples/dormant-semi/make_images.py`. Every key follows from a seed that is
-printed here, so it proves nothing about who made an image: these are rehearsal keys, never for real devices.
+Run from the top of the project: `python examples/dormant-semi/make_images.py`. Every key follows from a seed
+that is printed here, so it proves nothing about who made an image: these are rehearsal keys, never for real
+devices.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ SUPPLIER = "90-B3-D5-1F-30-03-00-00"
 
 
 class Image(NamedTuple):
-    """One image to make: its name, OTA identity, size of the upgrade image in octets, and what may precede it."""
+    """One image to make: its name, OTA identity, size of the upgrade image in octets, and what may precede
+    it.
+    """
 
     name: str
     image_type: int
