@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from emulator.air.beacon import Beacon, BeaconPayload, encode_beacon_payload
+from emulator.air.channel import Transmission
 from emulator.air.child import AssociateDone, Association, Poller
 from emulator.air.command import (
     AssociationRequest,
@@ -30,7 +31,7 @@ from emulator.air.frame import (
     encode_frame,
 )
 from emulator.air.indirect import Held, IndirectQueue
-from emulator.air.medium import Medium, Transmission
+from emulator.air.medium import Medium
 from emulator.air.phy import MAX_PSDU
 from emulator.air.radio import ACK, ACK_PENDING, DEAF, NO_ACK, Radio
 from emulator.air.scan import Scanner

@@ -9,10 +9,10 @@ Propagation delay, below a microsecond in a home, is left out.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from emulator.air.channel import Channel, EnergyMeter, Transmission, is_broadcast, overlap
 from emulator.air.fcs import fcs_ok, with_fcs
 from emulator.air.link import Link, LinkOverride, link_at
 from emulator.air.phy import (
@@ -29,13 +29,6 @@ from emulator.air.phy import (
 from emulator.air.radio import ACK_PENDING, NO_ACK, Radio
 from emulator.clock.kernel import Kernel
 from emulator.errors import EmulatorError
-
-_PAN_AND_SHORT = struct.Struct(
-    "<I"
-).unpack_from  # destination PAN (low half) and short address, as on the air
-_EXTENDED = struct.Struct("<Q").unpack_from
-_BROADCAST_PAN = 0xFFFF
-_BROADCAST_KEY = 0xFFFF0000
 
 _ACKS = tuple(
     tuple(with_fcs(bytes([control, 0x00, sequence])) for sequence in range(256)) for control in (0x02, 0x12)
@@ -57,60 +50,6 @@ class Capture(Protocol):
         """Record a frame that ended at `time_us` (Unix microseconds of the scenario)."""
 
 
-class Transmission:
-    """One frame on the air, from `start_us` to `end_us`."""
-
-    __slots__ = ("end_us", "interferers", "lqi", "psdu", "received", "source", "start_us", "wants_ack")
-
-    def __init__(self, source: Radio, psdu: bytes, start_us: int, end_us: int, wants_ack: bool) -> None:
-        self.source = source
-        self.psdu = psdu
-        self.start_us = start_us
-        self.end_us = end_us
-        self.wants_ack = wants_ack
-        self.interferers: list[Transmission] | None = None
-        # What the addressee got, kept while it sends its acknowledgement.
-        self.received = b""
-        self.lqi = 0
-
-
-class _Channel:
-    """The state of one channel; the indexes hold attached radios tuned to it."""
-
-    __slots__ = (
-        "active",
-        "extended",
-        "jammed_until_us",
-        "last",
-        "meters",
-        "number",
-        "promiscuous",
-        "radios",
-        "short",
-    )
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.active: list[Transmission] = []
-        self.last: Transmission | None = None
-        self.radios: list[Radio] = []
-        self.promiscuous: list[Radio] = []
-        self.short: dict[int, list[Radio]] = {}
-        self.extended: dict[int, Radio] = {}
-        self.meters: list[EnergyMeter] = []
-        self.jammed_until_us = 0
-
-
-class EnergyMeter:
-    """The strongest power, in dBm, a radio has measured on a channel since the meter was put there."""
-
-    __slots__ = ("peak_dbm", "radio")
-
-    def __init__(self, radio: Radio) -> None:
-        self.radio = radio
-        self.peak_dbm = NOISE_FLOOR_DBM
-
-
 class Medium:
     """The air of one home; `interference` and the link and jam methods are the hooks for faults."""
 
@@ -122,7 +61,7 @@ class Medium:
         self.interference: list[Interference] = []
         self.path_loss = path_loss or PathLoss()
         self._scope = kernel.scope("air")
-        self._channels = {number: _Channel(number) for number in CHANNELS}
+        self._channels = {number: Channel(number) for number in CHANNELS}
         self._radios: dict[int, Radio] = {}
         self._overrides: dict[tuple[int, int], LinkOverride] = {}
 
@@ -136,14 +75,14 @@ class Medium:
             )
         self._radios[radio.eui64] = radio
         radio.attached = True
-        self._index(radio)
+        self._channels[radio.tuned_channel].add(radio)
         self.refresh_links()
 
     def detach(self, radio: Radio) -> None:
         """Take a radio off the air: a frame it is sending is cut, and nothing reaches it any more."""
         if not radio.attached:
             return
-        self._unindex(radio)
+        self._channels[radio.tuned_channel].remove(radio)
         radio.attached = False
         del self._radios[radio.eui64]
         self.refresh_links()
@@ -161,7 +100,7 @@ class Medium:
         if channel is not None and channel not in self._channels:
             raise EmulatorError(f"radio {radio.eui64:016X}: channel {channel}, expected 11 to 26")
         if radio.attached:
-            self._unindex(radio)
+            self._channels[radio.tuned_channel].remove(radio)
         if channel is not None and channel != radio.tuned_channel:
             radio.tuned_channel = channel
             radio.ready_us = max(radio.ready_us, self.kernel.now)
@@ -172,7 +111,7 @@ class Medium:
         if promiscuous is not None:
             radio.tuned_promiscuous = promiscuous
         if radio.attached:
-            self._index(radio)
+            self._channels[radio.tuned_channel].add(radio)
 
     def radio(self, eui64: int) -> Radio | None:
         """Return the radio on the air with that EUI-64."""
@@ -268,23 +207,23 @@ class Medium:
                 channel.meters.remove(meter)
         return meter.peak_dbm
 
-    def _begin(self, channel: _Channel, transmission: Transmission) -> None:
+    def _begin(self, channel: Channel, transmission: Transmission) -> None:
         active = channel.active
         if active:
             for other in active:
                 if other.end_us > transmission.start_us and other.start_us < transmission.end_us:
-                    _overlap(other, transmission)
+                    overlap(other, transmission)
         active.append(transmission)
         if channel.meters:
             self._measure(channel, transmission)
 
-    def _measure(self, channel: _Channel, transmission: Transmission) -> None:
+    def _measure(self, channel: Channel, transmission: Transmission) -> None:
         for meter in channel.meters:
             link = self.link(transmission.source, meter.radio)
             if link is not None and transmission.source is not meter.radio:
                 meter.peak_dbm = max(meter.peak_dbm, link.rssi_dbm)
 
-    def _frame_ended(self, channel: _Channel, transmission: Transmission) -> None:
+    def _frame_ended(self, channel: Channel, transmission: Transmission) -> None:
         channel.active.remove(transmission)
         channel.last = transmission
         source = transmission.source
@@ -293,7 +232,7 @@ class Medium:
         receiver = self._addressee(channel, transmission.psdu, source)
         if receiver is None:
             self._record(channel, transmission, _BROADCAST_LINK)
-            if _is_broadcast(transmission.psdu):
+            if is_broadcast(transmission.psdu):
                 self._broadcast(channel, transmission)
             self._finish_unacked(transmission)
             return
@@ -318,7 +257,7 @@ class Medium:
             self._report(transmission, True, False)
 
     def _acknowledge(
-        self, channel: _Channel, transmission: Transmission, receiver: Radio, pending: bool
+        self, channel: Channel, transmission: Transmission, receiver: Radio, pending: bool
     ) -> None:
         start = transmission.end_us + TURNAROUND_US
         end = start + ACK_US
@@ -327,7 +266,7 @@ class Medium:
         self.kernel.schedule(end, self._ack_ended, (channel, ack, transmission, pending), self._scope)
 
     def _ack_ended(
-        self, channel: _Channel, ack: Transmission, transmission: Transmission, pending: bool
+        self, channel: Channel, ack: Transmission, transmission: Transmission, pending: bool
     ) -> None:
         """End an acknowledgement: the acknowledged frame goes up at its receiver, and its sender is told."""
         channel.active.remove(ack)
@@ -351,7 +290,7 @@ class Medium:
 
     def _reception(
         self,
-        channel: _Channel,
+        channel: Channel,
         transmission: Transmission,
         receiver: Radio,
         link: Link | None,
@@ -390,7 +329,7 @@ class Medium:
                 return True
         return False
 
-    def _broadcast(self, channel: _Channel, transmission: Transmission) -> None:
+    def _broadcast(self, channel: Channel, transmission: Transmission) -> None:
         source = transmission.source
         for radio in tuple(channel.radios):
             if radio is source or not radio.attached:
@@ -400,7 +339,7 @@ class Medium:
             if received is not None and link is not None:
                 radio.indicate(received, link.lqi)
 
-    def _overhear(self, channel: _Channel, transmission: Transmission) -> None:
+    def _overhear(self, channel: Channel, transmission: Transmission) -> None:
         for radio in tuple(channel.promiscuous):
             if radio is not transmission.source:
                 link = self.link(transmission.source, radio)
@@ -408,7 +347,7 @@ class Medium:
                 if received is not None and link is not None:
                     radio.overhear(received, link.lqi, link.rssi_dbm)
 
-    def _record(self, channel: _Channel, transmission: Transmission, link: Link | None) -> None:
+    def _record(self, channel: Channel, transmission: Transmission, link: Link | None) -> None:
         """Give a frame to the capture, as its addressee hears it, and to promiscuous radios, as they do."""
         capture = self.capture
         if capture is not None:
@@ -420,21 +359,14 @@ class Medium:
         if channel.promiscuous:
             self._overhear(channel, transmission)
 
-    def _addressee(self, channel: _Channel, psdu: bytes, source: Radio) -> Radio | None:
+    def _addressee(self, channel: Channel, psdu: bytes, source: Radio) -> Radio | None:
         """Return whom a unicast frame is for; of two with one address, the one that hears it best."""
-        mode = psdu[1] & 0x0C
-        if mode == 0x08 and len(psdu) >= 9:
-            radios = channel.short.get(_PAN_AND_SHORT(psdu, 3)[0])
-            if radios is None:
-                return None
-            return radios[0] if len(radios) == 1 else self._strongest(source, radios)
-        if mode == 0x0C and len(psdu) >= 15:
-            radio = channel.extended.get(_EXTENDED(psdu, 5)[0])
-            if radio is not None and (psdu[3] | psdu[4] << 8) in (radio.tuned_pan, _BROADCAST_PAN):
-                return radio
-        return None
+        radios = channel.addressees(psdu)
+        if radios is None:
+            return None
+        return radios[0] if len(radios) == 1 else self._strongest(source, radios)
 
-    def _strongest(self, source: Radio, radios: list[Radio]) -> Radio:
+    def _strongest(self, source: Radio, radios: Sequence[Radio]) -> Radio:
         def power(radio: Radio) -> int:
             link = self.link(source, radio)
             return NOISE_FLOOR_DBM - 1 if link is None or radio is source else link.rssi_dbm
@@ -443,40 +375,3 @@ class Medium:
 
     def _audible(self, source: Radio, radio: Radio) -> bool:
         return source is radio or (source.attached and self.link(source, radio) is not None)
-
-    def _index(self, radio: Radio) -> None:
-        channel = self._channels[radio.tuned_channel]
-        channel.radios.append(radio)
-        channel.extended[radio.eui64] = radio
-        if radio.tuned_promiscuous:
-            channel.promiscuous.append(radio)
-        if radio.tuned_pan != _BROADCAST_PAN and radio.tuned_short < 0xFFF8:
-            channel.short.setdefault(radio.tuned_pan | radio.tuned_short << 16, []).append(radio)
-
-    def _unindex(self, radio: Radio) -> None:
-        channel = self._channels[radio.tuned_channel]
-        channel.radios.remove(radio)
-        del channel.extended[radio.eui64]
-        if radio.tuned_promiscuous:
-            channel.promiscuous.remove(radio)
-        key = radio.tuned_pan | radio.tuned_short << 16
-        sharing = channel.short.get(key)
-        if sharing is not None and radio in sharing:
-            sharing.remove(radio)
-            if not sharing:
-                del channel.short[key]
-
-
-def _is_broadcast(psdu: bytes) -> bool:
-    """Tell whether a frame is for everybody: no destination (a beacon) or the broadcast short address."""
-    mode = psdu[1] & 0x0C
-    return mode == 0 or (mode == 0x08 and len(psdu) >= 9 and psdu[5] == 0xFF and psdu[6] == 0xFF)
-
-
-def _overlap(one: Transmission, other: Transmission) -> None:
-    if one.interferers is None:
-        one.interferers = []
-    if other.interferers is None:
-        other.interferers = []
-    one.interferers.append(other)
-    other.interferers.append(one)

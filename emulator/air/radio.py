@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from emulator.air.phy import DEFAULT_TX_POWER_DBM
 
 if TYPE_CHECKING:
+    from emulator.air.channel import Transmission
     from emulator.air.link import Link
-    from emulator.air.medium import Medium, Transmission
+    from emulator.air.medium import Medium
 
 DEAF = 1 << 62
 """`ready_us` of a receiver that is off."""

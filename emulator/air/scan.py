@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.air.beacon import Beacon, decode_beacon_payload
+from emulator.air.channel import EnergyMeter
 from emulator.air.command import BeaconRequest, encode_command
 from emulator.air.fcs import with_fcs
 from emulator.air.frame import (
@@ -16,7 +17,6 @@ from emulator.air.frame import (
     MacFrame,
     encode_frame,
 )
-from emulator.air.medium import EnergyMeter
 from emulator.air.phy import CHANNELS, scan_duration_us
 from emulator.clock.kernel import Scope
 from emulator.errors import EmulatorError

@@ -193,7 +193,7 @@ class _KernelSelector(selectors.DefaultSelector):
     def _select_paced(self, pace: float) -> list[tuple[selectors.SelectorKey, int]]:
         """Advance to where the real clock says virtual time is; wait on descriptors until the next event."""
         kernel = self._kernel
-        target = self._origin_us + int((time.monotonic() - self._origin_s) * pace * MICROSECONDS)
+        target = self._paced_now_us(pace)
         for _ in range(EVENTS_PER_SELECT):
             due = kernel.next_due()
             if due is None or due > min(target, self.deadline_us):
@@ -209,15 +209,15 @@ class _KernelSelector(selectors.DefaultSelector):
             return super().select(0)
         kernel.now = max(kernel.now, target)
         if upcoming == _NEVER:
-            return self._wait_for_world()
-        return self._wait_paced((upcoming - target) / MICROSECONDS / pace, pace)
-
-    def _wait_paced(self, wait_s: float, pace: float) -> list[tuple[selectors.SelectorKey, int]]:
-        found = super().select(wait_s)
+            found = self._wait_for_world()
+        else:
+            found = super().select((upcoming - target) / MICROSECONDS / pace)
         if found or self.ready:
-            target = self._origin_us + int((time.monotonic() - self._origin_s) * pace * MICROSECONDS)
-            self._kernel.now = max(self._kernel.now, min(target, self._next_us()))
+            kernel.now = max(kernel.now, min(self._paced_now_us(pace), self._next_us()))
         return found
+
+    def _paced_now_us(self, pace: float) -> int:
+        return self._origin_us + int((time.monotonic() - self._origin_s) * pace * MICROSECONDS)
 
     def _wait_for_world(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait really when only the outside world can wake the loop; raise when not even that can."""
@@ -229,8 +229,8 @@ class _KernelSelector(selectors.DefaultSelector):
                 return found
         raise DeadlockError(
             f"virtual time {self._kernel.now / MICROSECONDS:.6f} s: deadlock, nothing is scheduled that could"
-            f" ever run. Waiting: {self._waiting()}. Complete the future from a kernel callback, give the wait a"
-            " timeout, or wrap waits for threads in loop.hold()"
+            f" ever run. Waiting: {self._waiting()}. Complete the future from a kernel callback, give the"
+            " wait a timeout, or wrap waits for threads in loop.hold()"
         )
 
     def _waiting(self) -> str:
