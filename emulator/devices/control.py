@@ -330,6 +330,10 @@ class ControlReceiver:
             self._nonvolatile.put(_token(role), state._replace(last_response=response).pack())
         return response
 
+    def sign_alert(self, payload: bytes) -> bytes:
+        """Return an unasked message to whoever holds the non-critical key, as a response that nothing caused."""
+        return self._respond(ControlRole.NON_CRITICAL, ControlStatus.OK, payload)
+
     def _state(self, role: ControlRole) -> _RoleState:
         octets = self._nonvolatile.get(_token(role))
         if octets is None:
