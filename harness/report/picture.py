@@ -65,7 +65,7 @@ def _scaled(positions: list[tuple[float, float]]) -> list[Point]:
         xs = [math.cos(2 * math.pi * index / len(positions)) for index in range(len(positions))]
         ys = [math.sin(2 * math.pi * index / len(positions)) for index in range(len(positions))]
     return [
-        Point(_stretch(x, xs, WIDTH, 84), _stretch(y, ys, HEIGHT, 50)) for x, y in zip(xs, ys, strict=True)
+        Point(_stretch(x, xs, WIDTH, 94), _stretch(y, ys, HEIGHT, 50)) for x, y in zip(xs, ys, strict=True)
     ]
 
 
@@ -93,7 +93,7 @@ def _pushed_apart(points: list[Point]) -> list[Point]:
 
 
 def _kept_inside(point: Point) -> Point:
-    return Point(min(max(point.x, 84), WIDTH - 84), min(max(point.y, 44), HEIGHT - 96))
+    return Point(min(max(point.x, 94), WIDTH - 94), min(max(point.y, 44), HEIGHT - 96))
 
 
 def _ground() -> Html:
@@ -191,7 +191,7 @@ def _free_place(a: Point, b: Point, devices: list[Point]) -> Point:
 
 def _covered(place: Point, device: Point) -> float:
     """How deep a number at `place` would reach into a device's circle or words, in picture units."""
-    words = min(96 - abs(place.x - device.x), 41 - abs(place.y - device.y - 65))
+    words = min(108 - abs(place.x - device.x), 41 - abs(place.y - device.y - 65))
     circle = _RADIUS + 26 - math.dist(place, device)
     return max(words, circle, 0.0)
 

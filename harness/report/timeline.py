@@ -20,7 +20,7 @@ _LINEAR_SHARE = 0.28
 """How much of the width follows true time; the rest goes evenly to the stretches between phase boundaries."""
 _TICK_ROOM = 74.0
 _STEPS_S = (86_400, 43_200, 21_600, 10_800, 3_600, 1_800, 600, 60, 10, 1)
-_CHARACTER = 6.5
+_CHARACTER = 6.9
 
 
 class TimeAxis:
@@ -73,7 +73,7 @@ def timeline_picture(report: CampaignReport) -> Html:
         element("title", text("Timeline of the campaign")),
         _grid(report, axis, height),
         *(_lane(report, subject, index, axis) for index, subject in enumerate(lanes)),
-        viewBox=f"-2 0 {WIDTH + 4:.0f} {height:.0f}",
+        viewBox=f"-7 0 {WIDTH + 14:.0f} {height:.0f}",
         class_="timeline",
         role="img",
     )
