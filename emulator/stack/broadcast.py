@@ -1,7 +1,8 @@
 """Broadcasts: the broadcast transaction table, passive acknowledgement and delivery to sleepy children.
 
-ZigBee PRO 3.6.5. A router relays each broadcast once after a jitter, listens whether its neighbour routers relay it
-in turn, and repeats it when one does not. Children that sleep get frames for all devices (0xFFFF) indirectly.
+ZigBee PRO 3.6.5. A router relays each broadcast once after a jitter, listens whether its neighbour routers
+relay it in turn, and repeats it when one does not. Sleeping children get frames for all devices (0xFFFF)
+indirectly.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Broadcasts:
         transaction.header, transaction.payload = header, payload
         if nwk.device_type == NodeType.END_DEVICE:
             # An end device hands its broadcasts to its parent, which relays them (3.6.5).
-            nwk.transmit(nwk.parent_short, header, payload, confirm)
+            nwk.sending.transmit(nwk.parent_short, header, payload, confirm)
         else:
             self._send(transaction, confirm)
             self._to_sleepy_children(transaction, None)
@@ -103,7 +104,7 @@ class Broadcasts:
 
     def _send(self, transaction: _Transaction, confirm: Confirm | None) -> None:
         nwk = self._nwk
-        nwk.transmit(0xFFFF, transaction.header, transaction.payload, confirm)
+        nwk.sending.transmit(0xFFFF, transaction.header, transaction.payload, confirm)
         if transaction.header[6] > 1 and transaction.waiting:
             nwk.scope.call_later(nwk.timing.passive_ack_us, self._check, transaction)
 
@@ -120,4 +121,6 @@ class Broadcasts:
         for child in nwk.neighbours.children():
             authenticated = child.relationship == Relationship.CHILD
             if child.indirect and authenticated and child.short_address != source:
-                nwk.transmit(child.short_address, transaction.header, transaction.payload, indirect=True)
+                nwk.sending.transmit(
+                    child.short_address, transaction.header, transaction.payload, indirect=True
+                )

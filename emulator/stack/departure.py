@@ -1,4 +1,4 @@
-"""Leaving the network: our own leave, removing another device, and hearing of either (ZigBee PRO 3.6.1.10)."""
+"""Leaving the network: our own leave, removing others, hearing of either (ZigBee PRO 3.6.1.10)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Departure:
     def __init__(self, nwk: Nwk) -> None:
         self._nwk = nwk
         self.requests_allowed = True
-        """Whether a router obeys a leave request (nwkLeaveRequestAllowed); an end device obeys its parent alone."""
+        """Whether a router obeys leave requests (nwkLeaveRequestAllowed); an end device obeys its parent."""
 
     def leave(self, *, rejoin: bool, remove_children: bool) -> None:
         """Say that this node leaves, then forget the network unless `rejoin`."""
@@ -33,12 +33,12 @@ class Departure:
         if not nwk.authenticated:
             self._gone(rejoin)
             return
-        header = nwk.command_header(BROADCAST_RX_ON, radius=1, source_eui64=nwk.eui64)
+        header = nwk.sending.command_header(BROADCAST_RX_ON, radius=1, source_eui64=nwk.eui64)
         payload = pack_leave(Leave(rejoin=rejoin, remove_children=remove_children))
         # An end device makes sure of its parent; a router tells everybody in range.
         end_device = nwk.device_type == NodeType.END_DEVICE
         hop = nwk.parent_short if end_device else 0xFFFF
-        nwk.transmit(hop, header, payload, lambda _: self._gone(rejoin))
+        nwk.sending.transmit(hop, header, payload, lambda _: self._gone(rejoin))
 
     def _gone(self, rejoin: bool) -> None:
         nwk = self._nwk
@@ -60,11 +60,13 @@ class Departure:
         if short is None:
             nwk.counters.drop("leave request to an unknown device")
             return
-        nwk.send_command(short, pack_leave(Leave(request=True, rejoin=rejoin)), destination_eui64=eui64)
+        nwk.sending.send_command(
+            short, pack_leave(Leave(request=True, rejoin=rejoin)), destination_eui64=eui64
+        )
 
     def _ask(self, child: Neighbour, leave: Leave) -> None:
         nwk = self._nwk
-        header = nwk.command_header(
+        header = nwk.sending.command_header(
             child.short_address, radius=1, source_eui64=nwk.eui64, destination_eui64=child.eui64
         )
 
@@ -73,7 +75,7 @@ class Departure:
             if status != Status.SUCCESS and still_here:
                 nwk.parenting.departed(child, rejoin=leave.rejoin)
 
-        nwk.transmit(child.short_address, header, pack_leave(leave), sent, indirect=child.indirect)
+        nwk.sending.transmit(child.short_address, header, pack_leave(leave), sent, indirect=child.indirect)
 
     def received(self, header: NwkHeader, leave: Leave, hop: int) -> None:
         """Handle a Leave command: a request to us, or the news that its source goes."""
@@ -86,10 +88,8 @@ class Departure:
         nwk = self._nwk
         if nwk.device_type == NodeType.COORDINATOR:
             return
-        if nwk.device_type == NodeType.END_DEVICE:
-            allowed = hop == nwk.parent_short
-        else:
-            allowed = self.requests_allowed
+        end_device = nwk.device_type == NodeType.END_DEVICE
+        allowed = hop == nwk.parent_short if end_device else self.requests_allowed
         if not allowed:
             nwk.counters.drop("leave request not allowed")
             return

@@ -1,7 +1,8 @@
 """The joining side: network discovery, association, and secured or trust-centre rejoin.
 
-ZigBee PRO 3.6.1.3-3.6.1.4 (NLME-NETWORK-DISCOVERY, NLME-JOIN). After an association, and after a trust-centre
-rejoin, the node has no right to the network yet: it takes unsecured frames from its parent until the key arrives.
+ZigBee PRO 3.6.1.3-3.6.1.4 (NLME-NETWORK-DISCOVERY, NLME-JOIN). After an association, and after a
+trust-centre rejoin, the node is not yet admitted: it takes unsecured frames from its parent until the key
+arrives.
 """
 
 from __future__ import annotations
@@ -202,7 +203,7 @@ class Joining:
         network, parent = rejoin.trying = rejoin.candidates.pop(0)
         mac = nwk.mac
         mac.channel, mac.pan_id, mac.parent_address = network.channel, network.pan_id, parent.short_address
-        header = nwk.command_header(
+        header = nwk.sending.command_header(
             parent.short_address,
             radius=1,
             source_eui64=nwk.eui64,
@@ -218,7 +219,7 @@ class Joining:
             else:
                 self._await_response(rejoin)
 
-        nwk.transmit(parent.short_address, header, pack_rejoin_request(nwk.capability), sent)
+        nwk.sending.transmit(parent.short_address, header, pack_rejoin_request(nwk.capability), sent)
 
     def _await_response(self, rejoin: _Rejoin) -> None:
         nwk = self._nwk

@@ -1,7 +1,7 @@
 """Link status: routers tell each other every 15 s how well they hear their neighbours.
 
-ZigBee PRO 3.4.8 and 3.6.3.4. What a neighbour reports of us is the outgoing cost of the link; a neighbour silent for
-three periods is no longer routed through.
+ZigBee PRO 3.4.8 and 3.6.3.4. What a neighbour reports of us is the outgoing cost of the link; one that is
+silent for three periods is no longer routed through.
 """
 
 from __future__ import annotations
@@ -82,8 +82,10 @@ class LinkStatusExchange:
         last_start = max(0, (len(entries) - 1) // ENTRIES_PER_FRAME * ENTRIES_PER_FRAME)
         for start in range(0, last_start + 1, ENTRIES_PER_FRAME):
             part = tuple(entries[start : start + ENTRIES_PER_FRAME])
-            header = nwk.command_header(BROADCAST_ROUTERS, radius=1, source_eui64=nwk.eui64)
-            nwk.transmit(0xFFFF, header, pack_link_status(LinkStatus(part, start == 0, start == last_start)))
+            header = nwk.sending.command_header(BROADCAST_ROUTERS, radius=1, source_eui64=nwk.eui64)
+            nwk.sending.transmit(
+                0xFFFF, header, pack_link_status(LinkStatus(part, start == 0, start == last_start))
+            )
 
     def received(self, source: int, eui64: int, status: LinkStatus, lqi: int) -> None:
         """Handle the link status of a neighbour router."""

@@ -1,4 +1,4 @@
-"""Changes that concern the whole network: a new PAN identifier, and address conflicts (ZigBee PRO 3.6.1.9, 3.6.1.13)."""
+"""Changes to the whole network: a new PAN id, and address conflicts (ZigBee PRO 3.6.1.9, 3.6.1.13)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NetworkUpdates:
         if parameters is None:
             return
         update = NetworkUpdate(parameters.extended_pan_id, (parameters.update_id + 1) & 0xFF, pan_id)
-        nwk.send_command(BROADCAST_ALL, pack_network_update(update))
+        nwk.sending.send_command(BROADCAST_ALL, pack_network_update(update))
         nwk.scope.call_later(nwk.timing.broadcast_delivery_us, self._take, update)
 
     def update_received(self, update: NetworkUpdate) -> None:
@@ -59,7 +59,7 @@ class NetworkUpdates:
         nwk = self._nwk
         if nwk.parameters is not None:
             report = NetworkReport(nwk.parameters.extended_pan_id, pan_ids)
-            nwk.send_command(COORDINATOR, pack_network_report(report))
+            nwk.sending.send_command(COORDINATOR, pack_network_report(report))
 
     def report_received(self, report: NetworkReport) -> None:
         """Coordinator: answer a PAN identifier conflict by choosing another one."""
@@ -84,11 +84,11 @@ class NetworkUpdates:
         if not nwk.authenticated or nwk.device_type == NodeType.END_DEVICE:
             return
         status = NetworkStatusCommand(NetworkStatus.ADDRESS_CONFLICT, short)
-        nwk.send_command(BROADCAST_RX_ON, pack_network_status(status))
+        nwk.sending.send_command(BROADCAST_RX_ON, pack_network_status(status))
         self.conflict_reported(short)
 
     def conflict_reported(self, short: int) -> None:
-        """A conflict over `short` is known: a router takes another address; others learn it by nwk_status."""
+        """A conflict over `short` is known: a router that has it takes another address."""
         nwk = self._nwk
         if short == nwk.short_address and nwk.device_type == NodeType.ROUTER and nwk.parameters is not None:
             fresh = nwk.scope.random.randint(1, 0xFFF7)

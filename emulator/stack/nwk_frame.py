@@ -34,6 +34,8 @@ HEADER_OCTETS = 8
 AUX_OCTETS = 14
 AUX_CONTROL = 0x28
 """Key identifier 1 (network key), extended nonce; the level bits are zero on the air (4.5.1.1)."""
+MAX_NSDU = MAX_NPDU_OCTETS - HEADER_OCTETS - AUX_OCTETS - 4
+"""Octets of NSDU that fit a secured frame without optional header fields (90)."""
 MAX_RELAYS = 0x1E
 
 HEADER = struct.Struct("<HHHBB")

@@ -1,8 +1,8 @@
 """NWK frame security: the network keys, the frame counters and the protection of one frame.
 
-Security level 5 under the network key (ZigBee PRO 4.3.1; fact sheet, protocol 4.4). The outgoing counter is
-written ahead to non-volatile memory, so that a node that lost power never repeats a nonce. Incoming counters are
-kept per key and per sending neighbour, and written coarsely.
+Security level 5 under the network key (ZigBee PRO 4.3.1; fact sheet, protocol 4.4). The outgoing counter
+is written ahead to non-volatile memory, so that a node that lost power never repeats a nonce. Incoming
+counters are kept per key and per sending neighbour, and written coarsely.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from emulator.stack.nwk_frame import AUX_CONTROL, AUX_OCTETS, AuxHeader
 
 COUNTER_RESERVE = 1024
 """How many frame counters are reserved by one write."""
+COARSE_BITS = 10
+"""Incoming counters are written when they pass a multiple of 2**COARSE_BITS."""
 MAX_COUNTER = 0xFFFF_FFFF
 MAX_INCOMING = 1024
 """Neighbours whose counters are kept; genuine neighbours are far fewer."""
@@ -180,7 +182,7 @@ class NwkSecurity:
             npdu[end:],
         )
         incoming[source] = counter
-        if (counter ^ last) >> 10:
+        if (counter ^ last) >> COARSE_BITS:
             self._save_incoming(key)
         return payload, AuxHeader(control, counter, source, sequence)
 

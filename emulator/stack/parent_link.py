@@ -1,8 +1,8 @@
 """An end device's link with its parent: polling, keep-alive and noticing that the parent is gone.
 
-A device that sleeps polls its parent at a long interval, and at a short one while it expects something. One whose
-receiver stays on sends End Device Timeout Requests instead (3.6.10.2). Three misses in a row are a parent lost
-(the three-missed-polls rule of field stacks, fact sheet, devices 2.11).
+A device that sleeps polls its parent at a long interval, and at a short one while it expects something. One
+whose receiver stays on sends End Device Timeout Requests instead (3.6.10.2). Three misses in a row are a
+parent lost (the three-missed-polls rule of field stacks, fact sheet, devices 2.11).
 """
 
 from __future__ import annotations
@@ -127,11 +127,11 @@ class ParentLink:
         if nwk.device_type != NodeType.END_DEVICE:
             return
         parent = nwk.parent_short
-        header = nwk.command_header(
+        header = nwk.sending.command_header(
             parent, radius=1, source_eui64=nwk.eui64, destination_eui64=nwk.eui64_of(parent)
         )
         request = EndDeviceTimeoutRequest(nwk.timing.end_device_timeout)
-        nwk.transmit(parent, header, pack_end_device_timeout_request(request), self._kept_alive)
+        nwk.sending.transmit(parent, header, pack_end_device_timeout_request(request), self._kept_alive)
         self.fast_poll(nwk.timing.wake_us)
 
     def _kept_alive(self, status: Status) -> None:

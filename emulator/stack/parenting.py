@@ -214,7 +214,7 @@ class Parenting:
     ) -> None:
         nwk = self._nwk
         kind = JoinKind.SECURED_REJOIN if request.secured else JoinKind.TRUST_CENTRE_REJOIN
-        header = nwk.command_header(
+        header = nwk.sending.command_header(
             hop,
             radius=1,
             source_eui64=nwk.eui64,
@@ -227,7 +227,7 @@ class Parenting:
                 self._response_sent(child, kind, status)
 
         sleepy = not capability & Capability.RX_ON_WHEN_IDLE
-        nwk.transmit(hop, header, pack_rejoin_response(response), sent, indirect=sleepy)
+        nwk.sending.transmit(hop, header, pack_rejoin_response(response), sent, indirect=sleepy)
 
     # End device timeout and ageing
 
@@ -243,9 +243,13 @@ class Parenting:
             nwk.neighbours.save_children()
             self.schedule_ageing()
         status = Status.SUCCESS if valid else _INCORRECT_VALUE
-        header = nwk.command_header(source, radius=1, source_eui64=nwk.eui64, destination_eui64=child.eui64)
+        header = nwk.sending.command_header(
+            source, radius=1, source_eui64=nwk.eui64, destination_eui64=child.eui64
+        )
         response = EndDeviceTimeoutResponse(status, PARENT_INFORMATION)
-        nwk.transmit(source, header, pack_end_device_timeout_response(response), indirect=child.indirect)
+        nwk.sending.transmit(
+            source, header, pack_end_device_timeout_response(response), indirect=child.indirect
+        )
 
     def schedule_ageing(self) -> None:
         """Look again when the first end-device child would have been silent too long."""
@@ -290,7 +294,7 @@ class Parenting:
         if len(self._told_to_rejoin) >= _MAX_STRANGERS:
             del self._told_to_rejoin[next(iter(self._told_to_rejoin))]
         self._told_to_rejoin[source] = now
-        header = nwk.command_header(
+        header = nwk.sending.command_header(
             source, radius=1, source_eui64=nwk.eui64, destination_eui64=nwk.eui64_of(source)
         )
         leave = Leave(request=True, rejoin=True)
@@ -298,7 +302,7 @@ class Parenting:
 
     def _send_indirect(self, source: int, header: bytes, payload: bytes) -> None:
         if source not in self._nwk.neighbours.by_short:
-            self._nwk.transmit(source, header, payload, indirect=True)
+            self._nwk.sending.transmit(source, header, payload, indirect=True)
 
 
 def _deadline_us(child: Neighbour) -> int:

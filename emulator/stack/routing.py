@@ -1,7 +1,8 @@
 """Mesh routing: route discovery by Route Request and Reply, the route table, and many-to-one routes.
 
-ZigBee PRO 3.6.3. A router that needs a route broadcasts a Route Request; every relay adds the cost of its link and
-remembers the cheapest way back; the target (or the parent of an end device) answers hop by hop with a Route Reply.
+ZigBee PRO 3.6.3. A router that needs a route broadcasts a Route Request; every relay adds the cost of its
+link and remembers the cheapest way back; the target (or the parent of an end device) answers hop by hop with
+a Route Reply.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from emulator.stack.primitives import BROADCAST_ROUTERS, Confirm, Status
 
 if TYPE_CHECKING:
     from emulator.stack.nwk import Nwk
+    from emulator.stack.nwk_receiving import Arrival
 
 MAX_REQUESTS = 128
 MAX_COST = 0xFF
@@ -99,7 +101,7 @@ class Routing:
         for search in searches.values():
             self._nwk.scope.cancel(search.timer)
             for frame in search.frames:
-                self._nwk.fail(frame, Status.NWK_ROUTE_DISCOVERY_FAILED)
+                self._nwk.sending.fail(frame, Status.NWK_ROUTE_DISCOVERY_FAILED)
 
     def next_hop(self, destination: int) -> int | None:
         """Return the next hop of a live route to `destination`, or None."""
@@ -140,14 +142,14 @@ class Routing:
         elif len(search.frames) < self._nwk.timing.max_pending_per_route:
             search.frames.append(frame)
         else:
-            self._nwk.fail(frame, Status.TRANSACTION_OVERFLOW)
+            self._nwk.sending.fail(frame, Status.TRANSACTION_OVERFLOW)
 
     def _ask(self, destination: int, search: _Search) -> None:
         timing = self._nwk.timing
         if search.attempts >= timing.route_request_attempts:
             del self._searches[destination]
             for frame in search.frames:
-                self._nwk.fail(frame, Status.NWK_ROUTE_DISCOVERY_FAILED)
+                self._nwk.sending.fail(frame, Status.NWK_ROUTE_DISCOVERY_FAILED)
             return
         search.attempts += 1
         self._request(RouteRequest(ManyToOne.NO, self._next_identifier(), destination, 0), REQUEST_RADIUS)
@@ -167,23 +169,21 @@ class Routing:
 
     def _request(self, request: RouteRequest, radius: int) -> None:
         nwk = self._nwk
-        header = nwk.command_header(BROADCAST_ROUTERS, radius=radius, source_eui64=nwk.eui64)
-        nwk.transmit(0xFFFF, header, pack_route_request(request))
+        header = nwk.sending.command_header(BROADCAST_ROUTERS, radius=radius, source_eui64=nwk.eui64)
+        nwk.sending.transmit(0xFFFF, header, pack_route_request(request))
 
     def _found(self, destination: int) -> None:
         search = self._searches.pop(destination, None)
         if search is not None:
             self._nwk.scope.cancel(search.timer)
             for frame in search.frames:
-                self._nwk.route(frame)
+                self._nwk.sending.route(frame)
 
     # Commands of other nodes
 
-    def request_received(
-        self, raw_header: bytes, header: nwk_frame.NwkHeader, request: RouteRequest, hop: int, lqi: int
-    ) -> None:
-        """Handle a Route Request that `hop` sent or relayed (3.6.3.5.2)."""
-        nwk = self._nwk
+    def request_received(self, arrival: Arrival, request: RouteRequest) -> None:
+        """Handle a Route Request that the neighbour sent or relayed (3.6.3.5.2)."""
+        nwk, header, hop, lqi = self._nwk, arrival.header, arrival.hop, arrival.lqi
         originator = header.source
         if originator == nwk.short_address:
             return
@@ -201,7 +201,11 @@ class Routing:
             nwk.scope.cancel(entry.relay)
             delay = nwk.scope.random.randint(*_RELAY_JITTER_MS) * 2 * MILLISECOND
             entry.relay = nwk.scope.call_later(
-                delay, nwk.transmit, 0xFFFF, nwk_frame.with_radius(raw_header, header.radius - 1), relayed
+                delay,
+                nwk.sending.transmit,
+                0xFFFF,
+                nwk_frame.with_radius(arrival.raw_header, header.radius - 1),
+                relayed,
             )
 
     def _remember(self, originator: int, identifier: int, hop: int, cost: int) -> _Request | None:
@@ -241,10 +245,10 @@ class Routing:
 
     def _send_reply(self, reply: RouteReply, hop: int) -> None:
         nwk = self._nwk
-        header = nwk.command_header(
+        header = nwk.sending.command_header(
             hop, radius=1, source_eui64=nwk.eui64, destination_eui64=nwk.eui64_of(hop)
         )
-        nwk.transmit(hop, header, pack_route_reply(reply))
+        nwk.sending.transmit(hop, header, pack_route_reply(reply))
 
     def reply_received(self, reply: RouteReply, hop: int, lqi: int) -> None:
         """Handle a Route Reply that `hop` passed to us (3.6.3.5.3)."""
@@ -275,8 +279,8 @@ class Routing:
             return
         route.record_due = route.many_to_one == ManyToOne.ROUTE_RECORD_WANTED
         nwk = self._nwk
-        header = nwk.command_header(destination, radius=REQUEST_RADIUS, source_eui64=nwk.eui64)
-        nwk.transmit(route.next_hop, header, pack_route_record(()))
+        header = nwk.sending.command_header(destination, radius=REQUEST_RADIUS, source_eui64=nwk.eui64)
+        nwk.sending.transmit(route.next_hop, header, pack_route_record(()))
 
     def record_received(self, source: int, relays: tuple[int, ...]) -> None:
         """Keep the relays that a route record collected on its way to this node."""
