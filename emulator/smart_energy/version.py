@@ -6,7 +6,7 @@ UNSUP_CLUSTER_COMMAND unless the profile lists them explicitly (fact sheet 2.1).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from enum import IntEnum
 
 from emulator.errors import EmulatorError
@@ -40,13 +40,10 @@ class SeVersion(IntEnum):
 
 
 def gate(
-    introduced: Mapping[int, SeVersion], version: SeVersion, *, explicitly: Collection[int] = ()
+    introduced: Callable[[int], SeVersion], version: SeVersion, *, explicitly: Collection[int] = ()
 ) -> Gate:
-    """Return a test for identifiers that exist in `version`.
+    """Return a test for identifiers that exist in `version`, where `introduced` says since when each does.
 
-    An identifier absent from `introduced` has been there since 1.0; those in `explicitly` are let through, as
-    a vendor's early adoption.
+    Those in `explicitly` are let through, as a vendor's early adoption.
     """
-    return lambda identifier: (
-        introduced.get(identifier, SeVersion.SE_1_0) <= version or identifier in explicitly
-    )
+    return lambda identifier: introduced(identifier) <= version or identifier in explicitly
