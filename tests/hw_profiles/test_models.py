@@ -55,7 +55,7 @@ def test_the_elster_event_codes_are_the_published_ones() -> None:
 def test_models_are_hashable_of_immutable_parts() -> None:
     def frozen(record: object) -> bool:
         return not is_dataclass(record) or (
-            type(record).__dataclass_params__.frozen  # type: ignore[attr-defined]
+            getattr(type(record), "__dataclass_params__").frozen  # noqa: B009
             and all(frozen(getattr(record, field.name)) for field in fields(record))
         )
 
@@ -81,7 +81,11 @@ def _edited(folder: Path, old: str, new: str) -> Path:
     ("old", "new", "words"),
     [
         ('security = { level = "recalled"', '# security = { level = "recalled"', "no confidence stated"),
-        ("[confidence]", '[confidence]\n"ota.colour" = { level = "derived", source = "x" }', "no such field"),
+        (
+            "[confidence]",
+            '[confidence]\n"ota.colour" = { level = "derived", source = "x" }',
+            "names no field",
+        ),
         ('id = "generic-electricity-meter"', 'id = "other"', "expected the file name"),
         ("slot_octets = 524288", "slot_octets = 524289", "a multiple of page_octets 2048"),
         ('kind = "ESME"', 'kind = "CHF"', "coordinator for a CHF"),
