@@ -44,6 +44,7 @@ from emulator.stack.neighbours import Neighbour, Relationship
 from emulator.stack.nwk import Nwk
 from emulator.stack.nwk_service import Capability, NetworkStatus, NodeType
 from emulator.stack.primitives import (
+    BROADCAST_RX_ON,
     COORDINATOR,
     ApsdeIndication,
     ApsdeRequest,
@@ -62,6 +63,7 @@ from emulator.stack.zdo_frames import (
     ZDO_ENDPOINT,
     DeviceAnnouncement,
     NeighbourEntry,
+    NwkAddressRequest,
     RouteEntry,
     ZdoCluster,
     ZdoStatus,
@@ -342,6 +344,10 @@ class Node:
         """
         self._joiner.request_key(partner)
 
+    def locate(self, eui64: int) -> None:
+        """Ask the network for the short address of `eui64`; once known, link-key security works with it."""
+        self.zdo.request(BROADCAST_RX_ON, ZdoCluster.NWK_ADDR, NwkAddressRequest(eui64).encode())
+
     def set_preconfigured_key(self, key: bytes) -> None:
         """Replace the link key the next join starts from."""
         self._joiner.preconfigured = key
@@ -446,6 +452,8 @@ class Node:
         """Pass an event on, and tell the key observer of a new network key."""
         if isinstance(event, NetworkKeyChanged) and self.nwk.parameters is not None:
             self.on_key("network", self.nwk.parameters.network_key, f"sequence {event.sequence}")
+        if isinstance(event, LinkKeyChanged) and self.nwk.short_of(event.eui64) is None:
+            self.locate(event.eui64)
         self.on_event(event)
 
     # ---- ZdoUser
@@ -461,6 +469,11 @@ class Node:
         if self.trust_centre is not None:
             self.trust_centre.announced(eui64, short, capability)
         self.on_event(DeviceAnnounced(eui64, short, capability))
+
+    def device_located(self, eui64: int, short: int) -> None:
+        """Learn where a device is."""
+        self.nwk.learn(eui64, short)
+        self.key_table.located(eui64, short)
 
     def child_addresses(self) -> list[tuple[int, int]]:
         """Return (EUI-64, short address) of the end devices whose parent this node is."""
@@ -520,8 +533,7 @@ class Node:
         self.nwk.leave(rejoin=rejoin)
 
     def _located(self, eui64: int, short: int, *, sleepy: bool) -> None:
-        self.nwk.learn(eui64, short)
-        self.key_table.located(eui64, short)
+        self.device_located(eui64, short)
         if sleepy:
             self.aps.sleepy.add(short)
         else:

@@ -5,6 +5,7 @@ asked.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from emulator.clock.kernel import Scope, Timer
@@ -17,6 +18,7 @@ from emulator.stack.zdo_frames import (
     RESPONSE,
     ZDO_ENDPOINT,
     ZDO_PROFILE,
+    AddressResponse,
     DeviceAnnouncement,
     ZdoCluster,
     ZdoStatus,
@@ -45,6 +47,9 @@ class ZdoUser(ZdoHost, Protocol):
 
     def device_announced(self, announcement: DeviceAnnouncement) -> None:
         """Take note of a Device_annce."""
+
+    def device_located(self, eui64: int, short: int) -> None:
+        """Take note of where a device is."""
 
 
 class _Request(NamedTuple):
@@ -137,8 +142,17 @@ class Zdo:
             return
         del self._requests[sequence]
         self._scope.cancel(request.timer)
+        self._learn(indication.cluster, payload)
         if request.done is not None:
             request.done(payload)
+
+    def _learn(self, cluster: int, payload: bytes) -> None:
+        """Take the pair of addresses out of an address response; a malformed one teaches nothing."""
+        if cluster & ~RESPONSE not in (ZdoCluster.NWK_ADDR, ZdoCluster.IEEE_ADDR) or payload[:1] != b"\x00":
+            return
+        with suppress(FrameError):
+            answer = AddressResponse.decode(payload)
+            self._user.device_located(answer.eui64, answer.short)
 
     def _timed_out(self, sequence: int) -> None:
         request = self._requests.pop(sequence)

