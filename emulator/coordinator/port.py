@@ -1,0 +1,64 @@
+"""What the comms hub application needs of a radio, whichever it is.
+
+The hub talks ASDUs through this port, below zigpy's parser: Smart Energy traffic is handled on raw octets, and zigpy
+sees only what the hub does not claim. The in-process radio implements it directly on the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.stack.events import StackEvent
+from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
+
+Claim = Callable[[ApsdeIndication], bool]
+"""Receives an ASDU; returns True when the application has dealt with it."""
+
+
+class CoordinatorPort(Protocol):
+    """A running coordinator and trust centre. EUI-64s are integers; short addresses are known or None."""
+
+    on_data: Claim | None
+    on_event: Callable[[StackEvent], None] | None
+
+    @property
+    def eui64(self) -> int:
+        """The coordinator's own EUI-64."""
+
+    def send(self, request: ApsdeRequest, confirm: Confirm | None = None) -> None:
+        """Send an ASDU."""
+
+    def short_of(self, eui64: int) -> int | None:
+        """Return the short address of a device on this network."""
+
+    def eui64_of(self, short: int) -> int | None:
+        """Return the EUI-64 behind a short address."""
+
+    def link_key(self, eui64: int) -> bytes | None:
+        """Return the link key shared with a device."""
+
+    def set_link_key(self, eui64: int, key: bytes) -> None:
+        """Replace the link key shared with a device after key establishment."""
+
+    def allow(self, eui64: int, link_key: bytes) -> None:
+        """Let a device join with this preconfigured link key."""
+
+    def permit_joining(self, seconds: int) -> None:
+        """Open the network for new devices (0 closes)."""
+
+    def update_network_key(self) -> None:
+        """Distribute a new network key and switch to it."""
+
+    def remove(self, eui64: int) -> None:
+        """Make a device leave and forget its keys."""
+
+    async def node_descriptor(self, short: int) -> NodeDescriptor | None:
+        """Ask a device what it is; None when it does not answer."""
+
+    async def active_endpoints(self, short: int) -> tuple[int, ...] | None:
+        """Ask a device for its endpoints; None when it does not answer."""
+
+    async def simple_descriptor(self, short: int, endpoint: int) -> SimpleDescriptor | None:
+        """Ask a device what an endpoint is; None when it does not answer."""

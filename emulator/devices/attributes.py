@@ -1,0 +1,99 @@
+"""Attributes of emulated devices: plain tables of identifier, name and type, and a profile's configuration.
+
+Configuration attributes are data of the model; their present values live in non-volatile memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from emulator.nonvolatile import NonVolatile
+from emulator.zcl.attributes import Attribute, AttributeTable, Gate
+from emulator.zcl.frame import ZclStatus
+from hw_profiles.model import ConfigurationAttribute, Model
+
+TYPE_IDS: Mapping[str, int] = {
+    "bool": 0x10,
+    "bitmap8": 0x18,
+    "bitmap16": 0x19,
+    "bitmap32": 0x1B,
+    "uint8": 0x20,
+    "uint16": 0x21,
+    "uint24": 0x22,
+    "uint32": 0x23,
+    "uint48": 0x25,
+    "int8": 0x28,
+    "int16": 0x29,
+    "int24": 0x2A,
+    "int32": 0x2B,
+    "enum8": 0x30,
+    "octets": 0x41,
+    "string": 0x42,
+    "utc": 0xE2,
+    "eui64": 0xF0,
+}
+"""ZCL data type identifiers by the names that profiles use."""
+
+
+class AttributeRow(NamedTuple):
+    """One attribute of a cluster: identifier, name, type name, and its value or a provider of it."""
+
+    identifier: int
+    name: str
+    type: str
+    content: Any
+
+
+def table_of(rows: tuple[AttributeRow, ...], gate: Gate | None = None) -> AttributeTable:
+    """Return a read-only attribute table of those rows that exist in the profile's version."""
+    table = AttributeTable()
+    for row in rows:
+        if gate is None or gate(row.identifier):
+            table.add(Attribute(row.identifier, TYPE_IDS[row.type], row.name, reportable=True), row.content)
+    return table
+
+
+class Configuration:
+    """Present values of a model's configuration attributes, kept through power cuts."""
+
+    def __init__(
+        self,
+        model: Model,
+        nonvolatile: NonVolatile,
+        installed: Mapping[str, Any],
+        on_change: Callable[[str], None],
+    ) -> None:
+        """`installed` are the values the device came with; `on_change` is told the name of what was written."""
+        self._nonvolatile = nonvolatile
+        self._installed = installed
+        self._on_change = on_change
+        self.attributes = model.configuration
+
+    def value(self, attribute: ConfigurationAttribute) -> Any:
+        """Return the value as ZCL holds it: octet strings as octets, the rest as in the profile."""
+        stored = self._nonvolatile.get(f"config.{attribute.name}")
+        value = (
+            self._installed.get(attribute.name, attribute.default) if stored is None else json.loads(stored)
+        )
+        return bytes.fromhex(value) if attribute.type == "octets" else value
+
+    def define(self, attribute: ConfigurationAttribute, table: AttributeTable) -> None:
+        """Put the attribute into the table of its cluster."""
+        cell = Attribute(
+            attribute.attribute, TYPE_IDS[attribute.type], attribute.name, writable=attribute.writable
+        )
+        cell.on_write = lambda value: self._write(attribute, value)
+        table.add(cell, lambda: self.value(attribute))
+
+    def _write(self, attribute: ConfigurationAttribute, value: Any) -> int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            low, high = attribute.minimum, attribute.maximum
+            if (low is not None and value < low) or (high is not None and value > high):
+                return ZclStatus.INVALID_VALUE
+        plain = value.hex() if isinstance(value, bytes) else value
+        if self.value(attribute) != value:
+            self._nonvolatile.put(f"config.{attribute.name}", json.dumps(plain).encode())
+            self._on_change(attribute.name)
+        return ZclStatus.SUCCESS

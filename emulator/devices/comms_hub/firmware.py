@@ -1,0 +1,255 @@
+"""Firmware at the hub: images received over the WAN, and the OTA server that hands them to devices.
+
+Images and jobs live in non-volatile memory: a hub that loses power goes on where it was. Every change of a job and
+every outcome is an alert to the head end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from emulator.clock.kernel import Scope
+from emulator.coordinator.port import CoordinatorPort
+from emulator.errors import FrameError
+from emulator.eui64 import format_eui64
+from emulator.nonvolatile import NonVolatile
+from emulator.smart_energy import ota_effects as effects
+from emulator.smart_energy.ota_effects import HOLD, NOW, Activation, ActivationKind, JobState
+from emulator.smart_energy.ota_file import parse as parse_ota_file
+from emulator.smart_energy.ota_jobs import OtaDeviceConfig, StoredImage
+from emulator.smart_energy.ota_messages import ImageKey
+from emulator.smart_energy.ota_server import OtaServer
+from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
+from emulator.wan.messages import WanError
+from emulator.zcl.frame import ZclFrame, ZclStatus, cluster_request, cluster_response, default_response
+
+OTA_CLUSTER = 0x0019
+_JOBS = "firmware.jobs"
+_IMAGES = "firmware.images"
+_DEVICES = "firmware.devices"
+PROGRESS_ALERT_OCTETS = 4096
+
+Alert = Callable[[Mapping[str, Any]], None]
+
+
+class FirmwareService:
+    """Stores images, schedules jobs, serves blocks."""
+
+    def __init__(
+        self, scope: Scope, port: CoordinatorPort, nonvolatile: NonVolatile, endpoint: int, alert: Alert
+    ) -> None:
+        """`endpoint` is the hub's endpoint with the OTA server; `alert` tells the head end."""
+        self._scope = scope
+        self._port = port
+        self._nonvolatile = nonvolatile
+        self._endpoint = endpoint
+        self._alert = alert
+        self._tsn = 0
+        self._images: dict[str, dict[str, Any]] = {}
+        self._device_limits: dict[str, dict[str, int]] = {}
+        self._client_endpoints: dict[int, int] = {}
+        self.server = OtaServer(scope)
+        self._restore()
+
+    # Orders from the head end
+
+    def image_begin(self, sha256: str, size: int, name: str) -> dict[str, Any]:
+        """Announce an image; returns how many octets are held already."""
+        if sha256 not in self._images:
+            self._images[sha256] = {"size": size, "held": 0, "name": name, "complete": False}
+            self._save_images()
+        return {"held": self._images[sha256]["held"], "complete": self._images[sha256]["complete"]}
+
+    def image_data(self, sha256: str, offset: int, data: bytes) -> dict[str, Any]:
+        """Take the next octets of an image; a repeated piece is ignored."""
+        image = self._image(sha256)
+        if offset == image["held"] and not image["complete"]:
+            self._nonvolatile.flash_write(_area(sha256), offset, data)
+            image["held"] += len(data)
+            self._save_images()
+        return {"held": image["held"]}
+
+    def image_commit(self, sha256: str) -> dict[str, Any]:
+        """Check a complete image against its hash and header, and give it to the OTA server."""
+        image = self._image(sha256)
+        if not image["complete"]:
+            data = self._nonvolatile.flash_read(_area(sha256), image["held"])
+            if image["held"] != image["size"] or hashlib.sha256(data).hexdigest() != sha256:
+                self._nonvolatile.flash_erase(_area(sha256))
+                del self._images[sha256]
+                self._save_images()
+                raise WanError("image-hash", f"image {sha256[:16]} arrived damaged; send it again")
+            image["complete"] = True
+            self._store(sha256, data)
+            self._save_images()
+        return {"key": list(self._key(sha256))}
+
+    def schedule(self, device: int, sha256: str, maximum_block: int, block_period_ms: int) -> dict[str, Any]:
+        """Let `device` download an image, and hold its activation; scheduling the same again changes nothing."""
+        if not self._image(sha256)["complete"]:
+            raise WanError("image-missing", f"image {sha256[:16]} is not complete at the hub")
+        name = format_eui64(device)
+        self._device_limits[name] = {"block": maximum_block, "period_ms": block_period_ms}
+        self._nonvolatile.put(_DEVICES, json.dumps(self._device_limits, sort_keys=True).encode())
+        job = self.server.jobs.get(device)
+        if job is None or job.key != self._key(sha256) or job.state in (JobState.FAILED, JobState.WITHDRAWN):
+            self._configure(name)
+            self._run(self.server.authorise(device, self._key(sha256), HOLD))
+        self._run(self.server.notify(device))
+        return self.status(device)
+
+    def release(self, device: int, at_unix_seconds: int) -> dict[str, Any]:
+        """Let `device` activate: now when `at_unix_seconds` is 0."""
+        job = self.server.jobs.get(device)
+        if job is None or job.state.is_over:
+            raise WanError("no-job", f"{format_eui64(device)} has no image to activate")
+        when = NOW if at_unix_seconds == 0 else Activation(ActivationKind.AT, at_unix_seconds)
+        self._run(self.server.release(device, when))
+        return self.status(device)
+
+    def withdraw(self, device: int) -> dict[str, Any]:
+        """Cancel a job that is not over."""
+        self._run(self.server.withdraw(device))
+        return self.status(device)
+
+    def status(self, device: int) -> dict[str, Any]:
+        """Return the job of `device` as JSON fields; state `none` when there is none."""
+        job = self.server.jobs.get(device)
+        if job is None:
+            return {"device": format_eui64(device), "state": "none"}
+        return {
+            "device": format_eui64(device),
+            "state": job.state.value,
+            "key": list(job.key),
+            "offset": job.offset,
+            "attempts": job.attempts,
+            "detail": job.detail,
+        }
+
+    # From devices
+
+    def message(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
+        """A command of an OTA client arrived: the block path, kept short."""
+        device = indication.source_eui64
+        if device is None:
+            return
+        if frame.frame_control & 0x03 == 0:
+            if frame.command == 0x0B and len(frame.payload) >= 2:
+                self._run(self.server.default_response(device, frame.payload[0], frame.payload[1]))
+            return
+        try:
+            answers = self.server.message(device, frame.command, frame.payload)
+        except FrameError:
+            self._reply(indication, default_response(frame, ZclStatus.MALFORMED_COMMAND))
+            return
+        self._client_endpoints[device] = indication.source_endpoint
+        for effect in answers:
+            if type(effect) is effects.ServerReply:
+                self._reply(indication, cluster_response(frame, effect.command, effect.payload))
+            elif type(effect) is effects.DefaultResponse:
+                self._reply(indication, default_response(frame, effect.status))
+            else:
+                self._perform(effect)
+
+    def _reply(self, indication: ApsdeIndication, asdu: bytes) -> None:
+        # No APS acknowledgement for block traffic: the client asks again for what it misses.
+        self._port.send(
+            ApsdeRequest(
+                indication.source,
+                indication.source_endpoint,
+                indication.profile,
+                OTA_CLUSTER,
+                self._endpoint,
+                asdu,
+                ack=False,
+                secure=True,
+            )
+        )
+
+    def _run(self, wanted: list[effects.ServerEffect]) -> None:
+        for effect in wanted:
+            self._perform(effect)
+
+    def _perform(self, effect: effects.ServerEffect) -> None:
+        match effect:
+            case effects.Persist():
+                self._nonvolatile.put(_JOBS, self.server.snapshot())
+            case effects.ServerSend(device, command, payload):
+                self._send(device, command, payload)
+            case effects.ServerPageTimer(device, delay_us):
+                self._scope.call_later(delay_us, self._page_due, device)
+            case effects.TransferStarted(device, key, offset):
+                self._tell("transfer-started", device, key, offset=offset)
+            case effects.TransferProgress(device, key, offset, size):
+                self._tell("transfer-progress", device, key, offset=offset, size=size)
+            case effects.TransferAttemptFailed(device, key, status):
+                self._tell("transfer-attempt-failed", device, key, status=status)
+            case effects.JobOutcome(device, key, outcome, detail):
+                self._tell("job-outcome", device, key, outcome=outcome.value, detail=detail)
+
+    def _page_due(self, device: int) -> None:
+        self._run(self.server.page_due(device))
+
+    def _send(self, device: int, command: int, payload: bytes) -> None:
+        short = self._port.short_of(device)
+        if short is None:
+            return
+        self._tsn = (self._tsn + 1) & 0xFF
+        endpoint = self._client_endpoints.get(device, 0xFF)
+        asdu = cluster_request(self._tsn, command, payload, from_server=True)
+        self._port.send(
+            ApsdeRequest(
+                short, endpoint, 0x0109, OTA_CLUSTER, self._endpoint, asdu, ack=endpoint != 0xFF, secure=True
+            )
+        )
+
+    def _tell(self, alert: str, device: int, key: ImageKey, **fields: Any) -> None:
+        self._alert({"alert": alert, "device": format_eui64(device), "version": key.version, **fields})
+
+    # Non-volatile state
+
+    def _restore(self) -> None:
+        self._images = json.loads(self._nonvolatile.get(_IMAGES) or b"{}")
+        for sha256, image in self._images.items():
+            if image["complete"]:
+                self._store(sha256, self._nonvolatile.flash_read(_area(sha256), image["size"]))
+        self._device_limits = json.loads(self._nonvolatile.get(_DEVICES) or b"{}")
+        for name in self._device_limits:
+            self._configure(name)
+        jobs = self._nonvolatile.get(_JOBS)
+        if jobs is not None:
+            self.server.restore(jobs)
+
+    def _configure(self, name: str) -> None:
+        limits = self._device_limits[name]
+        config = OtaDeviceConfig(
+            maximum_block=limits["block"], minimum_block_period_us=limits["period_ms"] * 1000
+        )
+        self.server.configure(int(name.replace("-", ""), 16), config)
+
+    def _store(self, sha256: str, data: bytes) -> None:
+        file = parse_ota_file(data)
+        header = file.header
+        key = ImageKey(header.manufacturer_code, header.image_type, header.file_version)
+        self._images[sha256]["key"] = list(key)
+        self.server.store_image(
+            StoredImage(key, file.image, header.hardware_minimum, header.hardware_maximum)
+        )
+
+    def _key(self, sha256: str) -> ImageKey:
+        return ImageKey(*self._image(sha256)["key"])
+
+    def _image(self, sha256: str) -> dict[str, Any]:
+        if sha256 not in self._images:
+            raise WanError("image-missing", f"image {sha256[:16]} is not at the hub")
+        return self._images[sha256]
+
+    def _save_images(self) -> None:
+        self._nonvolatile.put(_IMAGES, json.dumps(self._images, sort_keys=True).encode())
+
+
+def _area(sha256: str) -> str:
+    return f"image.{sha256[:32]}"

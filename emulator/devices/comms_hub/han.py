@@ -1,0 +1,201 @@
+"""What the head end can have done on the home area network: discover devices, read, write and command them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from emulator.coordinator.port import CoordinatorPort
+from emulator.devices.attributes import TYPE_IDS
+from emulator.devices.comms_hub.transactions import DeviceUnreachable, Question, Transactions
+from emulator.eui64 import format_eui64
+from emulator.smart_energy.security_policy import SecurityPolicy
+from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.wan.messages import WanError
+from emulator.zcl.attributes import AttributeRecord, pack_record, parse_read_response
+from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus, cluster_request, general_request
+
+BASIC = 0x0000
+OTA = 0x0019
+DEVICE_CONTROL = 0xFC01
+CONTROL_EXECUTE = 0x00
+_BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0003, 0x0006, 0x4000)
+_OTA_ATTRIBUTES = (0x0002, 0x0001, 0x0006, 0x0007, 0x0008)
+_TYPE_NAMES = {identifier: name for name, identifier in TYPE_IDS.items()}
+_ATTEMPTS = 3
+_SLEEPY_ATTEMPTS = 12
+_ZDO_ATTEMPTS = 40
+_T = TypeVar("_T")
+AWAKE_TIMEOUT_S = 12.0
+SLEEPY_TIMEOUT_S = 40.0
+"""One attempt at a sleepy device: as long as APS keeps a frame waiting for its next poll."""
+
+
+class Han:
+    """The devices of the home, as asked through the hub's radio."""
+
+    def __init__(self, port: CoordinatorPort, transactions: Transactions) -> None:
+        """`port` answers ZDO questions, `transactions` ZCL ones."""
+        self._port = port
+        self._transactions = transactions
+        self._policy = SecurityPolicy()
+        self._sleepy: dict[int, bool] = {}
+
+    async def discover(self, eui64: int) -> dict[str, Any]:
+        """Return descriptors and identity of a device, as it answers now; raises `WanError`."""
+        short = self._short(eui64)
+        node = await self._node_descriptor(eui64, short)
+        endpoints = []
+        for number in await self._insist(lambda: self._port.active_endpoints(short), eui64):
+            simple = await self._insist(partial(self._port.simple_descriptor, short, number), eui64)
+            endpoints.append(simple)
+        found: dict[str, Any] = {
+            "device": format_eui64(eui64),
+            "short": short,
+            "manufacturer": node.manufacturer_code,
+            "type": node.logical_type,
+            "sleepy": self._sleepy[eui64],
+            "endpoints": [_endpoint_fields(simple) for simple in endpoints],
+        }
+        basic = next((simple.endpoint for simple in endpoints if BASIC in simple.input_clusters), None)
+        if basic is not None:
+            found["basic"] = await self.read(eui64, basic, BASIC, _BASIC_ATTRIBUTES)
+        ota = next((simple.endpoint for simple in endpoints if OTA in simple.output_clusters), None)
+        if ota is not None:
+            found["ota"] = await self.read(eui64, ota, OTA, _OTA_ATTRIBUTES, from_server=True)
+        return found
+
+    async def read(
+        self,
+        eui64: int,
+        endpoint: int,
+        cluster: int,
+        attributes: tuple[int, ...],
+        *,
+        from_server: bool = False,
+    ) -> dict[str, Any]:
+        """Read attributes; `from_server` reads the client side (the OTA client's attributes)."""
+        payload = b"".join(attribute.to_bytes(2, "little") for attribute in attributes)
+        frame = await self._general(
+            eui64, endpoint, cluster, GeneralCommand.READ_ATTRIBUTES, payload, from_server=from_server
+        )
+        if frame.command == GeneralCommand.DEFAULT_RESPONSE:
+            raise WanError(
+                "refused", f"{format_eui64(eui64)} refused the read: {_status_name(frame.payload[-1])}"
+            )
+        return {
+            f"{record.attribute:04x}": _record_fields(record) for record in parse_read_response(frame.payload)
+        }
+
+    async def write(
+        self, eui64: int, endpoint: int, cluster: int, attribute: int, type_name: str, value: Any
+    ) -> dict[str, Any]:
+        """Write one attribute; the status is in the result."""
+        typed = bytes.fromhex(value) if type_name == "octets" else value
+        record = pack_record(attribute, TYPE_IDS[type_name], typed)
+        frame = await self._general(eui64, endpoint, cluster, GeneralCommand.WRITE_ATTRIBUTES, record)
+        status = frame.payload[1] if frame.command == GeneralCommand.DEFAULT_RESPONSE else frame.payload[0]
+        return {"status": status, "name": _status_name(status)}
+
+    async def command(
+        self, eui64: int, endpoint: int, cluster: int, command: int, payload: bytes, answer: int | None
+    ) -> dict[str, Any]:
+        """Send a cluster command and return the answer, or the status of its Default Response."""
+        frame = await self._request(eui64, endpoint, cluster, command, payload, answer)
+        if not frame.is_cluster_command:
+            status = frame.payload[-1]
+            return {"status": status, "name": _status_name(status)}
+        return {"status": 0, "name": "SUCCESS", "command": frame.command, "payload": frame.payload.hex()}
+
+    async def control(self, eui64: int, endpoint: int, envelope: bytes) -> bytes:
+        """Relay a control envelope to a device and return its response."""
+        frame = await self._request(
+            eui64, endpoint, DEVICE_CONTROL, CONTROL_EXECUTE, envelope, CONTROL_EXECUTE
+        )
+        if not frame.is_cluster_command:
+            raise WanError(
+                "refused", f"{format_eui64(eui64)} takes no control: {_status_name(frame.payload[-1])}"
+            )
+        return frame.payload
+
+    async def _request(
+        self, eui64: int, endpoint: int, cluster: int, command: int, payload: bytes, answer: int | None
+    ) -> ZclFrame:
+        asdu = cluster_request(self._transactions.next_tsn(), command, payload)
+        secure = cluster == DEVICE_CONTROL or self._policy.demands_aps_security(0x0109, cluster)
+        # A device that is awake gets a command once, with APS retries; one that sleeps gets it until it has woken.
+        return await self._ask(Question(eui64, endpoint, cluster, asdu, secure, answer), 1)
+
+    async def _general(
+        self,
+        eui64: int,
+        endpoint: int,
+        cluster: int,
+        command: int,
+        payload: bytes,
+        *,
+        from_server: bool = False,
+    ) -> ZclFrame:
+        asdu = general_request(self._transactions.next_tsn(), command, payload, from_server=from_server)
+        secure = self._policy.demands_aps_security(0x0109, cluster)
+        return await self._ask(Question(eui64, endpoint, cluster, asdu, secure), _ATTEMPTS)
+
+    async def _ask(self, question: Question, attempts: int) -> ZclFrame:
+        sleepy = await self._sleeps(question.eui64)
+        timeout_s = SLEEPY_TIMEOUT_S if sleepy else AWAKE_TIMEOUT_S
+        attempts = _SLEEPY_ATTEMPTS if sleepy else attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                return await self._transactions.ask(question, timeout_s)
+            except DeviceUnreachable as error:
+                if attempt == attempts:
+                    raise WanError("unreachable", str(error)) from error
+        raise AssertionError("at least one attempt is made")
+
+    async def _sleeps(self, eui64: int) -> bool:
+        if eui64 not in self._sleepy:
+            await self._node_descriptor(eui64, self._short(eui64))
+        return self._sleepy[eui64]
+
+    async def _node_descriptor(self, eui64: int, short: int) -> NodeDescriptor:
+        node = await self._insist(lambda: self._port.node_descriptor(short), eui64)
+        self._sleepy[eui64] = not node.capability & 0x08
+        return node
+
+    async def _insist(self, ask: Callable[[], Awaitable[_T | None]], eui64: int) -> _T:
+        """Ask a ZDO question until it is answered: a sleepy device may sleep through the first."""
+        for _ in range(_ZDO_ATTEMPTS):
+            answer = await ask()
+            if answer is not None:
+                return answer
+        raise WanError("unreachable", f"{format_eui64(eui64)} does not answer discovery")
+
+    def _short(self, eui64: int) -> int:
+        short = self._port.short_of(eui64)
+        if short is None:
+            raise WanError("unreachable", f"{format_eui64(eui64)} is not on the home area network")
+        return short
+
+
+def _endpoint_fields(simple: SimpleDescriptor) -> dict[str, Any]:
+    return {
+        "endpoint": simple.endpoint,
+        "device": simple.device,
+        "server": list(simple.input_clusters),
+        "client": list(simple.output_clusters),
+    }
+
+
+def _record_fields(record: AttributeRecord) -> dict[str, Any]:
+    if record.status:
+        return {"status": record.status, "name": _status_name(record.status)}
+    value = record.value.hex() if isinstance(record.value, bytes) else record.value
+    return {"status": 0, "type": _TYPE_NAMES.get(record.type_id, f"0x{record.type_id:02x}"), "value": value}
+
+
+def _status_name(status: int) -> str:
+    try:
+        return ZclStatus(status).name
+    except ValueError:
+        return f"0x{status:02X}"

@@ -1,0 +1,264 @@
+"""The comms hub (CHF): a zigpy application with the ESI clusters, key establishment, firmware, mirrors and the WAN.
+
+One program for any radio: it needs a zigpy application for the network's life and a `CoordinatorPort` for traffic.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zigpy.application import ControllerApplication
+
+from emulator.coordinator.port import CoordinatorPort
+from emulator.crypto.install_code import check_install_code, install_code_link_key
+from emulator.crypto.suite import Suite
+from emulator.devices.attributes import AttributeRow, table_of
+from emulator.devices.comms_hub.firmware import OTA_CLUSTER, FirmwareService
+from emulator.devices.comms_hub.han import Han
+from emulator.devices.comms_hub.mirror import REQUEST_MIRROR, Mirrors
+from emulator.devices.comms_hub.transactions import Transactions
+from emulator.devices.comms_hub.wan_service import HubFacade, WanService
+from emulator.devices.control import ControlReceiver, provision, rehearsal_identity
+from emulator.devices.event_log import EventLog
+from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
+from emulator.devices.key_establishment import KeyEstablishmentShell
+from emulator.devices.surroundings import Surroundings
+from emulator.eui64 import format_eui64
+from emulator.nonvolatile import NonVolatile
+from emulator.smart_energy.cbke import CbkeConfig, Established, HostCryptography, KeyEstablishment
+from emulator.smart_energy.security_policy import SecurityPolicy
+from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
+from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
+from emulator.wan.link import WanLink
+from emulator.zcl.endpoint import ZclEndpoint
+from emulator.zcl.frame import parse
+from hw_profiles.installation import DeviceEntry
+from hw_profiles.model import Event, Model
+
+BASIC = 0x0000
+TIME = 0x000A
+METERING = 0x0702
+PRICE = 0x0700
+METERING_DEVICE = 0x0501
+UNIX_TO_ZIGBEE = 946_684_800
+_VERSION = "firmware.version"
+_ALLOWED = "han.allowed."
+_NOT_FOUND = 0x8B
+_SYNCHRONISED = 0x03
+"""TimeStatus: master and synchronised."""
+
+
+class CommsHub:
+    """The hub of one home, from `start` to `stop`; a new object on the same memory is a power cycle."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        entry: DeviceEntry,
+        model: Model,
+        nonvolatile: NonVolatile,
+        link: WanLink,
+        application: ControllerApplication,
+        installed: int,
+    ) -> None:
+        """`application` runs the radio; `installed` is the firmware version the hub came with."""
+        self.eui64 = entry.address
+        self.model = model
+        self._surroundings = surroundings
+        self._nonvolatile = nonvolatile
+        self._application = application
+        self._link = link
+        self._scope = surroundings.kernel.scope(f"{entry.name}/hub")
+        self._guard = SecurityPolicy()
+        self._endpoints: dict[int, ZclEndpoint] = {}
+        self._last_seen: dict[int, int] = {}
+        if nonvolatile.get(_VERSION) is None:
+            nonvolatile.put(_VERSION, installed.to_bytes(4, "little"))
+        provision(nonvolatile, rehearsal_identity(surroundings.kernel.secret, self.eui64))
+        self.control = ControlReceiver(self.eui64, nonvolatile)
+        self.log = EventLog(nonvolatile, model.events)
+        self._port: CoordinatorPort | None = None
+        self._wan: WanService | None = None
+
+    @property
+    def port(self) -> CoordinatorPort:
+        """The radio's port; raises `RuntimeError` before `start`."""
+        if self._port is None:
+            raise RuntimeError("the hub has not been started; await start() first")
+        return self._port
+
+    async def start(self, port_of: Any) -> None:
+        """Start the network and every service; `port_of` gives the application's port once it is connected."""
+        await self._application.startup(auto_form=True)
+        port: CoordinatorPort = port_of(self._application)
+        self._port = port
+        for key in self._nonvolatile.keys(_ALLOWED):
+            link_key = self._nonvolatile.get(key)
+            eui64 = int(key.removeprefix(_ALLOWED), 16)
+            if link_key is not None and port.link_key(eui64) is None:
+                port.allow(eui64, link_key)
+        primary = self.model.endpoints[0].id
+        self._transactions = Transactions(port, primary)
+        self._mirrors = Mirrors(self._scope, self._nonvolatile, self._mirror_endpoints(), self._endpoint)
+        self._firmware = FirmwareService(self._scope, port, self._nonvolatile, primary, self._alert)
+        self._key_establishment = self._make_key_establishment(port, primary)
+        self._build(primary)
+        facade = HubFacade(
+            Han(port, self._transactions),
+            self._firmware,
+            self._mirrors,
+            self.status,
+            self.permit,
+            self._update_network_key,
+            self._read_log,
+        )
+        self._wan = WanService(self._link, self.control, facade)
+        port.on_data = self._data
+        port.on_event = self._event
+
+    async def stop(self) -> None:
+        """Stop the services and the radio: the hub is without power."""
+        if self._wan is not None:
+            await self._wan.stop()
+        self._scope.end()
+        await self._application.shutdown()
+
+    # What the head end and the installer ask for
+
+    def permit(self, eui64: int, install_code: bytes, seconds: int) -> None:
+        """Let a device join with its install code, and open the network; raises `CryptoError`."""
+        check_install_code(install_code)
+        link_key = install_code_link_key(install_code)
+        self._nonvolatile.put(f"{_ALLOWED}{eui64:016x}", link_key)
+        self.port.allow(eui64, link_key)
+        self.port.permit_joining(min(seconds, 254))
+        self.log.append(Event.DEVICE_LOG_CHANGED, self._scope.unix_seconds, format_eui64(eui64))
+
+    def status(self) -> dict[str, Any]:
+        """Return the hub's own view of the home."""
+        network = self._application.state.network_info
+        allowed = [int(key.removeprefix(_ALLOWED), 16) for key in self._nonvolatile.keys(_ALLOWED)]
+        return {
+            "eui64": format_eui64(self.eui64),
+            "firmware": int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little"),
+            "pan_id": int(network.pan_id),
+            "channel": int(network.channel),
+            "devices": [
+                {
+                    "device": format_eui64(eui64),
+                    "short": self.port.short_of(eui64),
+                    "last_seen": self._last_seen.get(eui64),
+                }
+                for eui64 in allowed
+            ],
+            "mirrors": self._mirrors.describe(),
+            "jobs": [self._firmware.status(eui64) for eui64 in sorted(self._firmware.server.jobs)],
+        }
+
+    def _update_network_key(self) -> int:
+        self.port.update_network_key()
+        self.log.append(Event.KEY_CHANGED, self._scope.unix_seconds, "network key")
+        return int(self._application.state.network_info.network_key.seq) + 1
+
+    def _read_log(self, since: int) -> list[dict[str, Any]]:
+        return [entry._asdict() for entry in self.log.entries(since)]
+
+    def _alert(self, fields: Any) -> None:
+        if self._wan is not None:
+            self._wan.alert(fields)
+
+    # From the radio
+
+    def _data(self, indication: ApsdeIndication) -> bool:
+        source = indication.source_eui64
+        if source is not None:
+            self._last_seen[source] = self._scope.unix_seconds
+        cluster = indication.cluster
+        if cluster == OTA_CLUSTER and indication.security is Security.APS:
+            if not self._transactions.offer(indication):
+                self._firmware.message(indication, parse(indication.asdu))
+            return True
+        if indication.destination_endpoint == 0 or self._transactions.offer(indication):
+            return True
+        if cluster == KEY_ESTABLISHMENT:
+            frame = parse(indication.asdu)
+            if frame.is_cluster_command:
+                self._key_establishment.handle(indication, frame)
+                return True
+        self._dispatch(indication)
+        return True
+
+    def _dispatch(self, indication: ApsdeIndication) -> None:
+        number = indication.destination_endpoint
+        endpoints = self._endpoints.values() if number == 0xFF else (self._endpoints.get(number),)
+        for endpoint in endpoints:
+            for asdu in endpoint.receive(indication) if endpoint is not None else ():
+                self.port.send(
+                    ApsdeRequest(
+                        indication.source,
+                        indication.source_endpoint,
+                        indication.profile,
+                        indication.cluster,
+                        number if number != 0xFF else self.model.endpoints[0].id,
+                        asdu,
+                        secure=indication.security is Security.APS,
+                    )
+                )
+
+    def _event(self, event: StackEvent) -> None:
+        match event:
+            case DeviceJoined(eui64):
+                self._alert({"alert": "device-joined", "device": format_eui64(eui64)})
+            case DeviceLeft(eui64):
+                self._alert({"alert": "device-left", "device": format_eui64(eui64)})
+
+    def _established(self, established: Established) -> None:
+        if established.link_key is not None:
+            self.port.set_link_key(established.partner, established.link_key)
+
+    # Clusters
+
+    def _endpoint(self, number: int) -> ZclEndpoint:
+        if number not in self._endpoints:
+            self._endpoints[number] = ZclEndpoint(number, guard=self._guard, clock=lambda: self._scope.now)
+        return self._endpoints[number]
+
+    def _mirror_endpoints(self) -> tuple[int, ...]:
+        return tuple(point.id for point in self.model.endpoints if point.device_id == METERING_DEVICE)
+
+    def _make_key_establishment(self, port: CoordinatorPort, endpoint: int) -> KeyEstablishmentShell:
+        identities = [
+            self._surroundings.authorities[Suite(suite)].issue(self.eui64)
+            for suite in self.model.security.cbke_suites
+        ]
+        cryptography = HostCryptography(identities, self._scope.random)
+        machine = KeyEstablishment(CbkeConfig(self.eui64), cryptography)
+        shell = KeyEstablishmentShell(self._scope, machine, port.send, port.short_of, endpoint)
+        shell.on_established = self._established
+        return shell
+
+    def _build(self, primary: int) -> None:
+        endpoint = self._endpoint(primary)
+        identity = self.model.identity
+        basic = (
+            AttributeRow(0x0000, "zcl_version", "uint8", identity.zcl_version),
+            AttributeRow(0x0003, "hw_version", "uint8", identity.hardware_version & 0xFF),
+            AttributeRow(0x0004, "manufacturer_name", "string", identity.manufacturer_name),
+            AttributeRow(0x0005, "model_identifier", "string", identity.model_identifier),
+            AttributeRow(0x0007, "power_source", "enum8", self.model.node.power_source.zcl),
+            AttributeRow(0x0011, "physical_environment", "enum8", lambda: int(self._mirrors.has_room)),
+        )
+        time = (
+            AttributeRow(0x0000, "time", "utc", lambda: self._scope.unix_seconds - UNIX_TO_ZIGBEE),
+            AttributeRow(0x0001, "time_status", "bitmap8", _SYNCHRONISED),
+            AttributeRow(0x0002, "time_zone", "int32", 0),
+        )
+        suites = self._key_establishment.machine.suites
+        row = (AttributeRow(0x0000, "key_establishment_suite", "bitmap16", suites),)
+        endpoint.add_server(BASIC, table_of(basic))
+        endpoint.add_server(TIME, table_of(time))
+        endpoint.add_server(KEY_ESTABLISHMENT, table_of(row))
+        endpoint.add_client(KEY_ESTABLISHMENT, table_of(row))
+        # No price has been published: GetCurrentPrice is answered NOT_FOUND (SE Price cluster).
+        endpoint.add_server(PRICE, handlers={0x00: lambda _indication, _frame: _NOT_FOUND})
+        endpoint.add_client(METERING, handlers={REQUEST_MIRROR: self._mirrors.request})

@@ -1,0 +1,122 @@
+"""Gas mirrors: what a sleepy meter last pushed, served on an endpoint of the hub in its place.
+
+A meter asks for a mirror (RequestMirror) and reports to it; the mirror shows MeteringDeviceType plus 127, and 0xFE
+until the meter has said what it is (fact sheet 2.10). A mirror that has stopped being refreshed looks like low use:
+the time of the last report is kept beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from emulator.clock.kernel import Scope
+from emulator.eui64 import format_eui64
+from emulator.nonvolatile import NonVolatile
+from emulator.stack.primitives import ApsdeIndication
+from emulator.zcl.attributes import Attribute, AttributeRecord, AttributeTable
+from emulator.zcl.endpoint import Reply, ZclEndpoint
+from emulator.zcl.frame import ZclFrame, ZclStatus
+
+BASIC = 0x0000
+METERING = 0x0702
+REQUEST_MIRROR = 0x01
+REQUEST_MIRROR_RESPONSE = 0x01
+NO_MIRROR = 0xFFFF
+_DEVICE_TYPE = 0x0306
+_UNDEFINED_MIRROR = 0xFE
+_MIRRORED = 127
+_MAX_BASE_TYPE = 15
+
+
+class MirroredValue(NamedTuple):
+    """One mirrored attribute: its value and when the meter reported it, Unix seconds."""
+
+    value: Any
+    unix_seconds: int
+
+
+class Mirrors:
+    """The mirror endpoints of a hub."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        nonvolatile: NonVolatile,
+        endpoints: tuple[int, ...],
+        make: Callable[[int], ZclEndpoint],
+    ) -> None:
+        """`endpoints` are reserved for mirrors; `make` gives the ZCL side of one."""
+        self._scope = scope
+        self._nonvolatile = nonvolatile
+        self._owners: dict[int, int] = {}
+        self._tables: dict[tuple[int, int], AttributeTable] = {}
+        self._values: dict[tuple[int, int, int], MirroredValue] = {}
+        self.last_report: dict[int, int] = {}
+        for number in endpoints:
+            self._prepare(number, make(number))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another mirror can be given out (bit 0 of Basic PhysicalEnvironment)."""
+        return any(owner == 0 for owner in self._owners.values())
+
+    def request(self, indication: ApsdeIndication, frame: ZclFrame) -> Reply:
+        """RequestMirror: give the meter its mirror, the same one every time."""
+        eui64 = indication.source_eui64
+        number = None if eui64 is None else self.endpoint_of(eui64) or self._take(eui64)
+        return Reply(REQUEST_MIRROR_RESPONSE, (NO_MIRROR if number is None else number).to_bytes(2, "little"))
+
+    def endpoint_of(self, eui64: int) -> int | None:
+        """Return the endpoint that mirrors a meter."""
+        return next((number for number, owner in self._owners.items() if owner == eui64), None)
+
+    def values(self, eui64: int) -> dict[tuple[int, int], MirroredValue]:
+        """Return what a meter has reported, by cluster and attribute."""
+        number = self.endpoint_of(eui64)
+        return {key[1:]: value for key, value in self._values.items() if key[0] == number}
+
+    def _prepare(self, number: int, endpoint: ZclEndpoint) -> None:
+        owner = self._nonvolatile.get(f"mirror.{number}")
+        self._owners[number] = int.from_bytes(owner, "little") if owner else 0
+        for cluster in (BASIC, METERING):
+            table = AttributeTable()
+            self._tables[number, cluster] = table
+            if cluster == METERING:
+                table.add(Attribute(_DEVICE_TYPE, 0x18, "metering_device_type"), _UNDEFINED_MIRROR)
+            endpoint.add_server(cluster, table)
+            endpoint.add_client(cluster, on_report=lambda i, r, n=number, c=cluster: self._report(n, c, i, r))
+
+    def _take(self, eui64: int) -> int | None:
+        for number, owner in self._owners.items():
+            if owner == 0:
+                self._owners[number] = eui64
+                self._nonvolatile.put(f"mirror.{number}", eui64.to_bytes(8, "little"))
+                return number
+        return None
+
+    def _report(
+        self, number: int, cluster: int, indication: ApsdeIndication, records: list[AttributeRecord]
+    ) -> int | None:
+        if indication.source_eui64 != self._owners[number]:
+            return ZclStatus.NOT_AUTHORIZED
+        now = self._scope.unix_seconds
+        self.last_report[self._owners[number]] = now
+        for record in records:
+            value = record.value
+            if (cluster, record.attribute) == (METERING, _DEVICE_TYPE) and value <= _MAX_BASE_TYPE:
+                value += _MIRRORED
+            cell = Attribute(
+                record.attribute, record.type_id, f"mirrored_{record.attribute:04x}", reportable=True
+            )
+            self._tables[number, cluster].add(cell, value)
+            self._values[number, cluster, record.attribute] = MirroredValue(value, now)
+        return None
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the mirrors in use, for the head end."""
+        return [
+            {"device": format_eui64(owner), "endpoint": number, "last_report": self.last_report.get(owner)}
+            for number, owner in self._owners.items()
+            if owner
+        ]

@@ -1,0 +1,238 @@
+"""Runs a device's OTA client: flash pages, verification, activation, and what survives a power cut.
+
+The machine (`emulator.smart_energy.ota_client`) decides; this shell owns the download slot and the timers. What has
+been received but not yet saved is in RAM and goes with the power.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+
+from emulator.clock.kernel import Scope, Timer
+from emulator.errors import FrameError, SecurityError
+from emulator.nonvolatile import NonVolatile
+from emulator.smart_energy import ota_effects as effects
+from emulator.smart_energy.ota_client import OtaClient
+from emulator.smart_energy.ota_effects import OtaPhase, OtaTimer, SavedTransfer
+from emulator.smart_energy.ota_file import parse as parse_ota_file
+from emulator.smart_energy.ota_messages import ImageKey
+from emulator.smart_energy.ota_policy import OtaClientPolicy
+from emulator.smart_energy.ota_signature import FirmwareTrust, verify_image
+from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
+from emulator.zcl.frame import ZclFrame, ZclStatus, cluster_request, default_response
+from hw_profiles.model import BlockPeriodUnit, Flash, Model, Ota, Quirk
+
+CLUSTER = 0x0019
+_SLOT = "download"
+_SAVED = "ota.saved"
+_SAVED_STATE = Struct("<BHHIIIQ")
+_MS = 1000
+_S = 1_000_000
+
+SendAsdu = Callable[[ApsdeRequest, Confirm | None], None]
+
+
+def policy_of(model: Model, ota: Ota, flash: Flash, current_version: int) -> OtaClientPolicy:
+    """Return the client behaviour that a model's profile describes."""
+    unit_us = _S if ota.minimum_block_period is BlockPeriodUnit.SECONDS else _MS
+    activation = ota.activation
+    return OtaClientPolicy(
+        manufacturer=ota.manufacturer_code,
+        image_type=ota.image_type,
+        current_version=current_version,
+        hardware_version=model.identity.hardware_version,
+        storage_size=min(flash.slot_octets, ota.max_image_octets or flash.slot_octets),
+        block_size=ota.block_size,
+        request_interval_us=ota.request_interval_ms * _MS,
+        response_timeout_us=int(ota.response_timeout_s * _S),
+        retry_backoff_us=int(ota.back_off_s * _S),
+        max_retries=ota.error_limit,
+        save_granularity=ota.save_offset_octets,
+        query_interval_us=int(ota.query_interval_s * _S),
+        minimum_block_period_supported=ota.minimum_block_period is not BlockPeriodUnit.NONE,
+        minimum_block_period_unit_us=unit_us,
+        end_retry_us=int(ota.upgrade_end_retry_s * _S),
+        held_reask_us=int(ota.upgrade_end_reask_s * _S),
+        max_missed_end_answers=ota.upgrade_end_retries,
+        apply_after_missed_answers=Quirk.ACTIVATES_WITHOUT_ANSWER in model.quirks,
+        out_of_band_activation=activation.policy.value == "out-of-band",
+        immediate_delay_us=int(activation.delay_s * _S),
+        refuses_downgrade=ota.refuses_downgrade,
+        quirk_early_activation_60min=Quirk.EARLY_ACTIVATION_60MIN in model.quirks,
+        quirk_ignores_wait_for_data=Quirk.IGNORES_WAIT_FOR_DATA in model.quirks,
+    )
+
+
+class FirmwareClient:
+    """The OTA upgrade client of one device."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        nonvolatile: NonVolatile,
+        model: Model,
+        current_version: int,
+        trusts: tuple[FirmwareTrust, ...],
+        send: SendAsdu,
+        endpoint: int,
+    ) -> None:
+        """`current_version` is the running firmware; `trusts` says whose signatures the device takes."""
+        if model.ota is None or model.flash is None:
+            raise ValueError(f"model {model.id} has no OTA client")
+        self.on_activate: Callable[[int], None] | None = None
+        self.on_received: Callable[[int], None] | None = None
+        self.on_verified: Callable[[int, str | None], None] | None = None
+        self.on_stopped: Callable[[str], None] | None = None
+        self.on_flash_page: Callable[[int], None] | None = None
+        self.on_activity: Callable[[], None] | None = None
+        self._scope = scope
+        self._nonvolatile = nonvolatile
+        self._ota = model.ota
+        self._flash = model.flash
+        self._ignores_notify = Quirk.IGNORES_IMAGE_NOTIFY in model.quirks
+        self._trusts = trusts
+        self._send = send
+        self._endpoint = endpoint
+        self._server: tuple[int, int] | None = None
+        self._timers: dict[OtaTimer, Timer] = {}
+        saved = _load(nonvolatile)
+        self._pending = bytearray()
+        self._pending_offset = saved.offset if saved is not None else 0
+        self._tsn = 0
+        policy = policy_of(model, model.ota, model.flash, current_version)
+        self.machine = OtaClient(policy, scope, saved)
+
+    def start(self, server: int, endpoint: int) -> None:
+        """Begin, with the OTA server at short address `server`."""
+        first = self._server is None
+        self._server = (server, endpoint)
+        if first:
+            self._run(self.machine.power_up())
+
+    def handle(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
+        """A frame of the OTA cluster arrived from the server."""
+        try:
+            if frame.frame_control & 0x03 == 0:
+                if frame.command == 0x0B and len(frame.payload) >= 2:
+                    self._run(self.machine.default_response(frame.payload[0], frame.payload[1]), frame)
+            elif frame.command == 0:
+                self._notified(indication, frame)
+            else:
+                self._run(self.machine.message(frame.command, frame.payload), frame)
+        except FrameError:
+            self._transmit(default_response(frame, ZclStatus.MALFORMED_COMMAND))
+
+    def abandon(self, detail: str) -> None:
+        """Give up a download for the device's own reasons."""
+        self._run(self.machine.abandon(detail))
+
+    def _notified(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
+        if not self._ignores_notify:
+            self._run(self.machine.notify(frame.payload, broadcast=indication.destination >= 0xFFF8), frame)
+
+    def _run(self, wanted: list[effects.ClientEffect], frame: ZclFrame | None = None) -> None:
+        for effect in wanted:
+            kind = type(effect)
+            if kind is effects.Send:
+                self._tsn = (self._tsn + 1) & 0xFF
+                self._transmit(cluster_request(self._tsn, effect.command, effect.payload))
+            elif kind is effects.WriteFlash:
+                self._pending += effect.data
+            elif kind is effects.SetTimer:
+                self._scope.cancel(self._timers.get(effect.name))
+                self._timers[effect.name] = self._scope.call_later(effect.delay_us, self._timer, effect.name)
+            else:
+                self._perform(effect, frame)
+
+    def _perform(self, effect: effects.ClientEffect, frame: ZclFrame | None) -> None:
+        match effect:
+            case effects.CancelTimer(name):
+                self._scope.cancel(self._timers.pop(name, None))
+            case effects.DefaultResponse(_, status):
+                if frame is not None:
+                    self._transmit(default_response(frame, status))
+            case effects.EraseFlash(octets):
+                self._erase(octets)
+            case effects.SaveState(state):
+                self._save(state)
+            case effects.ImageComplete(key, size):
+                self._flush()
+                if self.on_received is not None:
+                    self.on_received(key.version)
+                self._scope.call_later(0, self._verify, key, size)
+            case effects.Activate(key):
+                if self.on_activate is not None:
+                    self.on_activate(key.version)
+            case effects.Stopped(reason, detail):
+                if self.on_stopped is not None:
+                    self.on_stopped(f"{reason.value} ({detail})")
+            case effects.FindServer():
+                self._run(self.machine.server_found())
+
+    def _timer(self, name: OtaTimer) -> None:
+        self._timers.pop(name, None)
+        if self.on_activity is not None:
+            self.on_activity()
+        self._run(self.machine.timer(name))
+
+    def _transmit(self, asdu: bytes) -> None:
+        if self._server is not None:
+            short, endpoint = self._server
+            self._send(
+                ApsdeRequest(short, endpoint, 0x0109, CLUSTER, self._endpoint, asdu, ack=False, secure=True),
+                None,
+            )
+
+    # Flash
+
+    def _erase(self, octets: int) -> None:
+        self._nonvolatile.flash_erase(_SLOT)
+        self._pending.clear()
+        self._pending_offset = 0
+        pages = -(-octets // self._flash.page_octets)
+        self._scope.call_later(int(pages * self._flash.page_erase_ms * _MS), self._erased)
+
+    def _erased(self) -> None:
+        self._run(self.machine.flash_ready())
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._nonvolatile.flash_write(_SLOT, self._pending_offset, bytes(self._pending))
+            if self.on_flash_page is not None:
+                self.on_flash_page(-(-len(self._pending) // self._flash.page_octets))
+            self._pending_offset += len(self._pending)
+            self._pending.clear()
+
+    def _save(self, state: SavedTransfer | None) -> None:
+        self._flush()
+        if state is None:
+            self._nonvolatile.delete(_SAVED)
+            return
+        octets = _SAVED_STATE.pack(state.phase, *state.key, state.size, state.offset, state.activate_at)
+        self._nonvolatile.put(_SAVED, octets)
+
+    def _verify(self, key: ImageKey, size: int) -> None:
+        try:
+            file = parse_ota_file(self._nonvolatile.flash_read(_SLOT, size))
+            verify_image(file, self._ota.verification, self._ota.integrity_coverage, self._trusts)
+            header = file.header
+            if (header.manufacturer_code, header.image_type, header.file_version) != key:
+                raise SecurityError(f"OTA file {header.identity}: not the image that was offered")
+        except (FrameError, SecurityError) as error:
+            self._verified(key, str(error), ZclStatus.INVALID_IMAGE)
+        else:
+            self._verified(key, None, ZclStatus.SUCCESS)
+
+    def _verified(self, key: ImageKey, fault: str | None, status: ZclStatus) -> None:
+        if self.on_verified is not None:
+            self.on_verified(key.version, fault)
+        self._run(self.machine.verified(status))
+
+
+def _load(nonvolatile: NonVolatile) -> SavedTransfer | None:
+    octets = nonvolatile.get(_SAVED)
+    if octets is None or len(octets) != _SAVED_STATE.size:
+        return None
+    phase, manufacturer, image_type, version, size, offset, at = _SAVED_STATE.unpack(octets)
+    return SavedTransfer(OtaPhase(phase), ImageKey(manufacturer, image_type, version), size, offset, at)

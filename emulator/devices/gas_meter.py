@@ -1,0 +1,189 @@
+"""The gas meter (GSME): battery powered, asleep most of the time, its readings mirrored on the hub.
+
+It asks the hub for a mirror and reports to it every half hour in the order of fact sheet 2.10; nobody can read it
+directly. Its battery pays for every poll, octet and flash page, and below a threshold it refuses firmware.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from emulator.clock.kernel import MICROSECONDS
+from emulator.devices.attributes import AttributeRow
+from emulator.devices.life import Life
+from emulator.devices.meter import METERING, Meter, seconds
+from emulator.devices.registers import Registers
+from emulator.devices.registration import Service
+from emulator.devices.smart_energy_device import BASIC, POWER_CONFIGURATION
+from emulator.smart_energy.ota_effects import OtaPhase
+from emulator.stack.primitives import ApsdeIndication
+from emulator.zcl.attributes import AttributeTable
+from emulator.zcl.client import Peer
+from emulator.zcl.frame import GeneralCommand, ZclFrame
+from hw_profiles.model import Event
+
+MIRROR_SERVICE = Service(METERING, server=False)
+"""The hub's Metering client takes requests for mirrors."""
+REQUEST_MIRROR = 0x01
+REQUEST_MIRROR_RESPONSE = 0x01
+NO_MIRROR = 0xFFFF
+SEGMENT_OCTETS = 70
+SEGMENT_GAP_US = 500_000
+MIRROR_RETRY_US = 10 * MICROSECONDS
+_MIRROR = "mirror.endpoint"
+_USED = "battery.used_nah"
+_U64 = Struct("<Q")
+_DAY_US = 86_400 * MICROSECONDS
+_BASIC_PUSH = (0x0000, 0x0005, 0x0004, 0x0003, 0x0007)
+_METERING_PUSH = (0x0000, 0x0014, 0x0100, 0x0200, 0x0300, 0x0301, 0x0302, 0x0303, 0x0306, 0x0308)
+
+
+class GasMeter(Meter):
+    """A GSME."""
+
+    services = (*Meter.services, MIRROR_SERVICE)
+
+    def _registered(self) -> None:
+        super()._registered()
+        if self.life is not None:
+            self._seek_mirror()
+
+    # Mirror
+
+    def _seek_mirror(self) -> None:
+        life = self.life
+        if life is None:
+            return
+        stored = self.nonvolatile.get(_MIRROR)
+        if stored is not None:
+            self._push()
+            return
+        endpoint = life.registration.services.get(MIRROR_SERVICE)
+        if endpoint is None:
+            life.scope.call_later(MIRROR_RETRY_US, self._seek_mirror)
+            return
+        # RequestMirror travels from the meter's server side to the hub's client side (fact sheet 2.10).
+        life.client.from_server(Peer(0, endpoint), METERING, REQUEST_MIRROR, b"", self._mirror_answered)
+
+    def _mirror_response(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
+        if self.life is not None:
+            self.life.client.receive(indication, frame)
+
+    def _mirror_answered(self, frame: ZclFrame | None) -> None:
+        life = self.life
+        if life is None:
+            return
+        if frame is None or not frame.is_cluster_command or frame.command != REQUEST_MIRROR_RESPONSE:
+            life.scope.call_later(30 * MIRROR_RETRY_US, self._seek_mirror)
+            return
+        endpoint = int.from_bytes(frame.payload[:2], "little")
+        if endpoint == NO_MIRROR:
+            life.scope.call_later(30 * MIRROR_RETRY_US, self._seek_mirror)
+            return
+        self.nonvolatile.put(_MIRROR, bytes((endpoint,)))
+        self._push()
+
+    def _push(self) -> None:
+        """Report everything the mirror shows, in segments, and again at the reporting interval."""
+        life = self.life
+        stored = self.nonvolatile.get(_MIRROR)
+        if life is None or stored is None:
+            return
+        self._account(life)
+        peer = Peer(0, stored[0])
+        delay = 0
+        for cluster, wanted in ((BASIC, _BASIC_PUSH), (METERING, _METERING_PUSH)):
+            side = life.endpoint(self.model.endpoints[0].id).side(cluster)
+            for segment in _segments(side.attributes, wanted) if side is not None else ():
+                life.scope.call_later(delay, self._report, peer, cluster, segment)
+                delay += SEGMENT_GAP_US
+        life.scope.call_later(seconds(self.model.timings.reporting_interval_s), self._push)
+
+    def _report(self, peer: Peer, cluster: int, segment: bytes) -> None:
+        if self.life is not None:
+            secured = Peer(peer.address, peer.endpoint, secure=cluster != BASIC)
+            self.life.client.general(
+                secured, cluster, GeneralCommand.REPORT_ATTRIBUTES, segment, from_server=True
+            )
+
+    # Battery
+
+    @property
+    def battery_percent(self) -> float:
+        """Charge left, in percent of the capacity."""
+        battery = self.model.battery
+        if battery is None:
+            return 100.0
+        used_uah = _U64.unpack(self.nonvolatile.get(_USED) or bytes(8))[0] / 1000
+        days = self._hardware.now / _DAY_US
+        polls = self._hardware.now / seconds(self.model.timings.poll_long_s)
+        used_uah += days * battery.idle_uah_per_day + polls * battery.cost_poll_uah
+        return max(0.0, self.entry.battery_percent - used_uah / (battery.capacity_mah * 10))
+
+    def _account(self, life: Life) -> None:
+        """Charge the battery for the octets exchanged since the last time."""
+        battery = self.model.battery
+        if battery is not None:
+            cost = (
+                life.octets_sent * battery.cost_octet_tx_uah
+                + life.octets_received * battery.cost_octet_rx_uah
+            )
+            life.octets_sent = life.octets_received = 0
+            self._charge(cost)
+
+    def _charge(self, microampere_hours: float) -> None:
+        used = _U64.unpack(self.nonvolatile.get(_USED) or bytes(8))[0]
+        self.nonvolatile.put(_USED, _U64.pack(used + int(microampere_hours * 1000)))
+
+    def _flash_written(self, pages: int) -> None:
+        if self.model.battery is not None:
+            self._charge(pages * self.model.battery.cost_flash_page_uah)
+
+    def _firmware_activity(self) -> None:
+        battery, life = self.model.battery, self.life
+        if battery is None or life is None or life.firmware is None:
+            return
+        if life.firmware.machine.phase is not OtaPhase.DOWNLOADING:
+            return
+        if self.battery_percent < battery.block_ota_below_percent:
+            self.log.append(Event.BATTERY_LOW, self.unix_seconds)
+            life.firmware.abandon(f"battery at {self.battery_percent:.0f} %")
+
+    def _build(self, life: Life) -> None:
+        number = self.model.endpoints[0].id
+        self._serve(life, number, POWER_CONFIGURATION, self._power_rows())
+        super()._build(life)
+        metering = life.endpoint(number).side(METERING)
+        if metering is not None:
+            metering.handlers[REQUEST_MIRROR_RESPONSE] = self._mirror_response
+
+    def _power_rows(self) -> tuple[AttributeRow, ...]:
+        nominal = self.model.battery.nominal_mv if self.model.battery is not None else 3600
+        return (
+            AttributeRow(0x0020, "battery_voltage", "uint8", nominal // 100),
+            AttributeRow(
+                0x0021, "battery_percentage_remaining", "uint8", lambda: int(self.battery_percent * 2)
+            ),
+        )
+
+    def metering_rows(self, registers: Registers) -> tuple[AttributeRow, ...]:
+        """Add the battery's remaining life to the Metering attributes."""
+        rows = super().metering_rows(registers)
+        return (
+            *rows,
+            AttributeRow(0x0201, "remaining_battery_life", "uint8", lambda: int(self.battery_percent)),
+        )
+
+
+def _segments(table: AttributeTable, wanted: tuple[int, ...]) -> list[bytes]:
+    """Return attribute report payloads of at most 70 octets each (fact sheet 2.10)."""
+    segments = [b""]
+    for identifier in wanted:
+        attribute = table.find(identifier)
+        if attribute is None:
+            continue
+        record = identifier.to_bytes(2, "little") + bytes((attribute.type_id,)) + attribute.serialise()
+        if len(segments[-1]) + len(record) > SEGMENT_OCTETS:
+            segments.append(b"")
+        segments[-1] += record
+    return [segment for segment in segments if segment]

@@ -1,0 +1,202 @@
+"""One boot of a device: the stack node, clusters and clients that exist until the power goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emulator.crypto.install_code import install_code_link_key
+from emulator.crypto.suite import Suite
+from emulator.devices.firmware_client import FirmwareClient
+from emulator.devices.key_establishment import KeyEstablishmentShell
+from emulator.devices.registration import Registration, Service
+from emulator.devices.surroundings import Surroundings
+from emulator.nonvolatile import NonVolatile
+from emulator.smart_energy.cbke import CbkeConfig, HostCryptography, KeyEstablishment
+from emulator.smart_energy.clusters import CLUSTERS, SmartEnergyMixin
+from emulator.smart_energy.security_policy import SecurityPolicy
+from emulator.smart_energy.version import SeVersion
+from emulator.stack.descriptors import SimpleDescriptor
+from emulator.stack.node import Node, NodeConfig
+from emulator.stack.nwk_service import NodeType
+from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm, Security
+from emulator.zcl.attributes import Gate
+from emulator.zcl.client import ZclClient
+from emulator.zcl.endpoint import ZclEndpoint
+from emulator.zcl.frame import ZclFrame, parse
+from hw_profiles.installation import DeviceEntry
+from hw_profiles.model import Model, PowerSource
+from hw_profiles.model import NodeType as ProfileNodeType
+
+_S = 1_000_000
+_OTA = 0x0019
+_KEY_ESTABLISHMENT = 0x0800
+_AWAKE_US = 2 * _S
+"""How long a sleepy device polls quickly after it has sent something."""
+_FRAME_OVERHEAD = 45
+"""Octets of MAC, NWK and APS around an ASDU, for the battery's account."""
+
+
+class Life:
+    """Everything of a device that a reset takes away."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        entry: DeviceEntry,
+        model: Model,
+        nonvolatile: NonVolatile,
+        version: int,
+        boots: int,
+        services: tuple[Service, ...],
+    ) -> None:
+        """`version` is the firmware that boots; `boots` numbers this life; `services` are sought at the hub."""
+        self.model = model
+        self.scope = surroundings.kernel.scope(f"{entry.name}/{boots}")
+        self.octets_sent = 0
+        self.octets_received = 0
+        self._sleepy = model.node.type is ProfileNodeType.SLEEPY
+        self._guard = SecurityPolicy()
+        self._endpoints: dict[int, ZclEndpoint] = {}
+        self.node = Node(
+            surroundings.kernel,
+            surroundings.medium,
+            _node_config(entry, model, boots),
+            nonvolatile,
+            on_key=surroundings.on_key,
+            pass_zdo=True,
+        )
+        self.on_zdo: Callable[[ApsdeIndication], None] | None = None
+        self.node.on_data = self._data
+        number = model.endpoints[0].id
+        self.client = ZclClient(self.scope, self.send, endpoint=number, timeout_us=_answer_time_us(model))
+        self.key_establishment = self._key_establishment(surroundings, entry.address, number)
+        suites = tuple(Suite(suite) for suite in model.security.cbke_suites)
+        self.registration = Registration(
+            self.scope, self.node, nonvolatile, self.client, self.key_establishment, suites, services
+        )
+        self.firmware = (
+            FirmwareClient(
+                self.scope, nonvolatile, model, version, surroundings.trusts, self.send_confirmed, number
+            )
+            if model.ota is not None
+            else None
+        )
+
+    def end(self) -> None:
+        """Lose power."""
+        self.scope.end()
+        self.node.power_off()
+
+    def endpoint(self, number: int) -> ZclEndpoint:
+        """Return the ZCL side of an endpoint."""
+        if number not in self._endpoints:
+            self._endpoints[number] = ZclEndpoint(
+                number,
+                guard=self._guard,
+                clock=lambda: self.scope.now,
+                on_response=self._response,
+            )
+        return self._endpoints[number]
+
+    def gate(self, cluster: int) -> Gate | None:
+        """Return which attributes of `cluster` exist in this model's version of the profile."""
+        definition = CLUSTERS.get(cluster)
+        if definition is None or not issubclass(definition, SmartEnergyMixin):
+            return None
+        return definition.attribute_gate(SeVersion.parse(self.model.se_version.value))
+
+    def send(self, request: ApsdeRequest) -> None:
+        """Send an ASDU and, for a sleepy device, stay awake for the answer."""
+        self.send_confirmed(request, None)
+
+    def send_confirmed(self, request: ApsdeRequest, confirm: Confirm | None) -> None:
+        """Send an ASDU; `confirm` hears how that went."""
+        self.octets_sent += len(request.asdu) + _FRAME_OVERHEAD
+        self.node.send(request, confirm)
+        if self._sleepy:
+            self.node.nwk.fast_poll(_AWAKE_US)
+
+    def _key_establishment(
+        self, surroundings: Surroundings, eui64: int, endpoint: int
+    ) -> KeyEstablishmentShell:
+        identities = [
+            surroundings.authorities[Suite(suite)].issue(eui64) for suite in self.model.security.cbke_suites
+        ]
+        machine = KeyEstablishment(CbkeConfig(eui64), HostCryptography(identities, self.scope.random))
+        return KeyEstablishmentShell(
+            self.scope,
+            machine,
+            self.send_confirmed,
+            lambda partner: self.node.nwk.short_of(partner),
+            endpoint,
+        )
+
+    def _response(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
+        self.client.receive(indication, frame)
+
+    def _data(self, indication: ApsdeIndication) -> None:
+        self.octets_received += len(indication.asdu) + _FRAME_OVERHEAD
+        cluster = indication.cluster
+        if indication.destination_endpoint == 0:
+            if self.on_zdo is not None:
+                self.on_zdo(indication)
+            return
+        if cluster == _OTA and self.firmware is not None and indication.security is Security.APS:
+            frame = parse(indication.asdu)
+            if frame.is_cluster_command or frame.command == 0x0B:
+                self.firmware.handle(indication, frame)
+                return
+        elif cluster == _KEY_ESTABLISHMENT:
+            frame = parse(indication.asdu)
+            if frame.is_cluster_command:
+                self.key_establishment.handle(indication, frame)
+                return
+        self._dispatch(indication)
+
+    def _dispatch(self, indication: ApsdeIndication) -> None:
+        number = indication.destination_endpoint
+        endpoints = self._endpoints.values() if number == 0xFF else (self._endpoints.get(number),)
+        for endpoint in endpoints:
+            if endpoint is None:
+                continue
+            for asdu in endpoint.receive(indication):
+                self.send(
+                    ApsdeRequest(
+                        indication.source,
+                        indication.source_endpoint,
+                        indication.profile,
+                        indication.cluster,
+                        endpoint.number,
+                        asdu,
+                        secure=indication.security is Security.APS,
+                    )
+                )
+
+
+def _answer_time_us(model: Model) -> int:
+    """How long to wait for an answer: what the hub needs, and for a sleepy device its own polls."""
+    return 20 * _S if model.node.type is ProfileNodeType.SLEEPY else 10 * _S
+
+
+def _node_config(entry: DeviceEntry, model: Model, boots: int) -> NodeConfig:
+    router = model.node.type is ProfileNodeType.ROUTER
+    x, y = entry.position
+    return NodeConfig(
+        eui64=entry.address,
+        device_type=NodeType.ROUTER if router else NodeType.END_DEVICE,
+        manufacturer_code=model.identity.manufacturer_code,
+        endpoints=tuple(
+            SimpleDescriptor(
+                point.id, point.profile, point.device_id, point.device_version, point.server, point.client
+            )
+            for point in model.endpoints
+        ),
+        name=f"{entry.name}/{boots}",
+        mains_powered=model.node.power_source is not PowerSource.BATTERY,
+        rx_on_when_idle=model.node.type is not ProfileNodeType.SLEEPY,
+        preconfigured_link_key=install_code_link_key(entry.install_code_octets),
+        max_incoming_transfer=model.node.max_incoming_transfer,
+        position=(x, y),
+        long_poll_us=int(model.timings.poll_long_s * _S),
+        short_poll_us=int(model.timings.poll_short_s * _S),
+    )

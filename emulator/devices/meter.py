@@ -1,0 +1,119 @@
+"""What electricity and gas meters share: metrology, registers, supply state and the Metering cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+
+from emulator.clock.kernel import MICROSECONDS
+from emulator.devices.attributes import AttributeRow
+from emulator.devices.life import Life
+from emulator.devices.metrology import DAY_US, LoadCurve, Metrology
+from emulator.devices.registers import Registers
+from emulator.devices.smart_energy_device import SmartEnergyDevice
+from emulator.devices.surroundings import Surroundings
+from emulator.nonvolatile import NonVolatile
+from hw_profiles.installation import DeviceEntry
+from hw_profiles.model import Event, Metering, Model
+
+METERING = 0x0702
+CURRENT_SUMMATION_DELIVERED = 0x0000
+_SUPPLY = "supply.state"
+
+
+class SupplyState(IntEnum):
+    """SupplyStatus attribute values; an upgrade never changes the supply."""
+
+    DISABLED = 0
+    ARMED = 1
+    ENABLED = 2
+
+
+class Meter(SmartEnergyDevice):
+    """A meter: it counts whatever its processor does, and keeps its registers through resets."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        entry: DeviceEntry,
+        model: Model,
+        nonvolatile: NonVolatile,
+        installed: int,
+    ) -> None:
+        """`entry.registers` gives the register's start; `model.metering` its unit and load."""
+        super().__init__(surroundings, entry, model, nonvolatile, installed)
+        if model.metering is None:
+            raise ValueError(f"model {model.id} has no metering table")
+        self.metering: Metering = model.metering
+        kernel = surroundings.kernel
+        self.metrology = Metrology(
+            LoadCurve.named(self.metering.load.name, self.metering.load.parameters),
+            self.metering.divisor / self.metering.multiplier,
+            f"{kernel.seed}/{entry.name}/load",
+            time_of_day_us=kernel.epoch_us % DAY_US,
+        )
+        self.registers: Registers | None = None
+
+    @property
+    def supply_state(self) -> SupplyState:
+        """Whether the supply is on, as the load switch or valve stands."""
+        stored = self.nonvolatile.get(_SUPPLY)
+        return SupplyState(stored[0]) if stored else SupplyState.ENABLED
+
+    def set_supply(self, state: SupplyState) -> None:
+        """Move the load switch or valve, and log it."""
+        if state is self.supply_state:
+            return
+        self.nonvolatile.put(_SUPPLY, bytes((state,)))
+        self.log.append(Event[f"SUPPLY_{state.name}"], self.unix_seconds)
+
+    def _build(self, life: Life) -> None:
+        initial = int(self.entry.registers.get("current_summation_delivered", 0))
+        self.registers = Registers(life.scope, self.nonvolatile, self.metrology, initial)
+        self._serve(life, self.model.endpoints[0].id, METERING, self.metering_rows(self.registers))
+        super()._build(life)
+
+    def _before_reset(self) -> None:
+        if self.registers is not None:
+            self.registers.store()
+
+    def metering_rows(self, registers: Registers) -> tuple[AttributeRow, ...]:
+        """Return the Metering attributes (fact sheet 2.5); demand is in register units an hour."""
+        metering = self.metering
+        per_hour = metering.divisor / metering.multiplier
+        tiers = tuple(self._tier_row(tier, registers) for tier in range(1, metering.tiers + 1))
+        demand: Callable[[], int] = lambda: min(int(registers.demand * per_hour), 0x7FFFFF)  # noqa: E731
+        return (
+            AttributeRow(
+                CURRENT_SUMMATION_DELIVERED, "current_summation_delivered", "uint48", self._active_import
+            ),
+            AttributeRow(0x000A, "default_update_period", "uint8", 30),
+            AttributeRow(0x000B, "fast_poll_update_period", "uint8", 5),
+            AttributeRow(0x0014, "supply_status", "enum8", lambda: int(self.supply_state)),
+            *tiers,
+            AttributeRow(0x0200, "status", "bitmap8", 0),
+            AttributeRow(0x0300, "unit_of_measure", "enum8", metering.unit.zcl),
+            AttributeRow(0x0301, "multiplier", "uint24", metering.multiplier),
+            AttributeRow(0x0302, "divisor", "uint24", metering.divisor),
+            AttributeRow(0x0303, "summation_formatting", "bitmap8", metering.summation_formatting),
+            AttributeRow(0x0304, "demand_formatting", "bitmap8", metering.demand_formatting),
+            AttributeRow(0x0306, "metering_device_type", "bitmap8", metering.device_type),
+            AttributeRow(0x0308, "meter_serial_number", "octets", f"{self.eui64 & 0xFFFFFFFF:010d}".encode()),
+            AttributeRow(0x0400, "instantaneous_demand", "int24", demand),
+        )
+
+    def _active_import(self) -> int:
+        return self.registers.active_import if self.registers is not None else 0
+
+    def _tier_row(self, tier: int, registers: Registers) -> AttributeRow:
+        # One active tariff: everything counts on tier 1, the others keep what they started with.
+        initial = int(self.entry.registers.get(f"tier_{tier}", 0))
+        content = initial if tier > 1 else lambda: registers.active_import
+        return AttributeRow(
+            0x0100 + 2 * (tier - 1), f"current_tier{tier}_summation_delivered", "uint48", content
+        )
+
+
+def seconds(value: float) -> int:
+    """Return seconds as microseconds."""
+    return int(value * MICROSECONDS)

@@ -1,0 +1,1 @@
+"""The wide-area link between a head end and the comms hub."""
