@@ -74,7 +74,7 @@ def data_type(type_id: int) -> foundation.DataType:
 def _encode_string(prefix: int, value: str | bytes | None) -> bytes:
     if value is None:
         return b"\xff" * prefix
-    data = value.encode() if isinstance(value, str) else bytes(value)
+    data = value.encode(errors="surrogateescape") if isinstance(value, str) else bytes(value)
     limit = (1 << 8 * prefix) - 2
     if len(data) > limit:
         raise ValueError(f"ZCL string of {len(data)} octets, at most {limit} fit")

@@ -1,0 +1,113 @@
+"""Attribute values on octets, with zigpy's types as the oracle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from zigpy.zcl.foundation import DataType
+
+from emulator.errors import FrameError
+from emulator.zcl import values
+
+UNSIGNED = [0x20 + n for n in range(8)]
+SIGNED = [0x28 + n for n in range(8)]
+BITMAPS = [0x18, 0x19, 0x1A, 0x1B, 0x1D, 0x1F, 0x30, 0x31, 0xE2]
+
+
+ZIGPY_TYPES: dict[int, Any] = {int(entry.type_id): entry.python_type for entry in DataType}
+
+
+def zigpy_octets(type_id: int, value: Any) -> bytes:
+    return bytes(ZIGPY_TYPES[type_id](value).serialize())
+
+
+@given(st.sampled_from(UNSIGNED + BITMAPS), st.integers(0, (1 << 64) - 1))
+def test_unsigned_values_are_zigpys(type_id: int, value: int) -> None:
+    size = len(zigpy_octets(type_id, 0))
+    value &= (1 << 8 * size) - 1
+    octets = values.encode(type_id, value)
+    assert octets == zigpy_octets(type_id, value)
+    assert values.decode(type_id, b"\xaa" + octets + b"\xbb", 1) == (value, 1 + size)
+
+
+@given(st.sampled_from(SIGNED), st.integers(-(1 << 63), (1 << 63) - 1))
+def test_signed_values_are_zigpys(type_id: int, value: int) -> None:
+    bits = 8 * (type_id - 0x27)
+    value = value % (1 << bits) - (1 << bits - 1)
+    octets = values.encode(type_id, value)
+    assert octets == zigpy_octets(type_id, value)
+    assert values.decode(type_id, octets)[0] == value
+
+
+@given(st.text(st.characters(max_codepoint=0x7F), max_size=60))
+def test_ascii_strings_are_zigpys(text: str) -> None:
+    octets = values.encode(values.CHARACTER_STRING, text)
+    assert octets == zigpy_octets(values.CHARACTER_STRING, text)
+    assert values.decode(values.CHARACTER_STRING, octets) == (text, len(octets))
+
+
+@given(st.text(max_size=60))
+def test_the_length_of_a_string_counts_octets(text: str) -> None:
+    """zigpy writes the number of characters, which is wrong beyond ASCII."""
+    octets = values.encode(values.CHARACTER_STRING, text)
+    assert octets[0] == len(octets) - 1
+    assert values.decode(values.CHARACTER_STRING, octets) == (text, len(octets))
+
+
+@given(st.binary(max_size=60))
+def test_strings_that_are_not_utf8_survive(raw: bytes) -> None:
+    octets = bytes((len(raw),)) + raw
+    text, _ = values.decode(values.CHARACTER_STRING, octets)
+    assert values.encode(values.CHARACTER_STRING, text) == octets
+
+
+@given(st.binary(max_size=254), st.sampled_from([values.OCTET_STRING, values.LONG_OCTET_STRING]))
+def test_octet_strings_are_zigpys(data: bytes, type_id: int) -> None:
+    octets = values.encode(type_id, data)
+    assert octets == zigpy_octets(type_id, data)
+    assert values.decode(type_id, octets) == (data, len(octets))
+
+
+@given(st.sampled_from([0x39, 0x3A]), st.floats(width=32, allow_nan=False))
+def test_floats_are_zigpys(type_id: int, value: float) -> None:
+    assert values.encode(type_id, value) == zigpy_octets(type_id, value)
+    assert values.decode(type_id, values.encode(type_id, value))[0] == value
+
+
+def test_invalid_string_is_none_both_ways() -> None:
+    assert values.encode(values.CHARACTER_STRING, None) == b"\xff"
+    assert values.decode(values.CHARACTER_STRING, b"\xff") == (None, 1)
+    assert values.decode(values.LONG_OCTET_STRING, b"\xff\xff") == (None, 2)
+
+
+def test_ieee_address_is_little_endian_int() -> None:
+    assert values.encode(0xF0, 0x0011223344556677) == bytes.fromhex("7766554433221100")
+
+
+def test_boolean_decodes_to_bool() -> None:
+    assert values.decode(values.BOOLEAN, b"\x01") == (True, 1)
+
+
+def test_array_goes_through_zigpy() -> None:
+    octets = bytes.fromhex("20 0300 010203")
+    value, end = values.decode(0x48, octets)
+    assert end == len(octets)
+    assert values.encode(0x48, value) == octets
+
+
+@given(st.integers(0, 0xFF), st.binary(max_size=20))
+def test_any_octets_decode_or_raise_frame_error(type_id: int, data: bytes) -> None:
+    try:
+        _, end = values.decode(type_id, data)
+    except FrameError:
+        return
+    assert end <= len(data)
+
+
+@pytest.mark.parametrize(("type_id", "value"), [(0x20, 256), (0x20, -1), (0x42, "x" * 255), (0x20, "x")])
+def test_values_that_do_not_fit_are_refused(type_id: int, value: Any) -> None:
+    with pytest.raises(ValueError, match=r"fit|hold"):
+        values.encode(type_id, value)
