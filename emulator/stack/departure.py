@@ -86,7 +86,7 @@ class Departure:
 
     def _requested(self, leave: Leave, hop: int) -> None:
         nwk = self._nwk
-        if nwk.device_type == NodeType.COORDINATOR:
+        if nwk.device_type == NodeType.COORDINATOR or nwk.joining.rejoining:
             return
         end_device = nwk.device_type == NodeType.END_DEVICE
         allowed = hop == nwk.parent_short if end_device else self.requests_allowed

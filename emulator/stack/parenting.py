@@ -195,6 +195,8 @@ class Parenting:
         short = hop
         if nwk.device_at(short, eui64) or not 1 <= short <= _HIGHEST_ADDRESS:
             short = self._free_address()
+        # What was held for it, such as an order to rejoin, is out of date.
+        nwk.mac.purge(hop)
         relationship = Relationship.CHILD if header.secured else Relationship.UNAUTHENTICATED_CHILD
         child = self._add_child(eui64, short, capability, relationship)
         child.heard(lqi)

@@ -175,7 +175,7 @@ class Home:
         self.kernel.run_for(round(seconds * SECOND))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_home() -> HomeFactory:
     return Home
 
