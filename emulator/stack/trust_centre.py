@@ -152,9 +152,10 @@ class TrustCentre:
                 "repeat it for a longer window"
             )
         self._nwk.permit_joining(seconds)
-        self._zdo.broadcast(
-            ZdoCluster.MGMT_PERMIT_JOINING, permit_joining_request(seconds), BROADCAST_ROUTERS
-        )
+        if self.devices:
+            self._zdo.broadcast(
+                ZdoCluster.MGMT_PERMIT_JOINING, permit_joining_request(seconds), BROADCAST_ROUTERS
+            )
 
     def remove_device(self, eui64: int) -> None:
         """Make `eui64` leave and forget its keys; a device that is not known is just forgotten."""
