@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from emulator.eui64 import format_eui64
@@ -62,7 +62,7 @@ class EnrolmentCase:
     responsible_supplier: int
     installing_supplier: int
     devices: tuple[MigratingDevice, ...]
-    certificates: Authorisation = Authorisation()
+    certificates: Authorisation = field(default_factory=Authorisation)
 
     def controlled(self) -> tuple[MigratingDevice, ...]:
         """Return the hub and the meters."""
