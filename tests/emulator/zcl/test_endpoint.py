@@ -69,7 +69,8 @@ def test_read_attributes_is_readable_by_zigpy(endpoint: ZclEndpoint) -> None:
 def test_write_attributes_statuses(endpoint: ZclEndpoint, table: AttributeTable) -> None:
     records = ["1000 42 05 6174746963", "0400 42 01 78", "1000 20 01", "2143 20 01"]
     write = b"".join(bytes.fromhex(record) for record in records)
-    assert len(foundation.GENERAL_COMMANDS[WRITE].schema.deserialize(write)[0].attributes) == 4
+    schema: Any = foundation.GENERAL_COMMANDS[WRITE].schema
+    assert len(schema.deserialize(write)[0].attributes) == 4
     answer = ask(endpoint, GeneralCommand.WRITE_ATTRIBUTES, write)
     assert answer.payload == bytes.fromhex("88 0400 8d 1000 86 2143")
     assert table["location_desc"] == "attic"
