@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum, IntEnum, auto
+from struct import Struct
 from typing import NamedTuple
 
+from emulator.errors import NonVolatileError
 from emulator.smart_energy.ota_messages import ImageKey, ImageUpgradeStatus
+
+_SAVED = Struct("<BHHIIIQ")
 
 
 class OtaTimer(IntEnum):
@@ -55,6 +59,21 @@ class SavedTransfer(NamedTuple):
     size: int
     offset: int
     activate_at: int = 0
+
+    def pack(self) -> bytes:
+        """Return the state as octets for non-volatile memory."""
+        return _SAVED.pack(self.phase, *self.key, self.size, self.offset, self.activate_at)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> SavedTransfer:
+        """Return the state that `pack` wrote; raises `NonVolatileError` for anything else."""
+        if len(data) != _SAVED.size:
+            raise NonVolatileError(f"saved OTA transfer: {len(data)} octets, expected {_SAVED.size}")
+        phase, manufacturer, image_type, version, size, offset, activate_at = _SAVED.unpack(data)
+        if phase not in set(OtaPhase):
+            raise NonVolatileError(f"saved OTA transfer: phase {phase}, expected 0 to {max(OtaPhase)}")
+        key = ImageKey(manufacturer, image_type, version)
+        return cls(OtaPhase(phase), key, size, offset, activate_at)
 
 
 class Send(NamedTuple):

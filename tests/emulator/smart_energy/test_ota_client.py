@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.clock.kernel import Kernel
-from emulator.errors import FrameError
+from emulator.errors import FrameError, NonVolatileError
 from emulator.smart_energy import ota_effects as e
 from emulator.smart_energy import ota_messages as m
 from emulator.smart_energy.ota_client import OtaClient
@@ -168,6 +168,18 @@ def test_the_version_it_runs_is_refused() -> None:
 def test_saved_state_of_a_verified_image_is_verified_again_after_a_cut() -> None:
     saved = e.SavedTransfer(e.OtaPhase.VERIFYING, KEY, 1000, 1000)
     assert client(saved).power_up()[-1] == e.ImageComplete(KEY, 1000)
+
+
+@given(st.sampled_from(list(e.OtaPhase)), st.integers(0, 1 << 31), st.integers(0, 1 << 40))
+def test_saved_state_survives_non_volatile_memory(phase: e.OtaPhase, offset: int, at: int) -> None:
+    saved = e.SavedTransfer(phase, KEY, 1000, offset, at)
+    assert e.SavedTransfer.unpack(saved.pack()) == saved
+
+
+@pytest.mark.parametrize("data", [b"", bytes(24), b"\xff" * 25])
+def test_other_octets_are_no_saved_state(data: bytes) -> None:
+    with pytest.raises(NonVolatileError, match="saved OTA transfer"):
+        e.SavedTransfer.unpack(data)
 
 
 def test_state_of_an_activated_image_is_forgotten() -> None:
