@@ -437,7 +437,7 @@ class Nwk:
         if (
             control & _FAST_MASK != _SECURED_DATA
             or target != self._short
-            or aux_control & 0x38 != nwk_frame.AUX_CONTROL
+            or aux_control & 0xF8 != nwk_frame.AUX_CONTROL
             or key is None
             or key.sequence != sequence
             or neighbour is None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from emulator.crypto.ccm import CcmKey
+from emulator.crypto.ccm import SECURITY_LEVEL, CcmKey
 from emulator.errors import SecurityError
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.nwk_frame import AUX_CONTROL, AUX_OCTETS, AuxHeader
@@ -22,7 +22,6 @@ MAX_COUNTER = 0xFFFF_FFFF
 MAX_INCOMING = 1024
 """Neighbours whose counters are kept; genuine neighbours are far fewer."""
 
-_CONTROL_LEVEL_5 = b"\x2d"
 _CONTROL_ON_AIR = b"\x28"
 _AUX = struct.Struct("<BIQB")
 _NONCE = struct.Struct("<QIB")
@@ -176,9 +175,10 @@ class NwkSecurity:
         last = incoming.get(source, -1)
         if counter <= last:
             raise ReplayError(f"NWK frame counter {counter}: already at {last}")
+        level_5 = bytes((control & 0xF8 | SECURITY_LEVEL,))
         payload = key.cipher.decrypt(
-            npdu[offset + 5 : offset + 13] + npdu[offset + 1 : offset + 5] + _CONTROL_LEVEL_5,
-            npdu[:offset] + _CONTROL_LEVEL_5 + npdu[offset + 1 : end],
+            npdu[offset + 5 : offset + 13] + npdu[offset + 1 : offset + 5] + level_5,
+            npdu[:offset] + level_5 + npdu[offset + 1 : end],
             npdu[end:],
         )
         incoming[source] = counter

@@ -168,7 +168,7 @@ class Home:
     def send(self, source: Peer, destination: int, nsdu: bytes, **options: bool) -> list[Status]:
         """Request a transmission; the list gets its confirm."""
         outcome: list[Status] = []
-        source.nwk.data(destination, nsdu, outcome.append, **options)  # type: ignore[arg-type]
+        source.nwk.data(destination, nsdu, outcome.append, **options)
         return outcome
 
     def run(self, seconds: float) -> None:

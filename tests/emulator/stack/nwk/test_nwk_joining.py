@@ -12,7 +12,7 @@ from emulator.stack.nwk import NetworkStatus, NodeType, NwkTiming
 from emulator.stack.primitives import JoinKind, Status
 
 if TYPE_CHECKING:
-    from conftest import Home, HomeFactory, Peer
+    from tests.emulator.stack.nwk.conftest import Home, HomeFactory, Peer
 
 KEY = bytes.fromhex("01030507090b0d0f00020406080a0c0d")
 NEW_KEY = bytes(range(16))
@@ -320,7 +320,8 @@ def test_a_reported_pan_conflict_makes_the_coordinator_move(home: Home) -> None:
     home.run(12)
     assert hub.nwk.parameters is not None
     assert hub.nwk.parameters.pan_id != 0x5345
-    assert hub.nwk.parameters == device.nwk.parameters._replace(short_address=0)  # type: ignore[union-attr]
+    assert device.nwk.parameters is not None
+    assert hub.nwk.parameters == device.nwk.parameters._replace(short_address=0)
 
 
 def test_a_router_whose_address_is_taken_moves_and_reports_it(home: Home) -> None:

@@ -14,7 +14,7 @@ from emulator.stack.nwk_commands import LinkStatus, pack_link_status
 from emulator.stack.primitives import Status
 
 if TYPE_CHECKING:
-    from conftest import Home, HomeFactory, Peer
+    from tests.emulator.stack.nwk.conftest import Home, HomeFactory, Peer
 
 ROUTER, SLEEPY, AWAKE = 0x8E, 0x80, 0x8C
 

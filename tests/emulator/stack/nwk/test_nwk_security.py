@@ -20,7 +20,7 @@ from emulator.stack.nwk_security import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Home
+    from tests.emulator.stack.nwk.conftest import Home
 
 KEY, OTHER = bytes(range(16)), bytes(range(1, 17))
 HEADER_OCTETS = HEADER.pack(0x0208, 0, 1, 30, 7)

@@ -10,7 +10,7 @@ from emulator.stack.nwk import NetworkStatus, NwkTiming
 from emulator.stack.primitives import Status
 
 if TYPE_CHECKING:
-    from conftest import Home, HomeFactory, Recorder
+    from tests.emulator.stack.nwk.conftest import Home, HomeFactory, Recorder
 
 SLEEPY, AWAKE, ROUTER = 0x80, 0x8C, 0x8E
 MINUTE = 60
