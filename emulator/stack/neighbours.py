@@ -10,6 +10,7 @@ import struct
 from enum import IntEnum
 
 from emulator.nonvolatile import NonVolatile
+from emulator.stack.nwk_memory import NO_PARENT, SavedNetwork
 from emulator.stack.nwk_service import NodeType
 
 MAX_NEIGHBOURS = 128
@@ -176,8 +177,15 @@ class NeighbourTable:
             ),
         )
 
-    def restore_children(self, now_us: int) -> None:
-        """Read the children back, as if each had just been heard."""
+    def restore(self, saved: SavedNetwork, now_us: int) -> None:
+        """Take back the parent, and the children as if each had just been heard."""
+        if saved.parent_short != NO_PARENT:
+            device_type = NodeType.ROUTER if saved.parent_short else NodeType.COORDINATOR
+            parent = Neighbour(saved.parent_eui64 or None, saved.parent_short, device_type)
+            parent.relationship = Relationship.PARENT
+            parent.direct = True
+            parent.lqi = saved.parent_lqi
+            self.add(parent)
         for record in _CHILD.iter_unpack(self._nonvolatile.get(_TOKEN_CHILDREN) or b""):
             eui64, short, device_type, capability, timeout, lqi = record
             child = Neighbour(eui64, short, NodeType(device_type))

@@ -26,7 +26,7 @@ from emulator.stack.neighbours import Neighbour, NeighbourTable, Relationship
 from emulator.stack.network_update import NetworkUpdates
 from emulator.stack.nwk_counters import NwkCounters
 from emulator.stack.nwk_frame import MAX_NSDU
-from emulator.stack.nwk_memory import SavedNetwork, forget_network, load_network, save_network
+from emulator.stack.nwk_memory import forget_network, load_network, network_parameters, save_network
 from emulator.stack.nwk_receiving import Receiving
 from emulator.stack.nwk_security import COARSE_BITS, NwkSecurity
 from emulator.stack.nwk_sending import COMMAND_RADIUS, DISCOVERIES, DataRequest, Sending
@@ -145,34 +145,14 @@ class Nwk:
         if saved is None or key is None:
             return False
         self.addresses.restore()
-        self.neighbours.restore_children(self.scope.now)
+        self.neighbours.restore(saved, self.scope.now)
         self.depth = saved.depth
-        if saved.parent_short != NO_ADDRESS:
-            self._restore_parent(saved)
+        self.parent_short = self.mac.parent_address = saved.parent_short
         self.authenticated = True
-        self.set_parameters(
-            NetworkParameters(
-                saved.pan_id,
-                saved.extended_pan_id,
-                saved.channel,
-                saved.short_address,
-                saved.update_id,
-                key.octets,
-                key.sequence,
-            )
-        )
+        self.set_parameters(network_parameters(saved, key.octets, key.sequence))
         self.start()
         self.parenting.schedule_ageing()
         return True
-
-    def _restore_parent(self, saved: SavedNetwork) -> None:
-        device_type = NodeType.ROUTER if saved.parent_short else NodeType.COORDINATOR
-        parent = Neighbour(saved.parent_eui64 or None, saved.parent_short, device_type)
-        parent.relationship = Relationship.PARENT
-        parent.direct = True
-        parent.lqi = saved.parent_lqi
-        self.neighbours.add(parent)
-        self.set_parent(saved.parent_short)
 
     def start(self) -> None:
         """Take up the duties of an authenticated node: beacons, link status, polling."""
@@ -259,22 +239,8 @@ class Nwk:
 
     def save(self) -> None:
         """Write the parameters and the parent to non-volatile memory."""
-        parameters, parent = self.parameters, self.neighbours.parent()
-        if parameters is None:
-            return
-        saved = SavedNetwork(
-            parameters.pan_id,
-            parameters.extended_pan_id,
-            parameters.channel,
-            parameters.short_address,
-            parameters.update_id,
-            self.depth,
-        )
-        if parent is not None:
-            saved = saved._replace(
-                parent_short=parent.short_address, parent_eui64=parent.eui64 or 0, parent_lqi=parent.lqi
-            )
-        save_network(self.nonvolatile, saved)
+        if self.parameters is not None:
+            save_network(self.nonvolatile, self.parameters, self.depth, self.neighbours.parent())
 
     # Keys
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.errors import NonVolatileError
 from emulator.nonvolatile import NonVolatile
+from emulator.stack.primitives import NetworkParameters
+
+if TYPE_CHECKING:
+    from emulator.stack.neighbours import Neighbour
 
 _NETWORK = struct.Struct("<HQBHBBHQB")
 _TOKEN = "nwk.network"
-_NO_PARENT = 0xFFFF
+NO_PARENT = 0xFFFF
 
 
 class SavedNetwork(NamedTuple):
@@ -22,14 +26,41 @@ class SavedNetwork(NamedTuple):
     short_address: int
     update_id: int
     depth: int
-    parent_short: int = _NO_PARENT
+    parent_short: int = NO_PARENT
     parent_eui64: int = 0
     parent_lqi: int = 0
 
 
-def save_network(nonvolatile: NonVolatile, network: SavedNetwork) -> None:
+def save_network(
+    nonvolatile: NonVolatile, parameters: NetworkParameters, depth: int, parent: Neighbour | None
+) -> None:
     """Store the network durably."""
-    nonvolatile.put(_TOKEN, _NETWORK.pack(*network))
+    saved = SavedNetwork(
+        parameters.pan_id,
+        parameters.extended_pan_id,
+        parameters.channel,
+        parameters.short_address,
+        parameters.update_id,
+        depth,
+    )
+    if parent is not None:
+        saved = saved._replace(
+            parent_short=parent.short_address, parent_eui64=parent.eui64 or 0, parent_lqi=parent.lqi
+        )
+    nonvolatile.put(_TOKEN, _NETWORK.pack(*saved))
+
+
+def network_parameters(saved: SavedNetwork, key: bytes, key_sequence: int) -> NetworkParameters:
+    """Return the network parameters that a stored network and the active key make together."""
+    return NetworkParameters(
+        saved.pan_id,
+        saved.extended_pan_id,
+        saved.channel,
+        saved.short_address,
+        saved.update_id,
+        key,
+        key_sequence,
+    )
 
 
 def load_network(nonvolatile: NonVolatile) -> SavedNetwork | None:
