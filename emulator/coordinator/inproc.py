@@ -22,7 +22,6 @@ from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.coordinator.port import Claim
 from emulator.nonvolatile import NonVolatile
-from emulator.stack import zdo_frames
 from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
 from emulator.stack.node import KeyObserver, Node, NodeConfig
@@ -34,6 +33,7 @@ from emulator.stack.primitives import (
     Security,
     Status,
 )
+from emulator.stack.zdo_frames import ZdoStatus
 
 _UNKNOWN_EUI64 = 0xFFFFFFFFFFFFFFFF
 
@@ -117,7 +117,7 @@ class InprocPort:
 
         self._node.zdo.request(short, cluster, question, answered)
         response = await future
-        return response if response and response[0] == zdo_frames.SUCCESS else None
+        return response if response and response[0] == ZdoStatus.SUCCESS else None
 
 
 class InprocApplication(zigpy.application.ControllerApplication):  # type: ignore[misc]
