@@ -2,7 +2,7 @@
 
 from harness.journal.canonical import Details, Json, canonical_json
 from harness.journal.entry import Clock, Entry, Kind, Status
-from harness.journal.journal import Effect, Journal, read_entries, read_last
+from harness.journal.journal import Effect, Journal, has_begun, read_entries, read_last
 from harness.journal.lock import FolderLock
 from harness.journal.proof import JournalReport, verify_entries, verify_journal
 from harness.journal.signing import key_from_seed
@@ -19,6 +19,7 @@ __all__ = [
     "Kind",
     "Status",
     "canonical_json",
+    "has_begun",
     "key_from_seed",
     "read_entries",
     "read_last",

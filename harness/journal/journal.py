@@ -110,7 +110,7 @@ class Journal:
             if journal._has_table():
                 raise JournalError(f"{path} already holds a run; resume it or choose another folder")
             journal._guard(lambda: journal._begin(details))
-        except JournalError:
+        except BaseException:
             journal.close()
             raise
         return journal
@@ -128,7 +128,7 @@ class Journal:
             journal._load()
             if key is not None and journal.header.get("public_key") != public_point(key).hex():
                 raise JournalError(f"{path} was begun under another campaign key; resume with the same seed")
-        except JournalError:
+        except BaseException:
             journal.close()
             raise
         journal._key = key
@@ -177,9 +177,11 @@ class Journal:
     def _guard(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except sqlite3.Error as error:
+        except BaseException as error:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.Error):
+                raise
             raise JournalError(
                 f"journal {self._path}: {error}; nothing was written: free space and resume"
             ) from error
@@ -363,6 +365,24 @@ class Journal:
 def checkpoint_message(milestone: str, head: str) -> bytes:
     """Return the octets a checkpoint signs: the milestone's name and the hash of the entry before it."""
     return f"smets1 journal checkpoint\n{milestone}\n{head}\n".encode()
+
+
+def has_begun(path: Path) -> bool:
+    """Tell whether a journal with a header is there: open it; otherwise create it (a run may die before that).
+
+    Raises `JournalError` for a file that is not a journal.
+    """
+    if not path.exists():
+        return False
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            query = "SELECT count(*) FROM sqlite_master WHERE name='entry'"
+            return bool(database.execute(query).fetchone()[0])
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise JournalError(f"journal {path}: {error}; it is not a journal or it is damaged") from error
 
 
 def read_entries(path: Path) -> list[Entry]:

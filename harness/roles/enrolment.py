@@ -274,8 +274,13 @@ class _Enrolment:
             self._problem(finding)
         rows = _result_rows(self._case.installation, findings)
         self._publish(party, FileKind.VALIDATION, lambda: rows)
-        validation = self._receive(self._regime.requesting_party, FileKind.VALIDATION)
-        return Event.VALIDATION_PASSED if _passed(validation) else Event.VALIDATION_FAILED
+        try:
+            passed = _passed(self._receive(self._regime.requesting_party, FileKind.VALIDATION))
+        except FileRejectedError as error:
+            # The validation file answers a common file that is no longer what was validated.
+            self._problem(Finding(error.code, str(error)))
+            passed = False
+        return Event.VALIDATION_PASSED if passed else Event.VALIDATION_FAILED
 
     async def _issue_group_files(self) -> Event:
         regime, euis = self._regime, [device.eui64 for device in self._case.controlled()]

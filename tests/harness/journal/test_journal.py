@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from harness.errors import FolderInUseError, JournalError
-from harness.journal import Journal, Kind, key_from_seed, read_entries, verify_entries, verify_journal
+from harness.journal import (
+    Journal,
+    Kind,
+    has_begun,
+    key_from_seed,
+    read_entries,
+    verify_entries,
+    verify_journal,
+)
 
 KEY = key_from_seed(b"7", "campaign")
 
@@ -156,12 +164,15 @@ def test_a_full_disk_is_an_error_and_the_chain_stays_whole(path: Path) -> None:
 def test_create_refuses_a_folder_that_holds_a_run_and_open_one_that_does_not(path: Path) -> None:
     with pytest.raises(JournalError, match="no journal"):
         Journal.open(path, clock=StoppedClock())
+    assert not has_begun(path)
     path.touch()
+    assert not has_begun(path)
     with pytest.raises(JournalError, match="before its first entry"):
         Journal.open(path, clock=StoppedClock())
     begin(path).close()
     with pytest.raises(JournalError, match="already holds a run"):
         begin(path)
+    assert has_begun(path)
 
 
 def test_another_seed_cannot_resume(path: Path) -> None:

@@ -11,7 +11,7 @@ from emulator.clock.kernel import Kernel
 from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
 from emulator.nonvolatile import MemoryNonVolatile
 from harness.errors import UnreachableError
-from harness.journal import Entry, Journal, key_from_seed
+from harness.journal import Entry, Journal, has_begun, key_from_seed
 from harness.parameters import RegimeParameters
 from harness.roles.case import DeviceTest, EnrolmentCase, EnrolmentResult, MigratingDevice
 from harness.roles.enrolment import enrol
@@ -116,7 +116,7 @@ class Bench:
         )
 
     def journal(self) -> Journal:
-        if self.journal_path.exists():
+        if has_begun(self.journal_path):
             return Journal.open(self.journal_path, clock=self.kernel, key=self.key)
         return Journal.create(self.journal_path, {"seed": 7}, clock=self.kernel, key=self.key)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ import harness.exchange.folder as folder_module
 import harness.roles.party as party_module
 from harness import files
 from harness.errors import RegimeError, UnreachableError
-from harness.journal import Details, Entry, Journal, Kind, read_entries, verify_journal
+from harness.journal import Entry, Journal, Kind, read_entries, verify_journal
 from harness.parameters import RegimeParameters
 from harness.roles.case import EnrolmentResult
 from harness.roles.control import NEW_CONTROLLER, OLD_CONTROLLER, check_control
@@ -73,9 +74,9 @@ def dies(bench: Bench, monkeypatch: pytest.MonkeyPatch, where: str, n: int) -> N
 
     compose, write = Journal._compose, files.write_atomically
 
-    def composing(self: Journal, kind: Kind, subject: str, action: str, key: str, details: Details) -> Entry:
+    def composing(self: Journal, kind: Kind, *fields: Any) -> Entry:
         tick()
-        return compose(self, kind, subject, action, key, details)
+        return compose(self, kind, *fields)
 
     def writing(path: Path, data: bytes, *, private: bool = False) -> None:
         if where == "before a file":
