@@ -33,7 +33,7 @@ from harness.roles.case import (
 from harness.roles.control import NEW_CONTROLLER, OLD_CONTROLLER, transfer_key
 from harness.roles.controllers import Controller
 from harness.roles.lifecycle import RESTING, Event, State, advance
-from harness.roles.parties import ROLE_TEXT, installation_row
+from harness.roles.parties import ROLE_TEXT, device_rows, installation_row
 from harness.roles.party import Party
 from harness.roles.regime import Regime
 from harness.roles.validation import Finding
@@ -61,6 +61,25 @@ async def enrol(
     """
     regime.take_on(case)
     return await _Enrolment(regime, journal, case, world, pause=pause, watch=watch).run()
+
+
+def announce_firmware(regime: Regime, journal: Journal, case: EnrolmentCase) -> Answer:
+    """Tell the suppliers that a dormant installation's firmware is going to be upgraded; once per attempt.
+
+    The devices of `case` are named with the firmware they run before the upgrade.
+    """
+    run = _Enrolment(regime, journal, case, _NoWorld(), pause=asyncio.sleep, watch=lambda step, text: None)
+    return run.announce_firmware()
+
+
+class _NoWorld:
+    """The world of a step that touches no device."""
+
+    async def device_test(self, eui64: int) -> DeviceTest:
+        raise UnreachableError("no device is reached in this step")
+
+    async def send_control(self, eui64: int, envelope: bytes) -> bytes:
+        raise UnreachableError("no device is reached in this step")
 
 
 def retry(journal: Journal, case: EnrolmentCase) -> State:
@@ -224,6 +243,14 @@ class _Enrolment:
         )
 
     # Steps
+
+    def announce_firmware(self) -> Answer:
+        """Publish the firmware schedule notification and have both suppliers take it."""
+        rows = [installation_row(self._case), *device_rows(self._case)]
+        answer = self._publish(self._regime.requesting_party, FileKind.FIRMWARE_SCHEDULE, lambda: rows)
+        for supplier in (self._regime.responsible_supplier, self._regime.installing_supplier):
+            self._receive(supplier, FileKind.FIRMWARE_SCHEDULE)
+        return answer
 
     async def _classify(self) -> Event:
         return Event.CLASSIFIED_DORMANT if self._case.dormant else Event.CLASSIFIED_ACTIVE

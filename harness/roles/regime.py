@@ -16,6 +16,7 @@ from harness.journal import Clock
 from harness.parameters import RegimeParameters
 from harness.pki.authority import RehearsalAuthority, Secret, Usage
 from harness.pki.directory import CertificateDirectory
+from harness.pki.profile import refuse_rehearsal
 from harness.pki.roles import RemotePartyRole as Role
 from harness.roles.case import EnrolmentCase
 from harness.roles.controllers import Dco, Dsp, S1sp
@@ -149,6 +150,10 @@ class Regime:
             credential = authority.organisation(role, party.eui64, usage)
             self.office.directory.add(credential)
             party.install(label, credential)
+
+    def refuse_real_devices(self) -> None:
+        """Raise `CertificateError` for rehearsed parties: call it before touching a real device."""
+        refuse_rehearsal(self.office.directory.issuing)
 
     def take_on(self, case: EnrolmentCase) -> None:
         """Tell the SMSO and the inventory of an installation, as they stood before the migration."""
