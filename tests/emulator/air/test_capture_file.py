@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-from air_world import find_tshark
-
 from emulator.air.capture import CapturedFrame, NullCapture, PcapngCapture, read_frames
 from emulator.air.keylog import KeyLog
 from emulator.errors import EmulatorError, FrameError
+from tests.emulator.air.air_world import find_tshark
 
 EPOCH = 1_767_225_600_000_000
 FRAMES = [

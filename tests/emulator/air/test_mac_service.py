@@ -1,13 +1,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from air_world import PAN, Air, Recorder, find_tshark
 
 from emulator.air.beacon import Beacon
 from emulator.air.capture import read_frames
@@ -15,6 +11,7 @@ from emulator.air.fcs import fcs_ok
 from emulator.air.mac import MAX_NPDU, Mac
 from emulator.errors import EmulatorError, FrameError
 from emulator.stack.primitives import Status
+from tests.emulator.air.air_world import PAN, Air, Recorder, find_tshark
 
 
 def pair(seed: int = 0, capture: Path | None = None) -> tuple[Air, Mac, Recorder, Mac, Recorder]:

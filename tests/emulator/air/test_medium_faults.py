@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-from air_world import PAN, Air, Recorder
-
 from emulator.air.capture import read_frames
 from emulator.air.mac import Mac
 from emulator.errors import EmulatorError
 from emulator.stack.primitives import Status
+from tests.emulator.air.air_world import PAN, Air, Recorder
 
 
 def star(count: int, seed: int = 0, capture: Path | None = None) -> tuple[Air, list[Mac], list[Recorder]]:

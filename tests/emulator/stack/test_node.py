@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from node_world import (
-    DISPLAY,
-    GAS,
-    HUB,
-    INSTALL_CODE,
-    INSTALL_KEY,
-    METER,
-    NETWORK_KEY,
-    SECOND,
-    Device,
-    Home,
-)
 
 from emulator.stack.events import (
     DeviceAnnounced,
@@ -34,6 +17,18 @@ from emulator.stack.events import (
     NetworkUp,
 )
 from emulator.stack.primitives import JoinKind, Security, Status
+from tests.emulator.stack.node_world import (
+    DISPLAY,
+    GAS,
+    HUB,
+    INSTALL_CODE,
+    INSTALL_KEY,
+    METER,
+    NETWORK_KEY,
+    SECOND,
+    Device,
+    Home,
+)
 
 CBKE_KEY = bytes(range(0x40, 0x50))
 

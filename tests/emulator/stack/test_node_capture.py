@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from node_world import GAS, METER, SECOND, Home
-
 from emulator.air.capture import PcapngCapture
 from emulator.stack.primitives import Status
+from tests.emulator.stack.node_world import GAS, METER, SECOND, Home
 
 CBKE_KEYS = {METER: bytes(range(0x40, 0x50)), GAS: bytes(range(0x60, 0x70))}
 TSHARK = shutil.which("tshark")

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +12,23 @@ import zigpy.zdo.types as zdo_t
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-from node_world import ENDPOINT, GAS, HUB, METER, METERING, SECOND, SMART_ENERGY, Device, Home
-
 from emulator.errors import FrameError
 from emulator.stack import zdo_frames as frames
 from emulator.stack.descriptors import NodeDescriptor, PowerDescriptor, SimpleDescriptor
 from emulator.stack.events import LeaveRequested, NetworkDown
 from emulator.stack.primitives import ApsdeRequest, Status
 from emulator.stack.zdo_frames import Binding, ZdoCluster, ZdoStatus
+from tests.emulator.stack.node_world import (
+    ENDPOINT,
+    GAS,
+    HUB,
+    METER,
+    METERING,
+    SECOND,
+    SMART_ENERGY,
+    Device,
+    Home,
+)
 
 octet = st.integers(0, 0xFF)
 word = st.integers(0, 0xFFFF)
