@@ -203,9 +203,9 @@ class HeadEnd:
     async def _wake(self) -> None:
         asleep_after_s = self._link.parameters.asleep_after_us / MICROSECONDS - ASLEEP_MARGIN_S
         now = asyncio.get_running_loop().time()
-        if not self._wake_messages or (self._heard_s is not None and now - self._heard_s < asleep_after_s):
+        if self._heard_s is not None and now - self._heard_s < asleep_after_s:
             return
-        for _ in range(self._wake_messages):
+        for _ in range(max(1, self._wake_messages)):
             self._link.wake()
         await asyncio.sleep(self._link.parameters.wake_latency_us / MICROSECONDS + 0.1)
 

@@ -1,0 +1,66 @@
+"""What every phase of a campaign works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from emulator.eui64 import format_eui64
+from harness.campaign.discovery import CURRENT_FILE_VERSION, OTA, Found
+from harness.campaign.images import Images
+from harness.head_end import HeadEnd, HubRefusedError
+from harness.journal import Journal
+from harness.progress import ProgressObserver
+from hw_profiles.installation import DeviceEntry, Installation
+
+
+class NoAnswerError(Exception):
+    """A device of the home gave no usable answer; says which and what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One campaign: the installation, the way to its hub, the journal, and what was found."""
+
+    installation: Installation
+    head_end: HeadEnd
+    journal: Journal
+    images: Images
+    found: Mapping[str, Found]
+    observer: ProgressObserver
+
+    def found_of(self, entry: DeviceEntry) -> Found:
+        """Return what was found of a device."""
+        return self.found[format_eui64(entry.address)]
+
+    async def read_version(self, entry: DeviceEntry) -> int:
+        """Ask a device, or the hub about itself, which OTA version it runs; raises `NoAnswerError`."""
+        if entry is self.installation.hub:
+            return int((await self.head_end.call("status"))["firmware"])
+        endpoint = self.found_of(entry).endpoint_using(OTA)
+        if endpoint is None:
+            raise NoAnswerError(f"{entry.name} has no OTA client to read a version from")
+        value = await self.read(entry, endpoint, OTA, CURRENT_FILE_VERSION, from_server=True)
+        return int(str(value))
+
+    async def read(
+        self, entry: DeviceEntry, endpoint: int, cluster: int, attribute: int, *, from_server: bool = False
+    ) -> bool | int | float | str:
+        """Read one attribute of a device, octet strings in hexadecimal; raises `NoAnswerError`."""
+        name = f"{entry.name}, cluster 0x{cluster:04X} attribute 0x{attribute:04X}"
+        try:
+            result = await self.head_end.call(
+                "read",
+                device=format_eui64(entry.address),
+                endpoint=endpoint,
+                cluster=cluster,
+                attributes=[attribute],
+                from_server=from_server,
+            )
+        except HubRefusedError as error:
+            raise NoAnswerError(f"{name}: {error.text}") from error
+        record = result["values"].get(f"{attribute:04x}", {})
+        value = record.get("value")
+        if record.get("status") != 0 or not isinstance(value, bool | int | float | str):
+            raise NoAnswerError(f"{name}: {record.get('name', 'no value')}")
+        return value

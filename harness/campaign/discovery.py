@@ -1,0 +1,210 @@
+"""What is really there: every device as it answers through the hub, against what the installation file says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.eui64 import format_eui64
+from harness.campaign.problems import Problem
+from harness.head_end import HeadEnd, HubRefusedError
+from harness.journal import Journal, Json
+from harness.report.model import Severity
+from hw_profiles.installation import DeviceEntry, Installation
+from hw_profiles.model import DeviceKind, Model
+
+BASIC, OTA = 0x0000, 0x0019
+HW_VERSION, MANUFACTURER_NAME, MODEL_IDENTIFIER = 0x0003, 0x0004, 0x0005
+CURRENT_FILE_VERSION = 0x0002
+FOUND = "discovered"
+"""Journal action of what was found of one device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One device as it was found; `version` is the 32-bit OTA version it says it runs, None when it has no say."""
+
+    device: str
+    answered: bool
+    version: int | None = None
+    manufacturer_code: int | None = None
+    manufacturer_name: str = ""
+    model_identifier: str = ""
+    hardware_version: int | None = None
+    sleepy: bool = False
+    endpoints: tuple[tuple[int, int, tuple[int, ...], tuple[int, ...]], ...] = ()
+    """Endpoint number, device id, server and client clusters."""
+    detail: str = ""
+
+    def endpoint_serving(self, cluster: int) -> int | None:
+        """Return the first endpoint with `cluster` among its servers, or None."""
+        return next((number for number, _, server, _ in self.endpoints if cluster in server), None)
+
+    def endpoint_using(self, cluster: int) -> int | None:
+        """Return the first endpoint with `cluster` among its clients, or None."""
+        return next((number for number, _, _, client in self.endpoints if cluster in client), None)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the finding as JSON data."""
+        return {
+            "answered": self.answered,
+            "version": self.version,
+            "manufacturer_code": self.manufacturer_code,
+            "manufacturer_name": self.manufacturer_name,
+            "model_identifier": self.model_identifier,
+            "hardware_version": self.hardware_version,
+            "sleepy": self.sleepy,
+            "endpoints": [
+                [number, device, list(server), list(client)]
+                for number, device, server, client in self.endpoints
+            ],
+            "detail": self.detail,
+        }
+
+    @classmethod
+    def from_json(cls, device: str, value: Mapping[str, Any]) -> Found:
+        """Read `to_json` data, as the journal kept it."""
+        return cls(
+            device,
+            bool(value["answered"]),
+            value["version"],
+            value["manufacturer_code"],
+            str(value["manufacturer_name"]),
+            str(value["model_identifier"]),
+            value["hardware_version"],
+            bool(value["sleepy"]),
+            tuple((n, d, tuple(server), tuple(client)) for n, d, server, client in value["endpoints"]),
+            str(value["detail"]),
+        )
+
+
+async def discover(
+    installation: Installation, head_end: HeadEnd, journal: Journal, already: Mapping[str, Found]
+) -> dict[str, Found]:
+    """Ask every device what it is and journal the answers; those in `already` are not asked again.
+
+    Returns the findings by EUI-64 as text. Raises `HubUnreachableError` when the hub itself gives no answer.
+    """
+    status = await head_end.call("status")
+    known = {str(item["device"]) for item in status["devices"]}
+    found = dict(already)
+    for entry in installation.record.devices:
+        name = format_eui64(entry.address)
+        if name in found:
+            continue
+        if entry.role is DeviceKind.CHF:
+            found[name] = _hub(name, status, installation.models[entry.name])
+        elif name in known:
+            found[name] = await _ask(name, head_end)
+        else:
+            found[name] = Found(name, False, detail="the hub does not know it")
+        journal.observe(name, FOUND, found[name].to_json())
+    return found
+
+
+def _hub(name: str, status: Mapping[str, Any], model: Model) -> Found:
+    endpoints = tuple((each.id, each.device_id, each.server, each.client) for each in model.endpoints)
+    return Found(
+        name,
+        True,
+        int(status["firmware"]),
+        model.identity.manufacturer_code,
+        model.identity.manufacturer_name,
+        model.identity.model_identifier,
+        endpoints=endpoints,
+    )
+
+
+async def _ask(name: str, head_end: HeadEnd) -> Found:
+    try:
+        answer = await head_end.call("discover", device=name)
+    except HubRefusedError as error:
+        return Found(name, False, detail=error.text)
+    basic, ota = answer.get("basic", {}), answer.get("ota", {})
+    version = _value(ota, CURRENT_FILE_VERSION)
+    hardware = _value(basic, HW_VERSION)
+    return Found(
+        name,
+        True,
+        version if isinstance(version, int) else None,
+        int(answer["manufacturer"]),
+        str(_value(basic, MANUFACTURER_NAME) or ""),
+        str(_value(basic, MODEL_IDENTIFIER) or ""),
+        hardware if isinstance(hardware, int) else None,
+        bool(answer["sleepy"]),
+        tuple(
+            (int(item["endpoint"]), int(item["device"]), tuple(item["server"]), tuple(item["client"]))
+            for item in answer["endpoints"]
+        ),
+    )
+
+
+def _value(attributes: Mapping[str, Any], attribute: int) -> Any:
+    record = attributes.get(f"{attribute:04x}", {})
+    return record.get("value") if record.get("status") == 0 else None
+
+
+def compare(installation: Installation, found: Mapping[str, Found]) -> Iterator[Problem]:
+    """Yield every difference between what is there and what the installation file says."""
+    for entry in installation.record.devices:
+        name = format_eui64(entry.address)
+        yield from _differences(entry, installation.models[entry.name], found[name])
+
+
+def _differences(entry: DeviceEntry, model: Model, found: Found) -> Iterator[Problem]:
+    if not found.answered:
+        essential = entry.role in (DeviceKind.ESME, DeviceKind.GSME)
+        yield Problem(
+            found.device,
+            f"The {entry.name} device does not answer",
+            found.detail or "no answer through the hub",
+            "Check that it has power and is in radio range, then run the campaign again",
+            Severity.ERROR if essential else Severity.WARNING,
+        )
+        return
+    names = {model.identity.model_identifier} | {
+        known.model_identifier for known in model.firmware if known.model_identifier
+    }
+    code = model.identity.manufacturer_code
+    for what, value, expected in (
+        ("manufacturer code", found.manufacturer_code, {code}),
+        ("model", found.model_identifier or None, names),
+        ("hardware version", found.hardware_version, {model.identity.hardware_version & 0xFF}),
+    ):
+        if value is not None and value not in expected:
+            wanted = " or ".join(sorted(map(str, expected)))
+            yield Problem(
+                found.device,
+                f"Unexpected {what} of the {entry.name} device",
+                f"It says {value}, the installation file's model {model.id} says {wanted}",
+                "Correct the model in the installation file before any firmware is sent",
+                Severity.ERROR,
+            )
+    yield from _firmware_difference(entry, model, found)
+
+
+def _firmware_difference(entry: DeviceEntry, model: Model, found: Found) -> Iterator[Problem]:
+    listed = model.firmware_displayed(entry.firmware)
+    if found.version is None or listed is None or found.version == listed.ota_version:
+        return
+    yield Problem(
+        found.device,
+        f"Unexpected firmware on the {entry.name} device",
+        f"It runs {display(model, found.version)}, the installation file says {entry.firmware}",
+        "None needed: the plan starts from what the device says; correct the file",
+        Severity.NOTICE,
+    )
+
+
+def display(model: Model, version: int) -> str:
+    """Return how people call a firmware version: its display string where the profile knows it."""
+    known = model.firmware_version(version)
+    return f"0x{version:08X}" if known is None else known.display
+
+
+def running(installation: Installation, found: Found, entry: DeviceEntry) -> int:
+    """Return the version a device runs: what it says, else what the installation file says."""
+    if found.version is not None:
+        return found.version
+    return installation.installed_firmware(entry.name).ota_version

@@ -1,0 +1,173 @@
+"""Which eligible combination the installation is to form, and the way of each device there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from emulator.eui64 import format_eui64
+from firmware_catalog.errors import CatalogError
+from harness.campaign.discovery import Found, display, running
+from harness.campaign.images import Images
+from harness.campaign.plan import DevicePlan, Hop, Plan
+from harness.campaign.problems import CampaignEnd, Problem
+from harness.journal import Journal
+from harness.report.model import Severity, Verdict
+from hw_profiles.epcl import Combination, Product
+from hw_profiles.installation import DeviceEntry, Installation, product_of
+from hw_profiles.model import DeviceKind, Model
+
+_LISTED = (DeviceKind.CHF, DeviceKind.ESME, DeviceKind.GSME)
+"""Kinds that a combination is compared by; displays and consumer devices do not decide."""
+
+
+def make_plan(
+    installation: Installation, found: Mapping[str, Found], images: Images, journal: Journal
+) -> Plan:
+    """Choose the first combination every device can reach, and each device's way there.
+
+    Raises `CampaignEnd` when there is none, after journalling why for each device.
+    """
+    combinations = _candidates(installation, found)
+    if not combinations:
+        _no_combination(installation, found).record(journal)
+        raise CampaignEnd(Verdict.NOT_MIGRATED, "no eligible product combination has these device models")
+    problems: list[Problem] = []
+    for combination in combinations:
+        try:
+            devices = _devices(installation, found, images, combination)
+        except _UnreachableTarget as error:
+            problems.append(error.problem)
+            continue
+        return Plan(combination.id, devices, tuple(_steps(installation)))
+    for problem in dict.fromkeys(problems):
+        problem.record(journal)
+    raise CampaignEnd(Verdict.NOT_MIGRATED, f"no eligible firmware can be reached: {problems[0].cause}")
+
+
+class _UnreachableTarget(Exception):  # noqa: N818 - carries a problem, is none itself
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.cause)
+        self.problem = problem
+
+
+def _candidates(installation: Installation, found: Mapping[str, Found]) -> tuple[Combination, ...]:
+    products = [product for product in _products(installation, found) if product is not None]
+    provider = installation.record.wan.provider
+    already = installation.epcl.matching(products, provider)
+    return (*already, *(c for c in installation.epcl.reachable(products, provider) if c not in already))
+
+
+def _products(installation: Installation, found: Mapping[str, Found]) -> list[Product]:
+    products = []
+    for entry in installation.record.devices:
+        if entry.role in _LISTED:
+            version = running(installation, found[format_eui64(entry.address)], entry)
+            products.append(_product(installation.models[entry.name], version))
+    return products
+
+
+def _product(model: Model, version: int) -> Product:
+    identity = model.identity
+    return product_of(model, version) or Product(
+        model.kind,
+        identity.inventory_manufacturer,
+        identity.inventory_model,
+        identity.hardware_version,
+        f"{version:08X}",
+    )
+
+
+def _no_combination(installation: Installation, found: Mapping[str, Found]) -> Problem:
+    seen = ", ".join(
+        f"{item.kind} {item.manufacturer}/{item.model}" for item in _products(installation, found)
+    )
+    return Problem(
+        format_eui64(installation.hub.address),
+        "The installation forms no eligible product combination",
+        f"{installation.epcl.title} has no entry for {seen} with {installation.record.wan.provider}",
+        "Ask for the combination to be tested and listed, or take the installation out of the programme",
+        Severity.ERROR,
+    )
+
+
+def _devices(
+    installation: Installation, found: Mapping[str, Found], images: Images, combination: Combination
+) -> tuple[DevicePlan, ...]:
+    plans = []
+    for entry in installation.record.devices:
+        model = installation.models[entry.name]
+        current = running(installation, found[format_eui64(entry.address)], entry)
+        target = current
+        if entry.role in _LISTED:
+            target = _target(entry, model, current, combination)
+        hops: tuple[Hop, ...] = ()
+        if images.is_for(entry):
+            target, hops = _given_hop(model, images, current)
+        elif target != current:
+            hops = _hops(entry, model, images, current, target)
+        name = format_eui64(entry.address)
+        shown = display(model, current), display(model, target)
+        plans.append(DevicePlan(entry.name, name, entry.role, current, shown[0], target, shown[1], hops))
+    return tuple(plans)
+
+
+def _target(entry: DeviceEntry, model: Model, current: int, combination: Combination) -> int:
+    """Return the version wanted: the one running when it is eligible, else the combination's preferred one."""
+    product = _product(model, current)
+    listed = combination.device_for(product)
+    assert listed is not None, "the combination was chosen because it has every model"
+    if listed.covers(product):
+        return current
+    for wanted in listed.firmware:
+        for known in model.firmware:
+            if known.inventory_version == wanted:
+                return known.ota_version
+    raise _UnreachableTarget(
+        _unreachable(entry, f"profile {model.id} knows none of the firmware that {combination.id} lists")
+    )
+
+
+def _hops(entry: DeviceEntry, model: Model, images: Images, current: int, target: int) -> tuple[Hop, ...]:
+    if model.ota is None:
+        raise _UnreachableTarget(_unreachable(entry, f"{model.id} cannot be upgraded over the air"))
+    try:
+        path = images.path(model, current, target)
+    except CatalogError as error:
+        raise _UnreachableTarget(_unreachable(entry, str(error))) from error
+    hops, version = [], current
+    for image in path:
+        hops.append(
+            Hop(
+                image.id, image.file_name, image.octets, version, image.version, display(model, image.version)
+            )
+        )
+        version = image.version
+    return tuple(hops)
+
+
+def _given_hop(model: Model, images: Images, current: int) -> tuple[int, tuple[Hop, ...]]:
+    given = images.given
+    assert given is not None
+    version = given.header.file_version
+    if version == current:
+        return current, ()
+    hop = Hop(given.sha256, given.path.name, len(given.data), current, version, display(model, version))
+    return version, (hop,)
+
+
+def _unreachable(entry: DeviceEntry, cause: str) -> Problem:
+    return Problem(
+        format_eui64(entry.address),
+        f"The {entry.name} device cannot reach an eligible firmware",
+        cause,
+        "Add what is missing to the catalogue, then run the campaign again",
+        Severity.ERROR,
+    )
+
+
+def _steps(installation: Installation) -> list[str]:
+    return [
+        f"{sequence.id}/{step.id}" + (f" on {step.target}" if step.target else "")
+        for sequence in installation.sequences
+        for step in sequence.steps
+    ]

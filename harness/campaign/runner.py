@@ -1,0 +1,234 @@
+"""One campaign from its options to its report: bring up, discover, plan, upgrade, configure, enrol.
+
+A resumed campaign runs the same code again: what the journal has as done is skipped, what it has in doubt is settled by
+asking the world. A campaign that ends badly ends properly: the report says why and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from emulator.clock.kernel import Kernel
+from emulator.clock.loop import run as run_virtually
+from emulator.eui64 import format_eui64
+from harness.campaign.configure import configure
+from harness.campaign.context import Context
+from harness.campaign.discovery import FOUND, Found, compare, discover
+from harness.campaign.eligibility import make_plan
+from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
+from harness.campaign.narrative import tell
+from harness.campaign.options import INPROC_RADIO, RunOptions
+from harness.campaign.plan import Plan
+from harness.campaign.problems import CampaignEnd, Problem
+from harness.campaign.rehearsal import Rehearsal, World, kernel_for
+from harness.campaign.reporting import END, PHASE_FINISHED, PHASE_STARTED, STOPPED, assemble
+from harness.campaign.upgrade import upgrade
+from harness.campaign.workspace import Workspace
+from harness.errors import HarnessError, RegimeError, UnreachableError
+from harness.head_end import HeadEnd, HubRefusedError, NotInControlError
+from harness.journal import Entry, Journal, Kind
+from harness.progress import ProgressObserver, SilentProgress
+from harness.report.model import CampaignReport, Severity, Verdict
+from harness.roles.lifecycle import State
+from harness.roles.regime import Regime
+
+MakeWorld = Callable[[Workspace, Kernel], World]
+OnAppend = Callable[[Entry], None]
+
+FINISHED = "campaign finished"
+_VERDICTS = {
+    State.COMMISSIONED: Verdict.COMMISSIONED,
+    State.ELECTRICITY_ONLY: Verdict.ELECTRICITY_ONLY,
+}
+
+
+def run(options: RunOptions, observer: ProgressObserver | None = None) -> CampaignReport:
+    """Run or resume the campaign that the options ask for, and return its report, which is written too.
+
+    Raises `HarnessError`, `ProfileError` or `CatalogError` for inputs it cannot begin with.
+    """
+    if options.radio != INPROC_RADIO:
+        raise HarnessError(f"--radio: {options.radio!r}: this version rehearses only; use {INPROC_RADIO}")
+    workspace = Workspace.create(options) if options.resume is None else Workspace.resume(options.resume)
+    return run_workspace(workspace, Rehearsal, observer or SilentProgress())
+
+
+def run_workspace(
+    workspace: Workspace,
+    make_world: MakeWorld,
+    observer: ProgressObserver,
+    on_append: OnAppend = lambda entry: None,
+) -> CampaignReport:
+    """Run a campaign in its folder against a world; `on_append` hears of each journal entry once it is on disk."""
+    kernel = kernel_for(workspace)
+    with workspace.open_journal(kernel) as journal:
+        teller = _Teller(observer)
+
+        def appended(entry: Entry) -> None:
+            on_append(entry)
+            teller.tell(entry)
+
+        journal.on_append = appended
+        if _ended(journal) is None:
+            campaign = _Campaign(workspace, kernel, journal, observer)
+            run_virtually(campaign.run(make_world(workspace, kernel)), kernel)
+        if _ended(journal) is not None and journal.last.kind is not Kind.CHECKPOINT:
+            journal.checkpoint(FINISHED)
+        report = assemble(workspace, list(journal.entries()))
+    workspace.write_report(report)
+    observer.finished(report)
+    return report
+
+
+def _ended(journal: Journal) -> Entry | None:
+    return next((entry for entry in journal.entries(Kind.DECISION) if entry.action == END), None)
+
+
+class _Teller:
+    """Passes journal entries on to whoever watches."""
+
+    def __init__(self, observer: ProgressObserver) -> None:
+        self._observer = observer
+        self._labels: dict[tuple[str, int], str] = {}
+
+    def tell(self, entry: Entry) -> None:
+        if entry.action == "transfer" and entry.kind is Kind.INTENT:
+            version = int(str(entry.details["to_version"]))
+            self._labels[entry.subject, version] = str(entry.details["to"])
+        if entry.action == "transfer-progress":
+            details = entry.details
+            version, offset, size = (int(str(details[name])) for name in ("version", "offset", "size"))
+            label = self._labels.get((entry.subject, version), f"0x{version:08X}")
+            self._observer.transfer(entry.subject, label, offset, size, entry.time_us)
+            return
+        sentence = tell(entry)
+        if sentence is not None:
+            self._observer.event(entry.time_us, entry.subject, sentence.text, sentence.severity)
+
+
+class _Campaign:
+    """The phases of one campaign."""
+
+    def __init__(
+        self, workspace: Workspace, kernel: Kernel, journal: Journal, observer: ProgressObserver
+    ) -> None:
+        self._workspace = workspace
+        self._installation = workspace.installation
+        self._kernel = kernel
+        self._journal = journal
+        self._observer = observer
+
+    async def run(self, world: World) -> None:
+        """Take the installation as far as it goes, and journal how it ended."""
+        try:
+            with self._phase("install"):
+                await world.start()
+            regime = open_regime(self._workspace, self._kernel, self._installation)
+            regime.take_on(case_as_upgraded(self._installation, {}))
+            hub = self._installation.hub.address
+            head_end = HeadEnd(world.link, hub, ControllingKeys(regime, hub))
+            try:
+                await self._to_the_end(head_end, regime)
+            finally:
+                head_end.close()
+        finally:
+            await world.stop()
+
+    async def _to_the_end(self, head_end: HeadEnd, regime: Regime) -> None:
+        try:
+            verdict, reason = await self._phases(head_end, regime)
+        except CampaignEnd as end:
+            verdict, reason = end.verdict, end.reason
+        except (UnreachableError, HubRefusedError, NotInControlError, RegimeError) as error:
+            self._stopped(error)
+            return
+        self._journal.decide("campaign", END, {"verdict": str(verdict), "reason": reason})
+        self._journal.checkpoint(FINISHED)
+
+    def _stopped(self, error: HarnessError) -> None:
+        """End for now: nothing is decided about the installation, and `--resume` goes on."""
+        Problem(
+            format_eui64(self._installation.hub.address),
+            "The campaign stopped before its end",
+            str(error),
+            f"Remove the cause, then: smets1 run --resume {self._workspace.folder.name}",
+            Severity.ERROR,
+        ).record(self._journal)
+        self._journal.observe("campaign", STOPPED, {"reason": str(error)})
+        self._journal.checkpoint(STOPPED)
+
+    async def _phases(self, head_end: HeadEnd, regime: Regime) -> tuple[Verdict, str]:
+        found = await self._discover(head_end)
+        context = Context(
+            self._installation, head_end, self._journal, self._workspace.images, found, self._observer
+        )
+        plan = self._plan(context)
+        if self._workspace.request.dry_run:
+            return Verdict.PLANNED, ""
+        with self._phase("upgrade"):
+            problems = await upgrade(context, plan.stages)
+            if problems:
+                raise CampaignEnd(Verdict.NOT_MIGRATED, _because(problems[0]))
+        with self._phase("configure"):
+            problem = await configure(context)
+            if problem is not None:
+                raise CampaignEnd(Verdict.NOT_MIGRATED, _because(problem))
+        with self._phase("enrol"):
+            return await self._enrol(context, regime, plan)
+
+    async def _discover(self, head_end: HeadEnd) -> dict[str, Found]:
+        with self._phase("discover"):
+            already = {
+                entry.subject: Found.from_json(entry.subject, entry.details)
+                for entry in self._journal.entries(Kind.OBSERVATION)
+                if entry.action == FOUND
+            }
+            found = await discover(self._installation, head_end, self._journal, already)
+            for problem in compare(self._installation, found):
+                problem.record(self._journal)
+            return found
+
+    def _plan(self, context: Context) -> Plan:
+        with self._phase("plan"):
+            for entry in self._journal.entries(Kind.DECISION):
+                if entry.action == "plan":
+                    return Plan.from_json(entry.details)
+            self._refuse_wrong_models(context)
+            plan = make_plan(self._installation, context.found, context.images, self._journal)
+            self._journal.decide("campaign", "plan", plan.to_json())
+            return plan
+
+    def _refuse_wrong_models(self, context: Context) -> None:
+        """Stop before any firmware is chosen for a device that is not the model it was taken for."""
+        for problem in compare(self._installation, context.found):
+            if problem.what.startswith("Unexpected") and problem.severity is Severity.ERROR:
+                raise CampaignEnd(Verdict.NOT_MIGRATED, _because(problem))
+
+    async def _enrol(self, context: Context, regime: Regime, plan: Plan) -> tuple[Verdict, str]:
+        versions = {device.name: device.target for device in plan.devices}
+        result = await enrol_installation(context, regime, case_as_upgraded(self._installation, versions))
+        verdict = _VERDICTS.get(result.state, Verdict.NOT_MIGRATED)
+        if verdict is Verdict.COMMISSIONED:
+            return verdict, ""
+        causes = [problem.text for problem in result.problems] or [f"the enrolment rests as {result.state}"]
+        return verdict, causes[-1]
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        self._journal.decide("campaign", PHASE_STARTED, {"name": name})
+        self._observer.phase_started(name)
+        try:
+            yield
+        except (CampaignEnd, HarnessError) as error:
+            self._end_phase(name, str(error))
+            raise
+        self._end_phase(name, "done")
+
+    def _end_phase(self, name: str, result: str) -> None:
+        self._journal.decide("campaign", PHASE_FINISHED, {"name": name, "result": result})
+        self._observer.phase_finished(name, result)
+
+
+def _because(problem: Problem) -> str:
+    return f"{problem.what} ({problem.cause})"

@@ -1,0 +1,298 @@
+"""Firmware onto devices, hop by hop: image to the hub, transfer to the device, activation, version read back.
+
+Each step is an announced effect with a key of its own, so that a resumed campaign finds where it was: the image and
+the transfer are repeated harmlessly; an activation in doubt is settled by asking the device which version it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from emulator.wan.messages import ATTACHMENT_MAX
+from harness.campaign.context import Context, NoAnswerError
+from harness.campaign.plan import DevicePlan, Hop
+from harness.campaign.problems import Problem
+from harness.head_end import Fields, HubRefusedError, HubUnreachableError
+from harness.journal import Effect
+from harness.report.model import Severity
+
+CHUNK_OCTETS = ATTACHMENT_MAX
+TRANSFER_POLL_S = 3600.0
+ACTIVATION_POLL_S = 300.0
+TRANSFER_STALL_S = 5 * 86_400.0
+"""A transfer without a single octet for so long has failed: a sleepy meter may ask but once a day."""
+ACTIVATION_LIMIT_S = 3 * 86_400.0
+HOP_ATTEMPTS = 3
+UNREACHABLE_PAUSE_S = 1800.0
+UNREACHABLE_LIMIT = 24
+BLOCK_OCTETS = 48
+"""Data octets of a block that fit beside APS security (protocol facts 4.6)."""
+HELD_STATES = ("held", "released", "activated")
+FAILED_STATES = ("failed", "withdrawn", "none")
+
+
+class _HopFailed(Exception):  # noqa: N818 - an ending that the caller reports
+    def __init__(self, outcome: str, cause: str) -> None:
+        super().__init__(cause)
+        self.outcome = outcome
+        self.cause = cause
+
+
+async def upgrade(context: Context, stages: Sequence[Sequence[DevicePlan]]) -> list[Problem]:
+    """Bring every device to its target, the devices of one stage at the same time.
+
+    Returns the problems that kept devices from it, already journalled; a stage that fails is the last.
+    """
+    images = _ImageLocks(context)
+    for stage in stages:
+        runs = [_DeviceUpgrade(context, device, images).run() for device in stage]
+        problems = [problem for problem in await asyncio.gather(*runs) if problem is not None]
+        if problems:
+            return problems
+    return []
+
+
+class _ImageLocks:
+    """Images at the hub: each is uploaded once, however many devices wait for it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._turn = asyncio.Lock()
+
+    async def bring(self, hop: Hop, subject: str) -> None:
+        async with self._turn:
+            await _upload(self._context, hop, subject)
+
+
+async def _upload(context: Context, hop: Hop, subject: str) -> None:
+    """Bring an image to the hub, going on where an earlier attempt stopped."""
+    journal, call = context.journal, context.head_end.call
+    key = f"image/{hop.sha256}"
+    if journal.done(key) is not None:
+        return
+    data = context.images.octets(hop.sha256)
+    details = {"sha256": hop.sha256, "name": hop.name, "octets": len(data)}
+    with journal.effect(subject, "image-upload", details, key=key) as effect:
+        state = await call("image_begin", sha256=hop.sha256, size=len(data), name=hop.name)
+        held, complete = int(state["held"]), bool(state["complete"])
+        while not complete and held < len(data):
+            chunk = data[held : held + CHUNK_OCTETS]
+            answer = await call("image_data", attachment=chunk, sha256=hop.sha256, offset=held)
+            held = int(answer["held"])
+        answer = await call("image_commit", sha256=hop.sha256)
+        effect.done({"identity": list(answer["key"])})
+
+
+class _DeviceUpgrade:
+    """All hops of one device."""
+
+    def __init__(self, context: Context, plan: DevicePlan, images: _ImageLocks) -> None:
+        self._context = context
+        self._plan = plan
+        self._images = images
+        self._entry = context.installation.device(plan.name)
+        self._journal = context.journal
+        self._alerted = asyncio.Event()
+        self._offset = -1
+
+    async def run(self) -> Problem | None:
+        unsubscribe: Callable[[], None] = self._context.head_end.on_alert(self._alert)
+        try:
+            for hop in self._plan.hops:
+                await self._install(hop)
+        except _HopFailed as failure:
+            return self._failed(failure)
+        except (HubUnreachableError, NoAnswerError) as error:
+            return self._failed(_HopFailed("Unreachable", str(error)))
+        finally:
+            unsubscribe()
+        return None
+
+    async def _install(self, hop: Hop) -> None:
+        if self._journal.done(self._key("activate", hop)) is not None:
+            return
+        for remaining in reversed(range(HOP_ATTEMPTS)):
+            try:
+                await self._images.bring(hop, self._plan.device)
+                await self._transfer(hop)
+                await self._activate(hop)
+            except _HopFailed as failure:
+                self._journal.observe(
+                    self._plan.device,
+                    "upgrade-outcome",
+                    {"outcome": failure.outcome, "detail": failure.cause, "version": hop.version},
+                )
+                if remaining == 0 or failure.outcome == "HardwareVersionMismatch":
+                    raise
+            except HubRefusedError as error:
+                raise _HopFailed("FileTransferFailure", error.text) from error
+            else:
+                return
+
+    # Transfer
+
+    async def _transfer(self, hop: Hop) -> None:
+        key = self._key("transfer", hop)
+        if self._journal.done(key) is not None:
+            return
+        details = {
+            "sha256": hop.sha256,
+            "image": hop.name,
+            "octets": hop.octets,
+            "from_version": hop.from_version,
+            "to_version": hop.version,
+            "to": hop.display,
+        }
+        with self._journal.effect(self._plan.device, "transfer", details, key=key) as effect:
+            try:
+                await self._patiently(
+                    lambda: self._context.head_end.call(
+                        "schedule",
+                        device=self._plan.device,
+                        sha256=hop.sha256,
+                        block=BLOCK_OCTETS,
+                        period_ms=0,
+                    )
+                )
+                job = await self._until(HELD_STATES, TRANSFER_POLL_S, TRANSFER_STALL_S)
+            except _HopFailed as failure:
+                effect.failed({"outcome": failure.outcome, "cause": failure.cause})
+                raise
+            effect.done({"outcome": "FileTransferSuccess", "attempts": int(job.get("attempts", 0))})
+
+    async def _until(self, wanted: Sequence[str], poll_s: float, limit_s: float) -> Fields:
+        """Wait for a job state, listening to alerts and asking now and then; `limit_s` is without progress."""
+        loop = asyncio.get_running_loop()
+        offset, moved_s, stayed = self._offset, loop.time(), ""
+        while True:
+            self._alerted.clear()
+            job = await self._patiently(lambda: self._context.head_end.call("job", device=self._plan.device))
+            state = str(job["state"])
+            if state in wanted:
+                return job
+            if state in FAILED_STATES:
+                raise _HopFailed(*_failure_of(job))
+            latest = max(self._offset, int(job.get("offset", 0)))
+            if (latest, state) != (offset, stayed):
+                offset, stayed, moved_s = latest, state, loop.time()
+            if loop.time() - moved_s > limit_s:
+                raise _HopFailed("FileTransferFailure", f"nothing happened for {limit_s / 3600:.0f} hours")
+            await self._alert_or(poll_s)
+
+    async def _alert_or(self, timeout_s: float) -> None:
+        try:
+            await asyncio.wait_for(self._alerted.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+    async def _patiently(self, ask: Callable[[], Any]) -> Fields:
+        """Ask the hub; a wide-area link that is down for hours is waited for."""
+        for remaining in reversed(range(UNREACHABLE_LIMIT)):
+            try:
+                answer: Fields = await ask()
+            except HubUnreachableError:
+                if remaining == 0:
+                    raise
+            else:
+                return answer
+            await asyncio.sleep(UNREACHABLE_PAUSE_S)
+        raise AssertionError("UNREACHABLE_LIMIT is at least 1")
+
+    def _alert(self, alert: Fields) -> None:
+        if alert.get("device") != self._plan.device:
+            return
+        name = alert["alert"]
+        if name == "transfer-progress":
+            self._progress(int(alert["version"]), int(alert["offset"]), int(alert["size"]))
+        elif name in ("transfer-started", "transfer-attempt-failed", "job-outcome"):
+            fields = {key: value for key, value in alert.items() if key not in ("alert", "device")}
+            self._journal.observe(self._plan.device, str(name), fields)
+        if name in ("transfer-attempt-failed", "job-outcome"):
+            self._alerted.set()
+
+    def _progress(self, version: int, offset: int, size: int) -> None:
+        self._offset = offset
+        details = {"version": version, "offset": offset, "size": size}
+        self._journal.observe(self._plan.device, "transfer-progress", details)
+
+    # Activation
+
+    async def _activate(self, hop: Hop) -> None:
+        details = {"version": hop.version, "to": hop.display, "from_version": hop.from_version}
+        with self._journal.effect(
+            self._plan.device, "activate", details, key=self._key("activate", hop), irreversible=True
+        ) as effect:
+            if effect.in_doubt and await self._runs(hop):
+                effect.done({"outcome": "ActivationSuccess", "version": hop.version})
+                return
+            try:
+                await self._release(hop)
+            except _HopFailed as failure:
+                effect.failed({"outcome": failure.outcome, "cause": failure.cause})
+                raise
+            self._succeeded(effect, hop)
+
+    async def _release(self, hop: Hop) -> None:
+        try:
+            await self._patiently(
+                lambda: self._context.head_end.call("release", critical=True, device=self._plan.device, at=0)
+            )
+        except HubRefusedError as error:
+            if not await self._runs(hop):
+                raise _HopFailed("ActivationFailure", error.text) from error
+            return
+        try:
+            await self._until(("activated",), ACTIVATION_POLL_S, ACTIVATION_LIMIT_S)
+        except _HopFailed as failure:
+            # The job is the hub's opinion; the truth is what the device says it runs.
+            if await self._runs(hop):
+                return
+            await self._withdraw()
+            raise _HopFailed("ActivationFailure", failure.cause) from failure
+        if not await self._runs(hop):
+            raise _HopFailed("ActivationFailure", "the device reports the old version after its restart")
+
+    async def _withdraw(self) -> None:
+        """Take a release back, so that a device cannot act on it after it was reported as failed."""
+        try:
+            await self._context.head_end.call("withdraw", critical=True, device=self._plan.device)
+        except HubRefusedError as error:
+            self._journal.observe(self._plan.device, "withdraw-refused", {"detail": error.text})
+
+    async def _runs(self, hop: Hop) -> bool:
+        version = await self._context.read_version(self._entry)
+        self._journal.observe(self._plan.device, "version-read-back", {"version": version})
+        return version == hop.version
+
+    def _succeeded(self, effect: Effect, hop: Hop) -> None:
+        effect.done({"outcome": "ActivationSuccess", "version": hop.version})
+
+    # Ends
+
+    def _key(self, what: str, hop: Hop) -> str:
+        return f"{what}/{self._plan.device}/{hop.version:08X}"
+
+    def _failed(self, failure: _HopFailed) -> Problem:
+        unreachable = failure.outcome == "Unreachable"
+        advice = (
+            "Restore the link or the device" if unreachable else "Find out why the device refuses the image"
+        )
+        problem = Problem(
+            self._plan.device,
+            f"The {self._plan.name} device did not reach firmware {self._plan.target_display}",
+            f"{failure.outcome}: {failure.cause}",
+            f"{advice}, then run the campaign again; the previous head end keeps control",
+            Severity.ERROR,
+        )
+        problem.record(self._journal)
+        return problem
+
+
+def _failure_of(job: Fields) -> tuple[str, str]:
+    detail = str(job.get("detail") or f"the hub's job is {job['state']}")
+    for outcome in ("HardwareVersionMismatch", "FirmwareImageDiscarded"):
+        if outcome.lower() in detail.replace(" ", "").lower():
+            return outcome, detail
+    return "FileTransferFailure", detail
