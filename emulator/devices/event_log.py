@@ -36,6 +36,11 @@ class EventLog:
         self._codes = code_book
         self._next = int.from_bytes(nonvolatile.get(_NEXT) or b"\0", "little")
 
+    @property
+    def next_number(self) -> int:
+        """The number the next entry will have."""
+        return self._next
+
     def append(self, event: Event, unix_seconds: int, detail: str = "") -> LogEntry:
         """Log `event` and return the entry."""
         entry = LogEntry(self._next, unix_seconds, self._codes.get(event, 0), event.value, detail)

@@ -138,7 +138,7 @@ class FirmwareClient:
                 self._tsn = (self._tsn + 1) & 0xFF
                 self._transmit(cluster_request(self._tsn, effect.command, effect.payload))
             elif kind is effects.WriteFlash:
-                self._pending += effect.data
+                self._keep(effect.offset, effect.data)
             elif kind is effects.SetTimer:
                 self._scope.cancel(self._timers.get(effect.name))
                 self._timers[effect.name] = self._scope.call_later(effect.delay_us, self._timer, effect.name)
@@ -195,6 +195,13 @@ class FirmwareClient:
 
     def _erased(self) -> None:
         self._run(self.machine.flash_ready())
+
+    def _keep(self, offset: int, data: bytes) -> None:
+        if offset != self._pending_offset + len(self._pending):
+            # A download taken up again at its saved offset: what followed comes once more.
+            self._pending.clear()
+            self._pending_offset = offset
+        self._pending += data
 
     def _flush(self) -> None:
         if self._pending:

@@ -82,7 +82,7 @@ class Home:
         }
         trusts = tuple(trust_of(authority) for authority in installation.record.firmware_authorities)
         self._surroundings = Surroundings(kernel, medium, authorities, trusts, on_key)
-        self.hub = self._make_hub(on_key)
+        self.hub = self._make_hub()
         for entry in installation.record.devices:
             if entry.role is not DeviceKind.CHF:
                 self.devices[entry.name] = self._make_device(entry)
@@ -116,6 +116,13 @@ class Home:
         await self.hub.stop()
         self._scope.end()
 
+    async def power_cycle_hub(self, off_s: float) -> None:
+        """Cut the hub's power for `off_s` seconds; the devices find it again as they would."""
+        await self.hub.stop()
+        await asyncio.sleep(off_s)
+        self.hub = self._make_hub()
+        await self.hub.start(_inproc_port)
+
     async def _install(self, patience_s: float) -> None:
         for entry in self.installation.record.devices:
             if entry.role is not DeviceKind.CHF:
@@ -148,7 +155,7 @@ class Home:
 
     # Construction
 
-    def _make_hub(self, on_key: KeyObserver | None) -> CommsHub:
+    def _make_hub(self) -> CommsHub:
         entry = self.installation.hub
         model = self.installation.models[entry.name]
         memory = self._memory.device(entry.name)
@@ -158,7 +165,7 @@ class Home:
             medium=self.medium,
             node_config=_hub_node_config(entry, model),
             nonvolatile=memory,
-            on_key=on_key,
+            on_key=self._surroundings.on_key,
         )
         installed = self.installation.installed_firmware(entry.name).ota_version
         return CommsHub(self._surroundings, entry, model, memory, self._link, application, installed)

@@ -1,7 +1,8 @@
 """Billing registers of a meter: what the firmware makes of the metrology's pulse count, kept through power cuts.
 
 The firmware stores the register with the pulse count it stands for at every half hour and before it resets itself.
-After a start it adds the pulses counted since, so that neither an upgrade nor a power cut loses consumption.
+After a start it adds the pulses counted since, and fills in the half hours it slept through, so that neither an
+upgrade nor a power cut loses consumption or leaves a gap in the profile.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from emulator.clock.kernel import Scope
-from emulator.devices.metrology import HALF_HOUR_US, Metrology
+from emulator.clock.kernel import MICROSECONDS, Scope
+from emulator.devices.metrology import Metrology
 from emulator.nonvolatile import NonVolatile
 
-_SNAPSHOT = Struct("<QQ")
+_SNAPSHOT = Struct("<QQQ")
 _PROFILE_ENTRY = Struct("<IQ")
 _KEY = "register.snapshot"
+HALF_HOUR_S = 1800
 PROFILE_CAPACITY = 19_056
 """Half-hourly entries kept: thirteen months (fact sheet 1.3)."""
 
@@ -30,15 +32,7 @@ class ProfileEntry(NamedTuple):
 class Registers:
     """The import register and its half-hourly profile."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        nonvolatile: NonVolatile,
-        metrology: Metrology,
-        initial: int,
-        *,
-        store_profile: bool = True,
-    ) -> None:
+    def __init__(self, scope: Scope, nonvolatile: NonVolatile, metrology: Metrology, initial: int) -> None:
         """`initial` is the register, in register units, when the meter was new to this scenario."""
         self._scope = scope
         self._nonvolatile = nonvolatile
@@ -46,10 +40,10 @@ class Registers:
         stored = nonvolatile.get(_KEY)
         if stored is None:
             self._register, self._count = initial, metrology.count(scope.now)
-            self.store()
         else:
-            self._register, self._count = _SNAPSHOT.unpack(stored)
-        self._store_profile = store_profile
+            self._register, self._count, stored_us = _SNAPSHOT.unpack(stored)
+            self._fill_in(stored_us)
+        self.store()
         self._await_half_hour()
 
     @property
@@ -64,9 +58,7 @@ class Registers:
 
     def store(self) -> None:
         """Write the register and its pulse count to non-volatile memory."""
-        count = self._metrology.count(self._scope.now)
-        self._register, self._count = self._register + count - self._count, count
-        self._nonvolatile.put(_KEY, _SNAPSHOT.pack(self._register, self._count))
+        self._store_at(self._scope.now)
 
     def profile(self) -> list[ProfileEntry]:
         """Return the half-hourly entries, oldest first."""
@@ -75,13 +67,38 @@ class Registers:
             ProfileEntry(*_PROFILE_ENTRY.unpack(octets)) for octets in entries if octets is not None
         )
 
+    def _store_at(self, now_us: int) -> None:
+        count = self._metrology.count(now_us)
+        self._register, self._count = self._register + count - self._count, count
+        self._nonvolatile.put(_KEY, _SNAPSHOT.pack(self._register, self._count, now_us))
+
+    def _fill_in(self, stored_us: int) -> None:
+        """Enter the half hours that ended since `stored_us`, while the processor was not running."""
+        due_us = self._next_half_hour(stored_us)
+        oldest_us = self._scope.now - PROFILE_CAPACITY * HALF_HOUR_S * MICROSECONDS
+        while due_us <= self._scope.now:
+            if due_us >= oldest_us:
+                self._enter(due_us)
+            due_us += HALF_HOUR_S * MICROSECONDS
+
+    def _next_half_hour(self, now_us: int) -> int:
+        """Return the first half hour of UTC after `now_us`, as scenario time."""
+        ended = self._unix_seconds(now_us) // HALF_HOUR_S
+        return ((ended + 1) * HALF_HOUR_S - self._unix_seconds(0)) * MICROSECONDS
+
+    def _unix_seconds(self, now_us: int) -> int:
+        return self._scope.unix_seconds + now_us // MICROSECONDS - self._scope.now // MICROSECONDS
+
     def _await_half_hour(self) -> None:
-        self._scope.call_at(self._scope.now // HALF_HOUR_US * HALF_HOUR_US + HALF_HOUR_US, self._half_hour)
+        self._scope.call_at(self._next_half_hour(self._scope.now), self._half_hour)
 
     def _half_hour(self) -> None:
-        self.store()
-        if self._store_profile:
-            slot = self._scope.now // HALF_HOUR_US % PROFILE_CAPACITY
-            entry = _PROFILE_ENTRY.pack(self._scope.unix_seconds, self._register)
-            self._nonvolatile.put(f"profile.{slot:05d}", entry)
+        self._enter(self._scope.now)
         self._await_half_hour()
+
+    def _enter(self, end_us: int) -> None:
+        """Store the register as it stood at `end_us`, the end of a half hour, with its profile entry."""
+        self._store_at(end_us)
+        unix_seconds = self._unix_seconds(end_us)
+        slot = unix_seconds // HALF_HOUR_S % PROFILE_CAPACITY
+        self._nonvolatile.put(f"profile.{slot:05d}", _PROFILE_ENTRY.pack(unix_seconds, self._register))

@@ -6,6 +6,8 @@ the same non-volatile memory. Meters and displays extend it with their clusters.
 
 from __future__ import annotations
 
+from struct import Struct
+
 from emulator.clock.kernel import MICROSECONDS
 from emulator.devices.attributes import AttributeRow, Configuration, table_of
 from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
@@ -38,6 +40,8 @@ OTA_SERVER = Service(OTA)
 UNIX_TO_ZIGBEE = 946_684_800
 _VERSION = "firmware.version"
 _ACTIVATING = "firmware.activating"
+_ORDER = Struct("<II")
+"""An order to activate: the version, and the number of the next log entry when it was given."""
 _BOOTS = "boots"
 _CLOCK = "clock.offset"
 _JOIN_RETRY_US = 60 * MICROSECONDS
@@ -118,11 +122,11 @@ class SmartEnergyDevice:
     def _boot(self) -> None:
         boots = int.from_bytes(self.nonvolatile.get(_BOOTS) or b"", "little") + 1
         self.nonvolatile.put(_BOOTS, boots.to_bytes(4, "little"))
+        self._swap_images()
         life = Life(
             self.surroundings, self.entry, self.model, self.nonvolatile, self.version, boots, self.services
         )
         self.life = life
-        self._activated()
         self._build(life)
         life.node.on_event = self._event
         life.registration.on_complete = self._registered
@@ -258,27 +262,23 @@ class SmartEnergyDevice:
             self._note_firmware(Event.FIRMWARE_REJECTED, version)
 
     def _activate(self, version: int) -> None:
-        """Swap to the downloaded image and reset: from here the new firmware runs, whatever happens."""
+        """Order the boot loader to swap images and reset: from here the new firmware runs, whatever happens."""
         self._before_reset()
-        self.nonvolatile.put(_ACTIVATING, version.to_bytes(4, "little"))
-        self.nonvolatile.put(_VERSION, version.to_bytes(4, "little"))
+        self.nonvolatile.put(_ACTIVATING, _ORDER.pack(version, self.log.next_number))
         reboot = int(self.model.timings.reboot_s * MICROSECONDS)
         # The life that asked is still on the stack: it ends once this event is over.
         self._hardware.call_later(0, self._end_life)
         self._hardware.call_later(reboot, self._boot)
 
-    def _activated(self) -> None:
-        """First boot of new firmware: log it, once even if the power fails in between."""
-        activating = self.nonvolatile.get(_ACTIVATING)
-        if activating is None:
+    def _swap_images(self) -> None:
+        """Carry out an order to activate, at boot: once, even if the power fails in between."""
+        order = self.nonvolatile.get(_ACTIVATING)
+        if order is None:
             return
-        version = int.from_bytes(activating, "little")
-        detail = f"{version:08x}"
-        known = any(
-            entry.event == Event.FIRMWARE_ACTIVATED.value and entry.detail == detail
-            for entry in self.log.entries()
-        )
-        if not known:
+        version, number = _ORDER.unpack(order)
+        self.nonvolatile.put(_VERSION, version.to_bytes(4, "little"))
+        logged = (entry.event for entry in self.log.entries(since=number))
+        if Event.FIRMWARE_ACTIVATED.value not in logged:
             self._note_firmware(Event.FIRMWARE_ACTIVATED, version)
         self.nonvolatile.delete(_ACTIVATING)
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from emulator.clock.kernel import Scope
+from emulator.clock.kernel import MICROSECONDS, Scope
 from emulator.coordinator.port import CoordinatorPort
 from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
@@ -30,7 +30,10 @@ OTA_CLUSTER = 0x0019
 _JOBS = "firmware.jobs"
 _IMAGES = "firmware.images"
 _DEVICES = "firmware.devices"
-PROGRESS_ALERT_OCTETS = 4096
+NOTIFY_PERIOD_US = 15 * 60 * MICROSECONDS
+"""How often a device that should be downloading, and is silent, is notified of its image again."""
+_SETTLING_US = 30 * MICROSECONDS
+_TRANSFER_STATES = (JobState.SCHEDULED, JobState.TRANSFERRING)
 
 Alert = Callable[[Mapping[str, Any]], None]
 
@@ -51,8 +54,10 @@ class FirmwareService:
         self._images: dict[str, dict[str, Any]] = {}
         self._device_limits: dict[str, dict[str, int]] = {}
         self._client_endpoints: dict[int, int] = {}
+        self._heard_us: dict[int, int] = {}
         self.server = OtaServer(scope)
         self._restore()
+        scope.call_later(_SETTLING_US, self._remind)
 
     # Orders from the head end
 
@@ -136,6 +141,7 @@ class FirmwareService:
         device = indication.source_eui64
         if device is None:
             return
+        self._heard_us[device] = self._scope.now
         if frame.frame_control & 0x03 == 0:
             if frame.command == 0x0B and len(frame.payload) >= 2:
                 self._run(self.server.default_response(device, frame.payload[0], frame.payload[1]))
@@ -189,6 +195,16 @@ class FirmwareService:
                 self._tell("transfer-attempt-failed", device, key, status=status)
             case effects.JobOutcome(device, key, outcome, detail):
                 self._tell("job-outcome", device, key, outcome=outcome.value, detail=detail)
+
+    def _remind(self) -> None:
+        """Notify devices that should be downloading and have been silent: a sleepy one missed the first notice,
+        one whose hub was away has given up for now.
+        """
+        silent_since = self._scope.now - NOTIFY_PERIOD_US
+        for device, job in sorted(self.server.jobs.items()):
+            if job.state in _TRANSFER_STATES and self._heard_us.get(device, silent_since) <= silent_since:
+                self._run(self.server.notify(device))
+        self._scope.call_later(NOTIFY_PERIOD_US, self._remind)
 
     def _page_due(self, device: int) -> None:
         self._run(self.server.page_due(device))
