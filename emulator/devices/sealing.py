@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from emulator.errors import CryptoError, SecurityError
 
-POINT_OCTETS = 65
-SEAL_OVERHEAD = POINT_OCTETS + 16
+EPHEMERAL_OCTETS = 33
+"""A compressed point: a rotation must fit the 128 octets that most devices reassemble."""
+SEAL_OVERHEAD = EPHEMERAL_OCTETS + 16
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -41,7 +42,9 @@ def _content_key(shared: bytes, ephemeral: bytes, recipient: bytes, info: bytes)
 
 
 def seal(plaintext: bytes, recipient: bytes, ephemeral_scalar: bytes, info: bytes) -> bytes:
-    """Encrypt to the uncompressed P-256 point `recipient`; returns ephemeral point, ciphertext, 16-octet tag.
+    """Encrypt to the uncompressed P-256 point `recipient`.
+
+    Returns the compressed ephemeral point, the ciphertext and its 16-octet tag.
 
     `ephemeral_scalar` (32 octets) must never serve twice; `info` names the use and is authenticated. Raises
     `CryptoError` when `recipient` is not on the curve.
@@ -51,7 +54,7 @@ def seal(plaintext: bytes, recipient: bytes, ephemeral_scalar: bytes, info: byte
         peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), recipient)
     except ValueError as error:
         raise CryptoError(f"recipient point {recipient.hex()[:16]}...: not a point of P-256") from error
-    ephemeral = point_of(ephemeral_scalar)
+    ephemeral = key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
     content_key, nonce = _content_key(key.exchange(ec.ECDH(), peer), ephemeral, recipient, info)
     return ephemeral + AESGCM(content_key).encrypt(nonce, plaintext, info)
 
@@ -59,7 +62,7 @@ def seal(plaintext: bytes, recipient: bytes, ephemeral_scalar: bytes, info: byte
 def unseal(sealed: bytes, scalar: bytes, info: bytes) -> bytes:
     """Decrypt what `seal` made for the holder of `scalar`; raises `SecurityError`."""
     key = _private_key(scalar)
-    ephemeral, ciphertext = sealed[:POINT_OCTETS], sealed[POINT_OCTETS:]
+    ephemeral, ciphertext = sealed[:EPHEMERAL_OCTETS], sealed[EPHEMERAL_OCTETS:]
     try:
         peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), ephemeral)
         content_key, nonce = _content_key(key.exchange(ec.ECDH(), peer), ephemeral, point_of(scalar), info)
