@@ -12,7 +12,7 @@ JOURNAL_FILE = "journal.sqlite"
 REPORT_JSON_FILE = "report.json"
 REPORT_HTML_FILE = "report.html"
 CAPTURE_FILE = "capture.pcapng"
-EXCHANGE_FOLDER = "files"
+EXCHANGE_FOLDER = "exchange"
 """Names inside a run folder; the signed files that parties exchange lie in the last."""
 
 
