@@ -123,8 +123,8 @@ class HeadEnd:
     ) -> Fields:
         """Have the hub carry out an operation and return its result.
 
-        Raises `HubUnreachableError` (no answer: the operation may or may not have happened), `HubRefusedError` (the hub says
-        why not) or `NotInControlError` (the keys are not the hub's).
+        Raises `HubUnreachableError` (no answer: the operation may or may not have happened), `HubRefusedError`
+        (the hub says why not) or `NotInControlError` (the keys are not the hub's).
         """
         role = ControlRole.CRITICAL if critical else ControlRole.NON_CRITICAL
         payload = command_payload(encode(WanMessage({"op": op, **arguments}, attachment)))

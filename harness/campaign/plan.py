@@ -12,7 +12,7 @@ from harness.journal import Json
 from hw_profiles.model import DeviceKind
 
 ORDER = ((DeviceKind.CHF,), (DeviceKind.ESME, DeviceKind.GSME), (DeviceKind.IHD, DeviceKind.CAD))
-"""Kinds in the order they are upgraded; those of one group at the same time. The hub comes first: it serves the rest."""
+"""Kinds in the order they are upgraded, those of one group at the same time; the hub first, as it serves the rest."""
 
 
 @dataclass(frozen=True, slots=True)

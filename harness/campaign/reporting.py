@@ -49,6 +49,9 @@ PHASE_STARTED = "phase-started"
 PHASE_FINISHED = "phase-finished"
 """Journal actions by which a campaign marks its own course."""
 
+_HOLDING = (StepResult.APPLIED, StepResult.ALREADY)
+_IRREVERSIBLE = ("activate", "rotate-key", "commission", "control-transfer")
+_SAID = (Kind.DECISION, Kind.OBSERVATION)
 _ACTIONS = {
     "write_attribute": "write attribute",
     "send_command": "send command",
@@ -80,7 +83,7 @@ class _Assembly:
         self._enrolment: Mapping[str, Any] = self._last(ENROLMENT) or {}
 
     def _last(self, action: str) -> dict[str, Json] | None:
-        found = [entry for entry in self._entries if entry.action == action]
+        found = [entry for entry in self._entries if entry.action == action and entry.kind in _SAID]
         return found[-1].details if found else None
 
     def report(self) -> CampaignReport:
@@ -284,28 +287,28 @@ class _Assembly:
                 [str(item.role), item.device, item.placed, item.subject] for item in certificates
             ],
             "obligations": [[item.owner, item.what] for item in obligations],
-            "exceptions": sorted({f"{item.subject}: {item.what}" for item in exceptions}),
+            "exceptions": [*dict.fromkeys(f"{item.subject}: {item.what}" for item in exceptions)],
         }
 
     def _device_state(self, device: DeviceReport) -> dict[str, Json]:
-        effects = [key for key in self._done if device.eui64 in key.split("/")]
-        steps = {
-            step.step: "holds"
-            if step.result in (StepResult.APPLIED, StepResult.ALREADY)
-            else str(step.result)
+        steps: dict[str, Json] = {
+            step.step: "holds" if step.result in _HOLDING else str(step.result)
             for step in device.configuration
         }
+        irreversible: list[Json] = []
+        irreversible += sorted(key for key in self._done if _is_irreversible(key, device.eui64))
         return {
             "firmware": device.version_after,
             "control": device.control_owner,
             "inventory": device.inventory_status,
-            "configuration": dict(steps),
-            "irreversible": sorted(
-                key
-                for key in effects
-                if key.split("/")[0] in ("activate", "rotate-key", "commission", "control-transfer")
-            ),
+            "configuration": steps,
+            "irreversible": irreversible,
         }
+
+
+def _is_irreversible(key: str, device: str) -> bool:
+    act, *about = key.split("/")
+    return act in _IRREVERSIBLE and device in about
 
 
 def _endpoints(found: Found | None) -> tuple[EndpointSummary, ...]:

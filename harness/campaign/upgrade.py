@@ -15,7 +15,7 @@ from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.plan import DevicePlan, Hop
 from harness.campaign.problems import Problem
 from harness.head_end import Fields, HubRefusedError, HubUnreachableError
-from harness.journal import Effect
+from harness.journal import Json
 from harness.report.model import Severity
 
 CHUNK_OCTETS = ATTACHMENT_MAX
@@ -73,7 +73,7 @@ async def _upload(context: Context, hop: Hop, subject: str) -> None:
     if journal.done(key) is not None:
         return
     data = context.images.octets(hop.sha256)
-    details = {"sha256": hop.sha256, "name": hop.name, "octets": len(data)}
+    details: dict[str, Json] = {"sha256": hop.sha256, "name": hop.name, "octets": len(data)}
     with journal.effect(subject, "image-upload", details, key=key) as effect:
         state = await call("image_begin", sha256=hop.sha256, size=len(data), name=hop.name)
         held, complete = int(state["held"]), bool(state["complete"])
@@ -137,7 +137,7 @@ class _DeviceUpgrade:
         key = self._key("transfer", hop)
         if self._journal.done(key) is not None:
             return
-        details = {
+        details: dict[str, Json] = {
             "sha256": hop.sha256,
             "image": hop.name,
             "octets": hop.octets,
@@ -220,7 +220,11 @@ class _DeviceUpgrade:
     # Activation
 
     async def _activate(self, hop: Hop) -> None:
-        details = {"version": hop.version, "to": hop.display, "from_version": hop.from_version}
+        details: dict[str, Json] = {
+            "version": hop.version,
+            "to": hop.display,
+            "from_version": hop.from_version,
+        }
         with self._journal.effect(
             self._plan.device, "activate", details, key=self._key("activate", hop), irreversible=True
         ) as effect:
@@ -232,7 +236,7 @@ class _DeviceUpgrade:
             except _HopFailed as failure:
                 effect.failed({"outcome": failure.outcome, "cause": failure.cause})
                 raise
-            self._succeeded(effect, hop)
+            effect.done({"outcome": "ActivationSuccess", "version": hop.version})
 
     async def _release(self, hop: Hop) -> None:
         try:
@@ -265,9 +269,6 @@ class _DeviceUpgrade:
         version = await self._context.read_version(self._entry)
         self._journal.observe(self._plan.device, "version-read-back", {"version": version})
         return version == hop.version
-
-    def _succeeded(self, effect: Effect, hop: Hop) -> None:
-        effect.done({"outcome": "ActivationSuccess", "version": hop.version})
 
     # Ends
 

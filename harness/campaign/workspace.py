@@ -33,7 +33,7 @@ from harness.campaign.options import (
 )
 from harness.errors import FolderInUseError, HarnessError
 from harness.files import write_atomically
-from harness.journal import FolderLock, Journal, key_from_seed
+from harness.journal import FolderLock, Journal, Json, key_from_seed
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
 from hw_profiles.installation import Installation, load_installation
@@ -188,7 +188,7 @@ def _own(part: Path) -> FolderLock:
 
 
 def _begin_journal(part: Path, request: Request, installation: Installation, kernel: Kernel) -> None:
-    header = {
+    header: dict[str, Json] = {
         "installation": installation.record.id,
         "mpan": installation.record.mpan,
         "seed": request.seed,
