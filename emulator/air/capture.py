@@ -37,6 +37,9 @@ _HEADER = _SECTION_HEADER + _INTERFACE_HEADER
 _PACKET = struct.Struct("<7I BBH HHB3x HHf HHHBx HHB3x")
 _TAP_OCTETS = 36
 _PACKET_OVERHEAD = _PACKET.size + 4
+_KIND_LENGTH_INTERFACE = 12
+_TIMES = struct.Struct("<II")
+_TIMES_END = _KIND_LENGTH_INTERFACE + _TIMES.size
 _TAILS = tuple(
     bytes(-length % 4) + _U32.pack(_PACKET.size + length + -length % 4 + 4) for length in range(128)
 )
@@ -84,30 +87,21 @@ class PcapngCapture:
         self._file.truncate(end)
         self._file.seek(end)
         self._pending: list[bytes] = [] if end else [_HEADER]
+        self._around: dict[tuple[int, int, int, int], tuple[bytes, bytes]] = {}
         if not end:
             self.flush()
 
     def frame(self, time_us: int, channel: int, psdu: bytes, lqi: int, rssi_dbm: int) -> None:
         """Record a frame."""
         length = len(psdu)
+        shape = (length, channel, lqi, rssi_dbm)
+        around = self._around.get(shape)
+        if around is None:
+            # A home has few kinds of frames on few links: all but the time is the same again and again.
+            around = self._around[shape] = _around_times(*shape)
         pending = self._pending
         pending.append(
-            _PACKET.pack(
-                _ENHANCED_PACKET,
-                _LENGTHS[length],
-                0,
-                time_us >> 32,
-                time_us & 0xFFFFFFFF,
-                _TAP_OCTETS + length,
-                _TAP_OCTETS + length,
-                *(0, 0, _TAP_OCTETS),
-                *(0, 1, 1),
-                *(1, 4, rssi_dbm),
-                *(3, 3, channel, 0),
-                *(10, 1, lqi),
-            )
-            + psdu
-            + _TAILS[length]
+            around[0] + _TIMES.pack(time_us >> 32, time_us & 0xFFFFFFFF) + around[1] + psdu + _TAILS[length]
         )
         if len(pending) >= _FLUSH_FRAMES:
             self.flush()
@@ -129,6 +123,24 @@ class PcapngCapture:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _around_times(length: int, channel: int, lqi: int, rssi_dbm: int) -> tuple[bytes, bytes]:
+    """Return what a packet block has before and after its time, up to the frame of `length` octets."""
+    packet = _PACKET.pack(
+        _ENHANCED_PACKET,
+        _LENGTHS[length],
+        0,
+        *(0, 0),
+        _TAP_OCTETS + length,
+        _TAP_OCTETS + length,
+        *(0, 0, _TAP_OCTETS),
+        *(0, 1, 1),
+        *(1, 4, rssi_dbm),
+        *(3, 3, channel, 0),
+        *(10, 1, lqi),
+    )
+    return packet[:_KIND_LENGTH_INTERFACE], packet[_TIMES_END:]
 
 
 def read_frames(path: Path) -> Iterator[CapturedFrame]:

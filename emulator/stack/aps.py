@@ -36,11 +36,15 @@ from emulator.stack.aps_security import (
     KEY_DATA,
     KEY_LOAD,
     KEY_TRANSPORT,
+    SECURED_DATA_OCTETS,
     SECURITY_OCTETS,
     decode_aux,
     seal,
+    seal_data,
     seal_extended,
+    unpack_secured_data,
     unseal,
+    unseal_data,
 )
 from emulator.stack.fragmentation import INTERFRAME_DELAY_US, Fragment, FragmentSender, Reassembler
 from emulator.stack.key_table import KeyTable, LinkKey
@@ -203,8 +207,8 @@ class Aps:
             header = encode_data_header(0, endpoint, cluster, profile, source_endpoint, counter)
             self._nwk.data(destination, header + asdu, confirm, radius=radius)
             return
-        header = encode_data_header(SECURED, endpoint, cluster, profile, source_endpoint, counter)
-        frame = seal(key.cipher, KEY_DATA, key.take_counter(), self._nwk.eui64, header, asdu)
+        fields = (SECURED, endpoint, cluster, profile, source_endpoint, counter)
+        frame = seal_data(key.cipher, self._nwk.eui64, key.take_counter(), fields, asdu)
         self._nwk.data(destination, frame, confirm, radius=radius)
 
     def command(
@@ -362,9 +366,50 @@ class Aps:
     def nwk_data(self, indication: NldeIndication) -> None:
         """Take an NSDU; a malformed or unauthentic one is dropped and reported."""
         try:
-            self._receive(indication)
+            if not self._receive_plainest(indication):
+                self._receive(indication)
         except (FrameError, SecurityError) as error:
             self._user.aps_security_failure(indication.source, str(error))
+
+    def _receive_plainest(self, indication: NldeIndication) -> bool:
+        """Take a whole unicast that asks for no acknowledgement, under the link key with its sender.
+
+        A download consists of them. Returns False, with nothing done, for any other frame.
+        """
+        source, eui64, destination, nsdu, nwk_secured, lqi = indication
+        key = self._keys.get(eui64)
+        if (
+            key is None
+            or eui64 is None
+            or not nwk_secured
+            or self.joining_key is not None
+            or len(nsdu) < SECURED_DATA_OCTETS
+        ):
+            return False
+        control, endpoint, cluster, profile, source_endpoint, counter, security, frame_counter = (
+            unpack_secured_data(nsdu)
+        )
+        if control != SECURED or security != KEY_DATA:
+            return False
+        asdu = unseal_data(key.cipher, eui64, frame_counter, nsdu)
+        key.accept(frame_counter)
+        if not self._duplicates.seen(self._scope.now, source, counter, asdu):
+            self._user.aps_data(
+                ApsdeIndication(
+                    source,
+                    eui64,
+                    destination,
+                    endpoint,
+                    profile,
+                    cluster,
+                    source_endpoint,
+                    asdu,
+                    Security.APS,
+                    lqi,
+                    counter,
+                )
+            )
+        return True
 
     def _receive(self, indication: NldeIndication) -> None:
         nsdu = indication.nsdu
