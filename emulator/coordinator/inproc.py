@@ -24,7 +24,8 @@ from emulator.coordinator.port import Claim
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
-from emulator.stack.node import KeyObserver, Node, NodeConfig
+from emulator.stack.key_table import KeyObserver
+from emulator.stack.node import Node, NodeConfig
 from emulator.stack.primitives import (
     ApsdeIndication,
     ApsdeRequest,
@@ -120,7 +121,7 @@ class InprocPort:
         return response if response and response[0] == ZdoStatus.SUCCESS else None
 
 
-class InprocApplication(zigpy.application.ControllerApplication):  # type: ignore[misc]
+class InprocApplication(zigpy.application.ControllerApplication):
     """zigpy's view of the in-process radio."""
 
     DISPLAY_NAME = "Emulated home area network"
@@ -192,7 +193,8 @@ class InprocApplication(zigpy.application.ControllerApplication):  # type: ignor
         device.node_desc = self._zigpy_node_descriptor()
         for descriptor in self.node.endpoints:
             endpoint = device.add_endpoint(descriptor.endpoint)
-            endpoint.profile_id, endpoint.device_type = descriptor.profile, descriptor.device
+            endpoint.profile_id = descriptor.profile
+            endpoint.device_type = zigpy.profiles.zha.DeviceType(descriptor.device)
             endpoint.status = zigpy.endpoint.Status.ZDO_INIT
         device.status = zigpy.device.Status.ENDPOINTS_INIT
         self.devices[self.state.node_info.ieee] = device
@@ -228,9 +230,7 @@ class InprocApplication(zigpy.application.ControllerApplication):  # type: ignor
         trust_centre = self.node.trust_centre
         assert trust_centre is not None
         for key in network_info.key_table:
-            trust_centre.add_link_key(
-                int.from_bytes(key.partner_ieee.serialize(), "little"), key.key.serialize()
-            )
+            trust_centre.add_link_key(from_zigpy_eui64(key.partner_ieee), key.key.serialize())
 
     async def reset_network_info(self) -> None:
         """Leave the network."""
@@ -251,12 +251,7 @@ class InprocApplication(zigpy.application.ControllerApplication):  # type: ignor
 
     async def send_packet(self, packet: t.ZigbeePacket) -> None:
         """Send a packet and wait for its confirmation; raises `DeliveryError` when it was not delivered."""
-        if packet.dst.addr_mode == t.AddrMode.IEEE:
-            short = self.port.short_of(int.from_bytes(packet.dst.address.serialize(), "little"))
-            if short is None:
-                raise zigpy.exceptions.DeliveryError(f"no short address is known for {packet.dst.address}")
-        else:
-            short = int(packet.dst.address)
+        short = self._short_of(packet.dst)
         options = packet.tx_options
         request = ApsdeRequest(
             destination=short,
@@ -277,6 +272,17 @@ class InprocApplication(zigpy.application.ControllerApplication):  # type: ignor
                 f"packet to 0x{short:04X} not delivered: {status.name}", status
             )
 
+    def _short_of(self, destination: t.AddrModeAddress | None) -> int:
+        address = None if destination is None else destination.address
+        if isinstance(address, t.EUI64):
+            short = self.port.short_of(from_zigpy_eui64(address))
+            if short is None:
+                raise zigpy.exceptions.DeliveryError(f"no short address is known for {address}")
+            return short
+        if address is None:
+            raise zigpy.exceptions.DeliveryError("the packet names no destination")
+        return int(address)
+
     async def permit_ncp(self, time_s: int = 60) -> None:
         """Open or close the network."""
         self.port.permit_joining(time_s)
@@ -286,12 +292,12 @@ class InprocApplication(zigpy.application.ControllerApplication):  # type: ignor
 
     async def permit_with_link_key(self, node: t.EUI64, link_key: t.KeyData, time_s: int = 60) -> None:
         """Let one device join with its preconfigured link key."""
-        self.port.allow(int.from_bytes(node.serialize(), "little"), link_key.serialize())
+        self.port.allow(from_zigpy_eui64(node), link_key.serialize())
         self.port.permit_joining(time_s)
 
     async def force_remove(self, dev: zigpy.device.Device) -> None:
         """Make a device leave."""
-        self.port.remove(int.from_bytes(dev.ieee.serialize(), "little"))
+        self.port.remove(from_zigpy_eui64(dev.ieee))
 
     # From the stack
 
@@ -329,9 +335,11 @@ class InprocApplication(zigpy.application.ControllerApplication):  # type: ignor
             pan_id=t.PanId(parameters.pan_id),
             nwk_update_id=t.uint8_t(parameters.update_id),
             channel=t.uint8_t(parameters.channel),
-            channel_mask=t.Channels.from_channel_list([parameters.channel]),
+            channel_mask=t.Channels(1 << parameters.channel),
             security_level=t.uint8_t(5),
-            network_key=zigpy.state.Key(key=t.KeyData(parameters.network_key), seq=parameters.key_sequence),
+            network_key=zigpy.state.Key(
+                key=t.KeyData(parameters.network_key), seq=t.uint8_t(parameters.key_sequence)
+            ),
             source="smets1-han",
         )
         if load_devices:
@@ -348,6 +356,11 @@ class InprocApplication(zigpy.application.ControllerApplication):  # type: ignor
 def to_zigpy_eui64(eui64: int) -> t.EUI64:
     """Return zigpy's form of an EUI-64."""
     return t.EUI64.deserialize(eui64.to_bytes(8, "little"))[0]
+
+
+def from_zigpy_eui64(eui64: t.EUI64) -> int:
+    """Return an EUI-64 of zigpy's as an integer."""
+    return int.from_bytes(eui64.serialize(), "little")
 
 
 def _zigpy_destination(destination: int) -> t.AddrModeAddress:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from emulator.nonvolatile import NonVolatile
 from emulator.zcl.attributes import Attribute, AttributeTable, Gate
+from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import ZclStatus
-from hw_profiles.model import ConfigurationAttribute, Model
+from hw_profiles.model import ConfigurationAttribute, Endpoint, Model
 
 TYPE_IDS: Mapping[str, int] = {
     "bool": 0x10,
@@ -53,6 +54,16 @@ def table_of(rows: tuple[AttributeRow, ...], gate: Gate | None = None) -> Attrib
         if gate is None or gate(row.identifier):
             table.add(Attribute(row.identifier, TYPE_IDS[row.type], row.name, reportable=True), row.content)
     return table
+
+
+def complete(endpoint: ZclEndpoint, described: Endpoint) -> None:
+    """Add the clusters that a simple descriptor names and nothing has served yet: they exist, and are empty."""
+    for cluster in described.server:
+        if endpoint.side(cluster) is None:
+            endpoint.add_server(cluster)
+    for cluster in described.client:
+        if endpoint.side(cluster, server=False) is None:
+            endpoint.add_client(cluster)
 
 
 class Configuration:

@@ -16,7 +16,7 @@ from emulator.smart_energy import ota_effects as effects
 from emulator.smart_energy.ota_client import OtaClient
 from emulator.smart_energy.ota_effects import OtaPhase, OtaTimer, SavedTransfer
 from emulator.smart_energy.ota_file import parse as parse_ota_file
-from emulator.smart_energy.ota_messages import ImageKey
+from emulator.smart_energy.ota_messages import BLOCK_HEADER, ImageKey, OtaCommand
 from emulator.smart_energy.ota_policy import OtaClientPolicy
 from emulator.smart_energy.ota_signature import FirmwareTrust, verify_image
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
@@ -60,6 +60,7 @@ def policy_of(model: Model, ota: Ota, flash: Flash, current_version: int) -> Ota
         immediate_delay_us=int(activation.delay_s * _S),
         refuses_downgrade=ota.refuses_downgrade,
         quirk_early_activation_60min=Quirk.EARLY_ACTIVATION_60MIN in model.quirks,
+        quirk_activates_immediately=not activation.held,
         quirk_ignores_wait_for_data=Quirk.IGNORES_WAIT_FOR_DATA in model.quirks,
     )
 
@@ -73,6 +74,7 @@ class FirmwareClient:
         nonvolatile: NonVolatile,
         model: Model,
         current_version: int,
+        *,
         trusts: tuple[FirmwareTrust, ...],
         send: SendAsdu,
         endpoint: int,
@@ -90,6 +92,8 @@ class FirmwareClient:
         self._nonvolatile = nonvolatile
         self._ota = model.ota
         self._flash = model.flash
+        short_blocks = Quirk.NO_BLOCK_LARGER_THAN_50 in model.quirks
+        self._longest_answer = BLOCK_HEADER + (50 if short_blocks else 255)
         self._ignores_notify = Quirk.IGNORES_IMAGE_NOTIFY in model.quirks
         self._trusts = trusts
         self._send = send
@@ -116,9 +120,9 @@ class FirmwareClient:
             if frame.frame_control & 0x03 == 0:
                 if frame.command == 0x0B and len(frame.payload) >= 2:
                     self._run(self.machine.default_response(frame.payload[0], frame.payload[1]), frame)
-            elif frame.command == 0:
+            elif frame.command == OtaCommand.IMAGE_NOTIFY:
                 self._notified(indication, frame)
-            else:
+            elif len(frame.payload) <= self._longest_answer:
                 self._run(self.machine.message(frame.command, frame.payload), frame)
         except FrameError:
             self._transmit(default_response(frame, ZclStatus.MALFORMED_COMMAND))
@@ -133,13 +137,12 @@ class FirmwareClient:
 
     def _run(self, wanted: list[effects.ClientEffect], frame: ZclFrame | None = None) -> None:
         for effect in wanted:
-            kind = type(effect)
-            if kind is effects.Send:
+            if isinstance(effect, effects.Send):
                 self._tsn = (self._tsn + 1) & 0xFF
                 self._transmit(cluster_request(self._tsn, effect.command, effect.payload))
-            elif kind is effects.WriteFlash:
+            elif isinstance(effect, effects.WriteFlash):
                 self._keep(effect.offset, effect.data)
-            elif kind is effects.SetTimer:
+            elif isinstance(effect, effects.SetTimer):
                 self._scope.cancel(self._timers.get(effect.name))
                 self._timers[effect.name] = self._scope.call_later(effect.delay_us, self._timer, effect.name)
             else:

@@ -114,7 +114,7 @@ class GasMeter(Meter):
         battery = self.model.battery
         if battery is None:
             return 100.0
-        used_uah = _U64.unpack(self.nonvolatile.get(_USED) or bytes(8))[0] / 1000
+        used_uah: float = self._used_nah() / 1000
         days = self._hardware.now / _DAY_US
         polls = self._hardware.now / seconds(self.model.timings.poll_long_s)
         used_uah += days * battery.idle_uah_per_day + polls * battery.cost_poll_uah
@@ -132,8 +132,10 @@ class GasMeter(Meter):
             self._charge(cost)
 
     def _charge(self, microampere_hours: float) -> None:
-        used = _U64.unpack(self.nonvolatile.get(_USED) or bytes(8))[0]
-        self.nonvolatile.put(_USED, _U64.pack(used + int(microampere_hours * 1000)))
+        self.nonvolatile.put(_USED, _U64.pack(self._used_nah() + int(microampere_hours * 1000)))
+
+    def _used_nah(self) -> int:
+        return int.from_bytes(self.nonvolatile.get(_USED) or b"", "little")
 
     def _flash_written(self, pages: int) -> None:
         if self.model.battery is not None:

@@ -25,7 +25,8 @@ from emulator.errors import EmulatorError
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.ota_signature import trust_of
 from emulator.stack.descriptors import SimpleDescriptor
-from emulator.stack.node import PREFERRED_CHANNELS, KeyObserver, NodeConfig
+from emulator.stack.key_table import KeyObserver
+from emulator.stack.node import PREFERRED_CHANNELS, NodeConfig
 from emulator.stack.nwk_service import NodeType
 from emulator.wan.link import WanLink
 from hw_profiles.installation import DeviceEntry, Installation
@@ -168,7 +169,15 @@ class Home:
             on_key=self._surroundings.on_key,
         )
         installed = self.installation.installed_firmware(entry.name).ota_version
-        return CommsHub(self._surroundings, entry, model, memory, self._link, application, installed)
+        return CommsHub(
+            self._surroundings,
+            entry,
+            model,
+            memory,
+            link=self._link,
+            application=application,
+            installed=installed,
+        )
 
     def _network_config(self, entry: DeviceEntry) -> dict[str, object]:
         network = self.installation.record.network

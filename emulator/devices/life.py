@@ -8,6 +8,7 @@ from emulator.crypto.install_code import install_code_link_key
 from emulator.crypto.suite import Suite
 from emulator.devices.firmware_client import FirmwareClient
 from emulator.devices.key_establishment import KeyEstablishmentShell
+from emulator.devices.presence import TIME, Presence
 from emulator.devices.registration import Registration, Service
 from emulator.devices.surroundings import Surroundings
 from emulator.nonvolatile import NonVolatile
@@ -18,20 +19,19 @@ from emulator.smart_energy.version import SeVersion
 from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.nwk_service import NodeType
-from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm, Security
+from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest, Confirm, Security
 from emulator.zcl.attributes import Gate
-from emulator.zcl.client import ZclClient
+from emulator.zcl.client import Peer, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
-from emulator.zcl.frame import ZclFrame, parse
+from emulator.zcl.frame import parse
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Model, PowerSource
 from hw_profiles.model import NodeType as ProfileNodeType
 
+TIME_SERVER = Service(TIME)
 _S = 1_000_000
 _OTA = 0x0019
 _KEY_ESTABLISHMENT = 0x0800
-_AWAKE_US = 2 * _S
-"""How long a sleepy device polls quickly after it has sent something."""
 _FRAME_OVERHEAD = 45
 """Octets of MAC, NWK and APS around an ASDU, for the battery's account."""
 
@@ -45,6 +45,7 @@ class Life:
         entry: DeviceEntry,
         model: Model,
         nonvolatile: NonVolatile,
+        *,
         version: int,
         boots: int,
         services: tuple[Service, ...],
@@ -54,7 +55,6 @@ class Life:
         self.scope = surroundings.kernel.scope(f"{entry.name}/{boots}")
         self.octets_sent = 0
         self.octets_received = 0
-        self._sleepy = model.node.type is ProfileNodeType.SLEEPY
         self._guard = SecurityPolicy()
         self._endpoints: dict[int, ZclEndpoint] = {}
         self.node = Node(
@@ -65,6 +65,13 @@ class Life:
             on_key=surroundings.on_key,
             pass_zdo=True,
         )
+        timings = model.timings
+        self.node.nwk.timing = self.node.nwk.timing._replace(
+            missed_polls=timings.missed_polls_to_rejoin,
+            wake_us=int(timings.wake_s * _S),
+            max_children=model.node.max_children,
+        )
+        self._se_version = _se_version(model, version)
         self.on_zdo: Callable[[ApsdeIndication], None] | None = None
         self.node.on_data = self._data
         number = model.endpoints[0].id
@@ -72,11 +79,24 @@ class Life:
         self.key_establishment = self._key_establishment(surroundings, entry.address, number)
         suites = tuple(Suite(suite) for suite in model.security.cbke_suites)
         self.registration = Registration(
-            self.scope, self.node, nonvolatile, self.client, self.key_establishment, suites, services
+            self.scope,
+            self.node,
+            nonvolatile,
+            client=self.client,
+            key_establishment=self.key_establishment,
+            suites=suites,
+            services=services,
         )
+        self.presence = Presence(self.scope, self.node, self.client, timings, self.time_server)
         self.firmware = (
             FirmwareClient(
-                self.scope, nonvolatile, model, version, surroundings.trusts, self.send_confirmed, number
+                self.scope,
+                nonvolatile,
+                model,
+                version,
+                trusts=surroundings.trusts,
+                send=self.send_confirmed,
+                endpoint=number,
             )
             if model.ota is not None
             else None
@@ -94,27 +114,30 @@ class Life:
                 number,
                 guard=self._guard,
                 clock=lambda: self.scope.now,
-                on_response=self._response,
+                on_response=self.client.receive,
             )
         return self._endpoints[number]
+
+    def time_server(self) -> Peer | None:
+        """Return the hub's Time server, once it is known."""
+        endpoint = self.registration.services.get(TIME_SERVER)
+        return None if endpoint is None else Peer(COORDINATOR, endpoint)
 
     def gate(self, cluster: int) -> Gate | None:
         """Return which attributes of `cluster` exist in this model's version of the profile."""
         definition = CLUSTERS.get(cluster)
         if definition is None or not issubclass(definition, SmartEnergyMixin):
             return None
-        return definition.attribute_gate(SeVersion.parse(self.model.se_version.value))
+        return definition.attribute_gate(self._se_version)
 
     def send(self, request: ApsdeRequest) -> None:
-        """Send an ASDU and, for a sleepy device, stay awake for the answer."""
+        """Send an ASDU."""
         self.send_confirmed(request, None)
 
     def send_confirmed(self, request: ApsdeRequest, confirm: Confirm | None) -> None:
         """Send an ASDU; `confirm` hears how that went."""
         self.octets_sent += len(request.asdu) + _FRAME_OVERHEAD
         self.node.send(request, confirm)
-        if self._sleepy:
-            self.node.nwk.fast_poll(_AWAKE_US)
 
     def _key_establishment(
         self, surroundings: Surroundings, eui64: int, endpoint: int
@@ -127,12 +150,9 @@ class Life:
             self.scope,
             machine,
             self.send_confirmed,
-            lambda partner: self.node.nwk.short_of(partner),
+            self.node.nwk.short_of,
             endpoint,
         )
-
-    def _response(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
-        self.client.receive(indication, frame)
 
     def _data(self, indication: ApsdeIndication) -> None:
         self.octets_received += len(indication.asdu) + _FRAME_OVERHEAD
@@ -171,6 +191,13 @@ class Life:
                         secure=indication.security is Security.APS,
                     )
                 )
+
+
+def _se_version(model: Model, version: int) -> SeVersion:
+    """Return the Smart Energy version of the firmware that boots; an upgrade may bring another."""
+    firmware = model.firmware_version(version)
+    declared = firmware.se_version if firmware is not None else None
+    return SeVersion.parse((declared or model.se_version).value)
 
 
 def _answer_time_us(model: Model) -> int:

@@ -49,6 +49,7 @@ class Registration:
         scope: Scope,
         node: Node,
         nonvolatile: NonVolatile,
+        *,
         client: ZclClient,
         key_establishment: KeyEstablishmentShell,
         suites: tuple[Suite, ...],

@@ -10,7 +10,7 @@ from emulator.clock.kernel import Kernel
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.smart_energy.ota_signature import FirmwareTrust
-from emulator.stack.node import KeyObserver
+from emulator.stack.key_table import KeyObserver
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,12 +96,9 @@ class FirmwareService:
         """Let `device` download an image, and hold its activation; scheduling the same again changes nothing."""
         if not self._image(sha256)["complete"]:
             raise WanError("image-missing", f"image {sha256[:16]} is not complete at the hub")
-        name = format_eui64(device)
-        self._device_limits[name] = {"block": maximum_block, "period_ms": block_period_ms}
-        self._nonvolatile.put(_DEVICES, json.dumps(self._device_limits, sort_keys=True).encode())
+        self._limit(format_eui64(device), {"block": maximum_block, "period_ms": block_period_ms})
         job = self.server.jobs.get(device)
         if job is None or job.key != self._key(sha256) or job.state in (JobState.FAILED, JobState.WITHDRAWN):
-            self._configure(name)
             self._run(self.server.authorise(device, self._key(sha256), HOLD))
         self._run(self.server.notify(device))
         return self.status(device)
@@ -238,6 +235,12 @@ class FirmwareService:
         jobs = self._nonvolatile.get(_JOBS)
         if jobs is not None:
             self.server.restore(jobs)
+
+    def _limit(self, name: str, limits: dict[str, int]) -> None:
+        if self._device_limits.get(name) != limits:
+            self._device_limits[name] = limits
+            self._nonvolatile.put(_DEVICES, json.dumps(self._device_limits, sort_keys=True).encode())
+            self._configure(name)
 
     def _configure(self, name: str) -> None:
         limits = self._device_limits[name]

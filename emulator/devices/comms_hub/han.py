@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from emulator.coordinator.port import CoordinatorPort
 from emulator.devices.attributes import TYPE_IDS
-from emulator.devices.comms_hub.transactions import DeviceUnreachable, Question, Transactions
+from emulator.devices.comms_hub.transactions import DeviceUnreachableError, Question, Transactions
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
@@ -89,7 +89,7 @@ class Han:
         }
 
     async def write(
-        self, eui64: int, endpoint: int, cluster: int, attribute: int, type_name: str, value: Any
+        self, eui64: int, endpoint: int, cluster: int, attribute: int, *, type_name: str, value: Any
     ) -> dict[str, Any]:
         """Write one attribute; the status is in the result."""
         typed = bytes.fromhex(value) if type_name == "octets" else value
@@ -99,10 +99,17 @@ class Han:
         return {"status": status, "name": _status_name(status)}
 
     async def command(
-        self, eui64: int, endpoint: int, cluster: int, command: int, payload: bytes, answer: int | None
+        self,
+        eui64: int,
+        endpoint: int,
+        cluster: int,
+        command: int,
+        *,
+        payload: bytes,
+        answer: int | None,
     ) -> dict[str, Any]:
         """Send a cluster command and return the answer, or the status of its Default Response."""
-        frame = await self._request(eui64, endpoint, cluster, command, payload, answer)
+        frame = await self._request(eui64, endpoint, cluster, command, payload=payload, answer=answer)
         if not frame.is_cluster_command:
             status = frame.payload[-1]
             return {"status": status, "name": _status_name(status)}
@@ -111,7 +118,7 @@ class Han:
     async def control(self, eui64: int, endpoint: int, envelope: bytes) -> bytes:
         """Relay a control envelope to a device and return its response."""
         frame = await self._request(
-            eui64, endpoint, DEVICE_CONTROL, CONTROL_EXECUTE, envelope, CONTROL_EXECUTE
+            eui64, endpoint, DEVICE_CONTROL, CONTROL_EXECUTE, payload=envelope, answer=CONTROL_EXECUTE
         )
         if not frame.is_cluster_command:
             raise WanError(
@@ -120,7 +127,14 @@ class Han:
         return frame.payload
 
     async def _request(
-        self, eui64: int, endpoint: int, cluster: int, command: int, payload: bytes, answer: int | None
+        self,
+        eui64: int,
+        endpoint: int,
+        cluster: int,
+        command: int,
+        *,
+        payload: bytes,
+        answer: int | None,
     ) -> ZclFrame:
         asdu = cluster_request(self._transactions.next_tsn(), command, payload)
         secure = cluster == DEVICE_CONTROL or self._policy.demands_aps_security(0x0109, cluster)
@@ -148,7 +162,7 @@ class Han:
         for attempt in range(1, attempts + 1):
             try:
                 return await self._transactions.ask(question, timeout_s)
-            except DeviceUnreachable as error:
+            except DeviceUnreachableError as error:
                 if attempt == attempts:
                     raise WanError("unreachable", str(error)) from error
         raise AssertionError("at least one attempt is made")

@@ -12,13 +12,14 @@ from zigpy.application import ControllerApplication
 from emulator.coordinator.port import CoordinatorPort
 from emulator.crypto.install_code import check_install_code, install_code_link_key
 from emulator.crypto.suite import Suite
-from emulator.devices.attributes import AttributeRow, table_of
+from emulator.devices.attributes import AttributeRow, complete, table_of
 from emulator.devices.comms_hub.firmware import OTA_CLUSTER, FirmwareService
 from emulator.devices.comms_hub.han import Han
 from emulator.devices.comms_hub.mirror import REQUEST_MIRROR, Mirrors
 from emulator.devices.comms_hub.transactions import Transactions
 from emulator.devices.comms_hub.wan_service import HubFacade, WanService
 from emulator.devices.control import ControlReceiver, provision, rehearsal_identity
+from emulator.devices.description import basic_rows
 from emulator.devices.event_log import EventLog
 from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
 from emulator.devices.key_establishment import KeyEstablishmentShell
@@ -31,19 +32,19 @@ from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
 from emulator.wan.link import WanLink
 from emulator.zcl.endpoint import ZclEndpoint
-from emulator.zcl.frame import parse
+from emulator.zcl.frame import ZclFrame, ZclStatus, parse
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, Model
 
 BASIC = 0x0000
 TIME = 0x000A
 METERING = 0x0702
-PRICE = 0x0700
 METERING_DEVICE = 0x0501
 UNIX_TO_ZIGBEE = 946_684_800
 _VERSION = "firmware.version"
 _ALLOWED = "han.allowed."
-_NOT_FOUND = 0x8B
+_PUBLICATIONS = {0x0700: 0x00, 0x0701: 0x01, 0x0703: 0x00}
+"""Price, load control and messaging: the command that asks for what is published, here always nothing."""
 _SYNCHRONISED = 0x03
 """TimeStatus: master and synchronised."""
 
@@ -57,6 +58,7 @@ class CommsHub:
         entry: DeviceEntry,
         model: Model,
         nonvolatile: NonVolatile,
+        *,
         link: WanLink,
         application: ControllerApplication,
         installed: int,
@@ -81,6 +83,11 @@ class CommsHub:
         self._wan: WanService | None = None
 
     @property
+    def version(self) -> int:
+        """The running firmware, as a 32-bit OTA version."""
+        return int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little")
+
+    @property
     def port(self) -> CoordinatorPort:
         """The radio's port; raises `RuntimeError` before `start`."""
         if self._port is None:
@@ -99,14 +106,14 @@ class CommsHub:
                 port.allow(eui64, link_key)
         primary = self.model.endpoints[0].id
         self._transactions = Transactions(port, primary)
-        self._mirrors = Mirrors(self._scope, self._nonvolatile, self._mirror_endpoints(), self._endpoint)
-        self._firmware = FirmwareService(self._scope, port, self._nonvolatile, primary, self._alert)
+        self.mirrors = Mirrors(self._scope, self._nonvolatile, self._mirror_endpoints(), self._endpoint)
+        self.firmware = FirmwareService(self._scope, port, self._nonvolatile, primary, self._alert)
         self._key_establishment = self._make_key_establishment(port, primary)
         self._build(primary)
         facade = HubFacade(
             Han(port, self._transactions),
-            self._firmware,
-            self._mirrors,
+            self.firmware,
+            self.mirrors,
             self.status,
             self.permit,
             self._update_network_key,
@@ -151,8 +158,8 @@ class CommsHub:
                 }
                 for eui64 in allowed
             ],
-            "mirrors": self._mirrors.describe(),
-            "jobs": [self._firmware.status(eui64) for eui64 in sorted(self._firmware.server.jobs)],
+            "mirrors": self.mirrors.describe(),
+            "jobs": [self.firmware.status(eui64) for eui64 in sorted(self.firmware.server.jobs)],
         }
 
     def _update_network_key(self) -> int:
@@ -176,7 +183,7 @@ class CommsHub:
         cluster = indication.cluster
         if cluster == OTA_CLUSTER and indication.security is Security.APS:
             if not self._transactions.offer(indication):
-                self._firmware.message(indication, parse(indication.asdu))
+                self.firmware.message(indication, parse(indication.asdu))
             return True
         if indication.destination_endpoint == 0 or self._transactions.offer(indication):
             return True
@@ -239,14 +246,9 @@ class CommsHub:
 
     def _build(self, primary: int) -> None:
         endpoint = self._endpoint(primary)
-        identity = self.model.identity
         basic = (
-            AttributeRow(0x0000, "zcl_version", "uint8", identity.zcl_version),
-            AttributeRow(0x0003, "hw_version", "uint8", identity.hardware_version & 0xFF),
-            AttributeRow(0x0004, "manufacturer_name", "string", identity.manufacturer_name),
-            AttributeRow(0x0005, "model_identifier", "string", identity.model_identifier),
-            AttributeRow(0x0007, "power_source", "enum8", self.model.node.power_source.zcl),
-            AttributeRow(0x0011, "physical_environment", "enum8", lambda: int(self._mirrors.has_room)),
+            *basic_rows(self.model, self.version, self.model.firmware_version(self.version)),
+            AttributeRow(0x0011, "physical_environment", "enum8", lambda: int(self.mirrors.has_room)),
         )
         time = (
             AttributeRow(0x0000, "time", "utc", lambda: self._scope.unix_seconds - UNIX_TO_ZIGBEE),
@@ -259,6 +261,13 @@ class CommsHub:
         endpoint.add_server(TIME, table_of(time))
         endpoint.add_server(KEY_ESTABLISHMENT, table_of(row))
         endpoint.add_client(KEY_ESTABLISHMENT, table_of(row))
-        # No price has been published: GetCurrentPrice is answered NOT_FOUND (SE Price cluster).
-        endpoint.add_server(PRICE, handlers={0x00: lambda _indication, _frame: _NOT_FOUND})
-        endpoint.add_client(METERING, handlers={REQUEST_MIRROR: self._mirrors.request})
+        for cluster, command in _PUBLICATIONS.items():
+            if cluster in self.model.endpoints[0].server:
+                endpoint.add_server(cluster, handlers={command: _nothing_published})
+        endpoint.add_client(METERING, handlers={REQUEST_MIRROR: self.mirrors.request})
+        for point in self.model.endpoints:
+            complete(self._endpoint(point.id), point)
+
+
+def _nothing_published(_indication: ApsdeIndication, _frame: ZclFrame) -> int:
+    return ZclStatus.NOT_FOUND

@@ -8,6 +8,7 @@ the time of the last report is kept beside it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from emulator.clock.kernel import Scope
@@ -85,7 +86,7 @@ class Mirrors:
             if cluster == METERING:
                 table.add(Attribute(_DEVICE_TYPE, 0x18, "metering_device_type"), _UNDEFINED_MIRROR)
             endpoint.add_server(cluster, table)
-            endpoint.add_client(cluster, on_report=lambda i, r, n=number, c=cluster: self._report(n, c, i, r))
+            endpoint.add_client(cluster, on_report=partial(self._report, number, cluster))
 
     def _take(self, eui64: int) -> int | None:
         for number, owner in self._owners.items():

@@ -23,7 +23,7 @@ _ANSWERS = frozenset(
 _DEAD_ENDS = (Status.APS_SECURITY_FAIL, Status.APS_NO_SHORT_ADDRESS)
 
 
-class DeviceUnreachable(EmulatorError):
+class DeviceUnreachableError(EmulatorError):
     """A device did not answer, or cannot be addressed."""
 
 
@@ -59,14 +59,14 @@ class Transactions:
         return self._tsn
 
     def short_of(self, eui64: int) -> int:
-        """Return a device's short address; raises `DeviceUnreachable`."""
+        """Return a device's short address; raises `DeviceUnreachableError`."""
         short = self._port.short_of(eui64)
         if short is None:
-            raise DeviceUnreachable(f"{format_eui64(eui64)} is not on the home area network")
+            raise DeviceUnreachableError(f"{format_eui64(eui64)} is not on the home area network")
         return short
 
     async def ask(self, question: Question, timeout_s: float) -> ZclFrame:
-        """Send a ZCL request and return the answer to it; raises `DeviceUnreachable`."""
+        """Send a ZCL request and return the answer to it; raises `DeviceUnreachableError`."""
         short = self.short_of(question.eui64)
         key = (short, question.cluster, parse(question.asdu).tsn)
         future: asyncio.Future[ZclFrame] = asyncio.get_running_loop().create_future()
@@ -75,7 +75,7 @@ class Transactions:
         def confirmed(status: Status) -> None:
             # An answer can overtake a lost acknowledgement; only what can never work is given up at once.
             if status in _DEAD_ENDS and not future.done():
-                future.set_exception(DeviceUnreachable(f"{format_eui64(question.eui64)}: {status.name}"))
+                future.set_exception(DeviceUnreachableError(f"{format_eui64(question.eui64)}: {status.name}"))
 
         request = ApsdeRequest(
             short,
@@ -90,7 +90,7 @@ class Transactions:
         try:
             return await asyncio.wait_for(future, timeout_s)
         except TimeoutError as error:
-            raise DeviceUnreachable(
+            raise DeviceUnreachableError(
                 f"{format_eui64(question.eui64)} did not answer on cluster 0x{question.cluster:04X} "
                 f"within {timeout_s:g} s"
             ) from error

@@ -165,8 +165,8 @@ class WanService:
             fields["endpoint"],
             fields["cluster"],
             fields["attribute"],
-            fields["type"],
-            fields["value"],
+            type_name=fields["type"],
+            value=fields["value"],
         )
 
     async def _command(self, fields: Fields, _attachment: bytes) -> Result:
@@ -175,8 +175,8 @@ class WanService:
             fields["endpoint"],
             fields["cluster"],
             fields["command"],
-            bytes.fromhex(fields["payload"]),
-            fields["answer"],
+            payload=bytes.fromhex(fields["payload"]),
+            answer=fields["answer"],
         )
 
     async def _mirror(self, fields: Fields, _attachment: bytes) -> Result:

@@ -59,7 +59,7 @@ class Memory:
         return self.devices.setdefault(name, MemoryNonVolatile())
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The hub's own error answer."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -109,7 +109,7 @@ class TestHeadEnd:
         assert response.status is ControlStatus.OK, response
         result = decode(response.payload).fields
         if "error" in result:
-            raise Refused(result["error"]["code"], result["error"]["text"])
+            raise RefusedError(result["error"]["code"], result["error"]["text"])
         return result["ok"]
 
     async def upload(self, image: bytes) -> str:

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from home_world import (
+from emulator.devices.meter import Meter
+from tests.emulator.devices.home_world import (
     DAY,
     ELECTRICITY,
     ELECTRICITY_NEW,
@@ -24,8 +22,6 @@ from home_world import (
     image_of,
     installed,
 )
-
-from emulator.devices.meter import Meter
 
 ELECTRICITY_IMAGE = image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, 20_000)
 
