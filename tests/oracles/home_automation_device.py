@@ -34,7 +34,6 @@ class Light:
         *,
         sleepy: bool = False,
         router: bool = False,
-        link_key: bytes = GLOBAL_LINK_KEY,
     ) -> None:
         self.events: list[StackEvent] = []
         self.endpoint = ZclEndpoint(1, profile=HOME_AUTOMATION, clock=lambda: kernel.now)
@@ -60,7 +59,7 @@ class Light:
             endpoints=(descriptor,),
             mains_powered=not sleepy,
             rx_on_when_idle=not sleepy,
-            preconfigured_link_key=link_key,
+            preconfigured_link_key=GLOBAL_LINK_KEY,
             own_link_key_request=True,
             stack_revision=21,
             strict_leave=False,

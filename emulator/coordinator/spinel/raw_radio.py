@@ -207,7 +207,7 @@ class RawRadio(Radio):
             return
         self._backoffs += 1
         if self._backoffs > outgoing.options.max_backoffs:
-            self._finish(SpinelStatus.CCA_FAILURE)
+            self._retry(outgoing, SpinelStatus.CCA_FAILURE)
             return
         self._exponent = min(self._exponent + 1, MAX_BACKOFF_EXPONENT)
         self._back_off(outgoing)
@@ -225,11 +225,16 @@ class RawRadio(Radio):
         self._flying = None
         if acked:
             self._finish(SpinelStatus.OK, pending)
-        elif self._retries < current.options.max_retries:
-            self._retries += 1
-            self._contend(current)
         else:
-            self._finish(SpinelStatus.NO_ACK)
+            self._retry(current, SpinelStatus.NO_ACK)
+
+    def _retry(self, outgoing: _Outgoing, status: SpinelStatus) -> None:
+        """Try again, after a busy channel as after a missing acknowledgement: OpenThread counts both."""
+        if self._retries < outgoing.options.max_retries:
+            self._retries += 1
+            self._contend(outgoing)
+        else:
+            self._finish(status)
 
     def _finish(self, status: SpinelStatus, pending: bool = False) -> None:
         current = self._current
