@@ -1,0 +1,68 @@
+"""Campaigns against a scripted home: fast enough to run, kill and resume many times."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.campaign.options import RunOptions
+from harness.campaign.runner import run_workspace
+from harness.campaign.workspace import Workspace
+from harness.journal import Entry, read_entries
+from harness.progress import SilentProgress
+from harness.report.model import CampaignReport
+from tests.harness.campaign.fake_world import FakeHome, FakeWorld
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "dormant-semi" / "installation.toml"
+
+
+class PowerCut(BaseException):
+    """Stands for a kill -9."""
+
+
+@dataclass
+class Rig:
+    """One run folder and the scripted home behind it."""
+
+    folder: Path
+    installation: Path = EXAMPLE
+    home: FakeHome | None = None
+    prepare: list[Callable[[FakeHome], None]] = field(default_factory=list)
+
+    def run(
+        self, on_append: Callable[[Entry], None] = lambda entry: None, *, dry_run: bool = False
+    ) -> CampaignReport:
+        """Run the campaign, or resume it when the folder holds one."""
+        if self.folder.exists():
+            workspace = Workspace.resume(self.folder)
+        else:
+            workspace = Workspace.create(
+                RunOptions(installation=self.installation, out=self.folder, dry_run=dry_run)
+            )
+        if self.home is None:
+            self.home = FakeHome(workspace.installation)
+            for change in self.prepare:
+                change(self.home)
+        home = self.home
+        return run_workspace(
+            workspace, lambda space, kernel: FakeWorld(home, space, kernel), SilentProgress(), on_append
+        )
+
+    def entries(self) -> list[Entry]:
+        """Return the journal."""
+        return read_entries(self.folder / "journal.sqlite")
+
+
+@pytest.fixture(autouse=True)
+def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut is an exception here, not a loss of power: what was written is there without syncing."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path / "run")
