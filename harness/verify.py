@@ -45,7 +45,7 @@ class RunProof:
         return not self.faults
 
 
-def verify_run(folder: Path, *, journal_file: str = JOURNAL_FILE) -> RunProof:
+def prove_run(folder: Path, *, journal_file: str = JOURNAL_FILE) -> RunProof:
     """Prove a run folder; raises `JournalError` only when there is no readable journal."""
     entries = read_entries(folder / journal_file)
     proof = RunProof(verify_entries(entries), check_control(entries))
@@ -160,6 +160,17 @@ def _done_results(entries: Sequence[Entry], key: str) -> dict[str, str] | None:
     return None
 
 
+def _activated(entries: Sequence[Entry], device: str, version: str) -> bool:
+    """Whether an activation of the version displayed as `version` succeeded on `device`."""
+    return any(
+        entry.kind is Kind.INTENT
+        and (entry.action, entry.subject) == ("activate", device)
+        and entry.details.get("to") == version
+        and _done_results(entries, entry.key) is not None
+        for entry in entries
+    )
+
+
 def _verify_device(device: DeviceReport, entries: Sequence[Entry], proof: RunProof) -> None:
     name = device.eui64
     owner = proof.control.owners.get(name, OLD_CONTROLLER)
@@ -172,5 +183,5 @@ def _verify_device(device: DeviceReport, entries: Sequence[Entry], proof: RunPro
             f"the journal says {'commissioned' if commissioned else 'not commissioned'}"
         )
     before, after = device.version_before, device.version_after
-    if after is not None and after != before and _done_results(entries, f"activate/{name}/{after}") is None:
-        proof.faults.append(f"report: {name} runs {after}, but the journal has no activate/{name}/{after}")
+    if after is not None and after != before and not _activated(entries, name, after):
+        proof.faults.append(f"report: {name} runs {after}, but the journal has no activation of it")

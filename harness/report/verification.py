@@ -1,4 +1,4 @@
-"""Whether a run folder holds together: the journal, and the report against the journal and the files."""
+"""What `smets1 verify` shows of a run folder: the proof of its evidence, and the page and capture of its report."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.campaign.options import (
-    CAPTURE_FILE,
-    EXCHANGE_FOLDER,
-    JOURNAL_FILE,
-    REPORT_HTML_FILE,
-    REPORT_JSON_FILE,
-)
+from harness.campaign.options import CAPTURE_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
 from harness.errors import ReportError
-from harness.journal import read_entries, verify_entries
-from harness.journal.entry import Entry
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
+from harness.verify import RunProof, prove_run
 
 
 class Finding(NamedTuple):
@@ -31,15 +24,9 @@ class Finding(NamedTuple):
 
 def verify_run(folder: Path) -> tuple[Finding, ...]:
     """Check all of a run folder; raises `JournalError` or `ReportError` for what cannot be read at all."""
-    entries = read_entries(folder / JOURNAL_FILE)
+    proof = prove_run(folder)
     report = read_report(folder)
-    return (
-        *_journal(entries),
-        _agreement(entries, report),
-        _page(folder, report),
-        *_capture(folder, report),
-        *_files(folder, report),
-    )
+    return (*_proof(proof), _page(folder, report), *_capture(folder, report))
 
 
 def read_report(folder: Path) -> CampaignReport:
@@ -54,22 +41,21 @@ def read_report(folder: Path) -> CampaignReport:
     return CampaignReport.from_json(text)
 
 
-def _journal(entries: list[Entry]) -> Iterator[Finding]:
-    proof = verify_entries(entries)
-    counts = f"{proof.entries} entries, {proof.checkpoints} signed milestones"
-    yield Finding("journal", proof.holds, f"{counts}, {proof.irreversible_done} irreversible acts, each once")
-    yield from (Finding("journal", False, fault) for fault in proof.faults)
-
-
-def _agreement(entries: list[Entry], report: CampaignReport) -> Finding:
-    """The report names the entry it was written after; what follows that entry came later."""
-    number = report.journal_entries
-    if not 0 < number <= len(entries):
-        return Finding("report", False, f"speaks of {number} entries, the journal has {len(entries)}")
-    head = entries[number - 1].hash.hex()
-    holds = head == report.journal_head
-    detail = f"follows entry {number - 1}" if holds else f"entry {number - 1} has another hash, {head}"
-    return Finding("report", holds, detail)
+def _proof(proof: RunProof) -> Iterator[Finding]:
+    """One line for each part of the proof that holds, one for each fault."""
+    journal = proof.journal
+    held = {
+        "journal": f"{journal.entries} entries, {journal.checkpoints} signed milestones, "
+        f"{journal.irreversible_done} irreversible acts, each once",
+        "control": f"one controller at every instant, {len(proof.control.owners)} devices handed over",
+        "files": f"{proof.files} signed files, each as published and answering the one it names",
+        "report": "agrees with the journal",
+    }
+    for subject, detail in held.items():
+        faults = [fault.partition(": ")[2] for fault in proof.faults if fault.startswith(f"{subject}: ")]
+        yield from (Finding(subject, False, fault) for fault in faults)
+        if not faults:
+            yield Finding(subject, True, detail)
 
 
 def _page(folder: Path, report: CampaignReport) -> Finding:
@@ -81,19 +67,13 @@ def _page(folder: Path, report: CampaignReport) -> Finding:
 
 
 def _capture(folder: Path, report: CampaignReport) -> Iterator[Finding]:
-    if report.capture is not None:
-        yield _octets(folder / CAPTURE_FILE, report.capture.sha256, CAPTURE_FILE)
-
-
-def _files(folder: Path, report: CampaignReport) -> Iterator[Finding]:
-    for file in report.files:
-        yield _octets(folder / EXCHANGE_FOLDER / Path(file.name).name, file.sha256, file.name)
-
-
-def _octets(path: Path, sha256: str, name: str) -> Finding:
+    if report.capture is None:
+        return
+    path = folder / CAPTURE_FILE
     if not path.is_file():
-        return Finding(name, False, "missing")
+        yield Finding(CAPTURE_FILE, False, "missing")
+        return
     with path.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
-    same = found == sha256
-    return Finding(name, same, "as reported" if same else f"changed: SHA-256 is {found}")
+    same = found == report.capture.sha256
+    yield Finding(CAPTURE_FILE, same, "as reported" if same else f"changed: SHA-256 is {found}")
