@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from emulator.air.phy import (
     CCA_US,
@@ -22,12 +21,8 @@ QUEUE_LIMIT = 64
 """Frames waiting in one MAC; more are refused with TRANSACTION_OVERFLOW."""
 
 
-class Outgoing(NamedTuple):
-    """A frame to send: the PSDU, whether to wait for an acknowledgement, and whom to tell."""
-
-    psdu: bytes
-    wants_ack: bool
-    confirm: Confirm | None
+Outgoing = tuple[bytes, bool, Confirm | None]
+"""A frame to send: the PSDU, whether to wait for an acknowledgement, and whom to tell."""
 
 
 class Transmitter:
@@ -60,18 +55,17 @@ class Transmitter:
 
     def send(self, psdu: bytes, wants_ack: bool, confirm: Confirm | None) -> None:
         """Queue a PSDU; `confirm` gets SUCCESS, NO_ACK, CHANNEL_ACCESS_FAILURE or TRANSACTION_OVERFLOW."""
-        outgoing = Outgoing(psdu, wants_ack, confirm)
         if self._current is None and not self._paused:
-            self._start(outgoing)
+            self._start((psdu, wants_ack, confirm))
         elif len(self._queue) < QUEUE_LIMIT:
-            self._queue.append(outgoing)
+            self._queue.append((psdu, wants_ack, confirm))
         elif confirm is not None:
             self._scope.call_later(0, confirm, Status.TRANSACTION_OVERFLOW)
 
     def send_now(self, psdu: bytes, wants_ack: bool, confirm: Confirm | None) -> None:
         """Send while paused (scans do); the transmitter must be idle."""
         assert self._current is None, "send_now needs an idle transmitter"
-        self._start(Outgoing(psdu, wants_ack, confirm))
+        self._start((psdu, wants_ack, confirm))
 
     def pause(self, idle: Callable[[], None]) -> None:
         """Hold the queue back and call `idle` once the frame being sent, if any, is done."""
@@ -123,14 +117,17 @@ class Transmitter:
         radio = self._radio
         if current is None or not radio.attached:
             return
-        if radio.medium.clear(radio):
-            radio.medium.transmit(radio, current.psdu, current.wants_ack)
+        medium = radio.medium
+        if medium.clear(radio):
+            psdu, wants_ack, _ = current
+            medium.transmit(radio, psdu, wants_ack)
             return
         self._backoffs += 1
         if self._backoffs > MAX_CSMA_BACKOFFS:
             self._finish(Status.CHANNEL_ACCESS_FAILURE)
             return
-        self._exponent = min(self._exponent + 1, MAX_BACKOFF_EXPONENT)
+        if self._exponent < MAX_BACKOFF_EXPONENT:
+            self._exponent += 1
         self._back_off()
 
     def _finish(self, status: Status) -> None:
@@ -141,5 +138,7 @@ class Transmitter:
             idle()
         elif self._queue and not self._paused:
             self._start(self._queue.popleft())
-        if current is not None and current.confirm is not None:
-            current.confirm(status)
+        if current is not None:
+            _, _, confirm = current
+            if confirm is not None:
+                confirm(status)

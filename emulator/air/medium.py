@@ -175,7 +175,10 @@ class Medium:
         if last is not None and last.end_us > now - CCA_US and self._audible(last.source, radio):
             return False
         for other in channel.active:
-            if other.source is radio or (other.start_us < now and self._audible(other.source, radio)):
+            source = other.source
+            if source is radio:
+                return False
+            if other.start_us < now and source.attached and self.link(source, radio) is not None:
                 return False
         return True
 
@@ -229,7 +232,7 @@ class Medium:
         source = transmission.source
         if not source.attached:
             return
-        receiver = self._addressee(channel, transmission.psdu, source)
+        receiver = self._addressee(channel, transmission)
         if receiver is None:
             self._record(channel, transmission, _BROADCAST_LINK)
             if is_broadcast(transmission.psdu):
@@ -359,12 +362,12 @@ class Medium:
         if channel.promiscuous:
             self._overhear(channel, transmission)
 
-    def _addressee(self, channel: Channel, psdu: bytes, source: Radio) -> Radio | None:
+    def _addressee(self, channel: Channel, transmission: Transmission) -> Radio | None:
         """Return whom a unicast frame is for; of two with one address, the one that hears it best."""
-        radios = channel.addressees(psdu)
+        radios = channel.addressees(transmission.psdu)
         if radios is None:
             return None
-        return radios[0] if len(radios) == 1 else self._strongest(source, radios)
+        return radios[0] if len(radios) == 1 else self._strongest(transmission.source, radios)
 
     def _strongest(self, source: Radio, radios: Sequence[Radio]) -> Radio:
         def power(radio: Radio) -> int:

@@ -100,6 +100,7 @@ class FirmwareClient:
         self._endpoint = endpoint
         self._server: tuple[int, int] | None = None
         self._timers: dict[OtaTimer, Timer] = {}
+        self._due_us: dict[OtaTimer, int] = {}
         saved = _load(nonvolatile)
         self._pending = bytearray()
         self._pending_offset = saved.offset if saved is not None else 0
@@ -143,8 +144,7 @@ class FirmwareClient:
             elif isinstance(effect, effects.WriteFlash):
                 self._keep(effect.offset, effect.data)
             elif isinstance(effect, effects.SetTimer):
-                self._scope.cancel(self._timers.get(effect.name))
-                self._timers[effect.name] = self._scope.call_later(effect.delay_us, self._timer, effect.name)
+                self._set_timer(effect.name, effect.delay_us)
             else:
                 self._perform(effect, frame)
 
@@ -173,8 +173,21 @@ class FirmwareClient:
             case effects.FindServer():
                 self._run(self.machine.server_found())
 
+    def _set_timer(self, name: OtaTimer, delay_us: int) -> None:
+        """Set a timer. One that is only put off, as after every block, is left to find that out when it is due."""
+        due_us = self._scope.now + delay_us
+        self._due_us[name] = due_us
+        timer = self._timers.get(name)
+        if timer is None or timer[0] > due_us:
+            self._scope.cancel(timer)
+            self._timers[name] = self._scope.call_later(delay_us, self._timer, name)
+
     def _timer(self, name: OtaTimer) -> None:
-        self._timers.pop(name, None)
+        left_us = self._due_us[name] - self._scope.now
+        if left_us > 0:
+            self._timers[name] = self._scope.call_later(left_us, self._timer, name)
+            return
+        del self._timers[name]
         if self.on_activity is not None:
             self.on_activity()
         self._run(self.machine.timer(name))
