@@ -8,7 +8,7 @@ from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.stack.descriptors import SimpleDescriptor
-from emulator.stack.events import StackEvent
+from emulator.stack.events import NetworkUp, StackEvent
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.nwk_service import NodeType
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
@@ -24,8 +24,17 @@ MANUFACTURER = 0x1049
 MODEL = "Oracle light"
 
 
+REANNOUNCE_US = (4_000_000, 12_000_000, 24_000_000)
+
+
 class Light:
-    """Basic and On/Off on endpoint 1; joins with the well-known key and asks for one of its own (R21)."""
+    """Basic and On/Off on endpoint 1; joins with the well-known key and asks for one of its own (R21).
+
+    It announces itself again some seconds after joining, as many lights do: zigbee-on-host works through a
+    chunk of link octets frame by frame, waiting for what it sends in answer to each, while later chunks
+    overtake. When two frames reach it in one chunk it takes the second for a replay, and then never hears
+    the first announcement.
+    """
 
     def __init__(
         self,
@@ -67,8 +76,14 @@ class Light:
             short_poll_us=250_000,
         )
         self.node = Node(kernel, medium, config, MemoryNonVolatile())
-        self.node.on_event = self.events.append
+        self.node.on_event = self._event
         self.node.on_data = self._data
+
+    def _event(self, event: StackEvent) -> None:
+        self.events.append(event)
+        if isinstance(event, NetworkUp):
+            for delay in REANNOUNCE_US:
+                self.node.scope.call_later(delay, self.node.zdo.announce)
 
     def _switch(self, _indication: ApsdeIndication, frame: ZclFrame) -> None:
         self.on_off.attributes["on_off"] = frame.command == 1

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.air.channel import EnergyMeter
 from emulator.air.fcs import with_fcs
 from emulator.air.medium import Medium
 from emulator.air.phy import CHANNELS, NOISE_FLOOR_DBM, SENSITIVITY_DBM
-from emulator.clock.kernel import Kernel, Timer
+from emulator.clock.kernel import Kernel
 from emulator.coordinator.spinel.codec import (
     Reception,
     SpinelFrame,
@@ -28,6 +27,7 @@ from emulator.coordinator.spinel.codec import (
     unpack_transmit,
     unpack_uint,
 )
+from emulator.coordinator.spinel.energy_scan import EnergyScan
 from emulator.coordinator.spinel.hdlc import HdlcDecoder, encode_hdlc
 from emulator.coordinator.spinel.properties import (
     INTERFACE_THREAD,
@@ -64,7 +64,6 @@ MATCH_LIMIT = 256
 """Addresses of one kind in the source match table."""
 
 DEFAULT_CCA_DBM = -75
-DEFAULT_SCAN_MS = 100
 FIRST_CHANNEL_KHZ = 2_405_000
 CHANNEL_STEP_KHZ = 5_000
 
@@ -94,10 +93,7 @@ class Rcp:
         self._getters = self._make_getters()
         self._setters = self._make_setters()
         self._editors = self._make_editors()
-        self._scan_timer: Timer | None = None
-        self._scan_meter: EnergyMeter | None = None
-        self._scan_state = ScanState.IDLE
-        self._home_channel = CHANNELS[0]
+        self._scan = EnergyScan(self._scope, medium, self.radio, self._tell)
         self._forget()
         self._status = SpinelStatus.RESET_POWER_ON
 
@@ -114,8 +110,8 @@ class Rcp:
 
     def power_off(self) -> None:
         """Leave the air; the object is dead afterwards."""
+        self._scan.stop()
         self._scope.end()
-        self._stop_scan()
         self.radio.reset()
         self._medium.detach(self.radio)
 
@@ -170,8 +166,6 @@ class Rcp:
             return
         getter = self._getters.get(name)
         self._answer(frame, Command.PROP_VALUE_IS, name, value if getter is None else getter())
-        if name == Property.MAC_SCAN_STATE and self._scan_state is ScanState.ENERGY:
-            self._scan_next()
 
     def _edit(self, frame: SpinelFrame) -> None:
         name, end = unpack_uint(frame.payload)
@@ -212,16 +206,14 @@ class Rcp:
     # Reset
 
     def _reset(self) -> None:
-        self._stop_scan()
+        self._scan.stop()
         self.radio.reset()
         self._forget()
         self._status = SpinelStatus.RESET_SOFTWARE
         self._tell(Property.LAST_STATUS, pack_uint(self._status))
 
     def _forget(self) -> None:
-        self._scan_mask: list[int] = list(CHANNELS)
-        self._scan_left: list[int] = []
-        self._scan_period_ms = DEFAULT_SCAN_MS
+        self._scan.reset()
         self._cca_dbm = DEFAULT_CCA_DBM
         self._stream_enabled = False
         self._rx_when_idle = True
@@ -233,7 +225,7 @@ class Rcp:
 
     def _transmit(self, frame: SpinelFrame, value: bytes) -> None:
         psdu, options = unpack_transmit(value, self.radio.tuned_channel)
-        if self._scan_state is not ScanState.IDLE:
+        if self._scan.running:
             self._answer_status(frame, SpinelStatus.INVALID_STATE)
             return
 
@@ -266,47 +258,18 @@ class Rcp:
         channel, now = self.radio.tuned_channel, self._scope.now
         return pack_received(psdu, Reception(rssi_dbm, NOISE_FLOOR_DBM, flags, channel, lqi, now))
 
-    # Energy scan
-
-    def _scan_next(self) -> None:
-        if not self._scan_left:
-            self._scan_state = ScanState.IDLE
-            self.radio.channel = self._home_channel
-            self._tell(Property.MAC_SCAN_STATE, pack("C", self._scan_state))
-            return
-        self.radio.channel = self._scan_left.pop(0)
-        self._scan_meter = self._medium.measure(self.radio)
-        self._scan_timer = self._scope.call_later(self._scan_period_ms * 1000, self._scan_measured)
-
-    def _scan_measured(self) -> None:
-        if self._scan_meter is None:
-            return
-        peak = self._medium.read_meter(self._scan_meter)
-        self._scan_meter = self._scan_timer = None
-        self._tell(Property.MAC_ENERGY_SCAN_RESULT, pack("Cc", self.radio.tuned_channel, peak))
-        self._scan_next()
-
-    def _stop_scan(self) -> None:
-        self._scope.cancel(self._scan_timer)
-        if self._scan_meter is not None:
-            self._medium.read_meter(self._scan_meter)
-        self._scan_timer = self._scan_meter = None
-        if self._scan_state is not ScanState.IDLE:
-            self.radio.channel = self._home_channel
-        self._scan_state = ScanState.IDLE
+    # Settings
 
     def _set_scan_state(self, value: bytes) -> SpinelStatus:
         (state,) = unpack("C", value)
         if state == ScanState.IDLE:
-            self._stop_scan()
+            self._scan.stop()
             return SpinelStatus.OK
         if state != ScanState.ENERGY:
             return SpinelStatus.UNIMPLEMENTED
-        if not self.radio.enabled or self.radio.busy or self._scan_state is ScanState.ENERGY:
+        if not self.radio.enabled or self.radio.busy or self._scan.running:
             return SpinelStatus.INVALID_STATE
-        self._scan_state = ScanState.ENERGY
-        self._scan_left = list(self._scan_mask)
-        self._home_channel = self.radio.tuned_channel
+        self._scan.start()
         return SpinelStatus.OK
 
     def _set_scan_mask(self, value: bytes) -> SpinelStatus:
@@ -314,14 +277,12 @@ class Rcp:
         if any(channel not in CHANNELS for channel in channels):
             return SpinelStatus.INVALID_ARGUMENT
         # More channels than there are would only be repeats.
-        self._scan_mask = list(dict.fromkeys(channels))
+        self._scan.mask = list(dict.fromkeys(channels))
         return SpinelStatus.OK
 
     def _set_scan_period(self, value: bytes) -> SpinelStatus:
-        (self._scan_period_ms,) = unpack("S", value)
+        (self._scan.period_ms,) = unpack("S", value)
         return SpinelStatus.OK
-
-    # Settings
 
     def _set_enabled(self, value: bytes) -> SpinelStatus:
         (self.radio.enabled,) = unpack("b", value)
@@ -331,7 +292,7 @@ class Rcp:
         (channel,) = unpack("C", value)
         if channel not in CHANNELS:
             return SpinelStatus.INVALID_ARGUMENT
-        if self._scan_state is not ScanState.IDLE:
+        if self._scan.running:
             return SpinelStatus.INVALID_STATE
         self.radio.channel = channel
         return SpinelStatus.OK
@@ -424,9 +385,9 @@ class Rcp:
             Property.PHY_TX_POWER: lambda: pack("c", round(radio.tx_power_dbm)),
             Property.PHY_RSSI: self._rssi,
             Property.PHY_RX_SENSITIVITY: lambda: pack("c", SENSITIVITY_DBM),
-            Property.MAC_SCAN_STATE: lambda: pack("C", self._scan_state),
-            Property.MAC_SCAN_MASK: lambda: pack_list("C", self._scan_mask),
-            Property.MAC_SCAN_PERIOD: lambda: pack("S", self._scan_period_ms),
+            Property.MAC_SCAN_STATE: lambda: pack("C", self._scan.state),
+            Property.MAC_SCAN_MASK: lambda: pack_list("C", self._scan.mask),
+            Property.MAC_SCAN_PERIOD: lambda: pack("S", self._scan.period_ms),
             Property.MAC_15_4_LADDR: lambda: pack("E", radio.eui64),
             Property.MAC_15_4_SADDR: lambda: pack("S", radio.tuned_short),
             Property.MAC_15_4_PANID: lambda: pack("S", radio.tuned_pan),
