@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from emulator.crypto.install_code import install_code_link_key
 from emulator.crypto.suite import Suite
@@ -19,7 +20,7 @@ from emulator.smart_energy.version import SeVersion
 from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.nwk_service import NodeType
-from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest, Confirm, Security
+from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest, Confirm, Security, Status
 from emulator.zcl.attributes import Gate
 from emulator.zcl.client import Peer, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
@@ -137,7 +138,15 @@ class Life:
     def send_confirmed(self, request: ApsdeRequest, confirm: Confirm | None) -> None:
         """Send an ASDU; `confirm` hears how that went."""
         self.octets_sent += len(request.asdu) + _FRAME_OVERHEAD
-        self.node.send(request, confirm)
+        if request.destination == COORDINATOR and request.ack:
+            self.node.send(request, partial(self._confirmed, confirm))
+        else:
+            self.node.send(request, confirm)
+
+    def _confirmed(self, confirm: Confirm | None, status: Status) -> None:
+        self.presence.delivered(status)
+        if confirm is not None:
+            confirm(status)
 
     def _key_establishment(
         self, surroundings: Surroundings, eui64: int, endpoint: int

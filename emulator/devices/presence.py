@@ -22,7 +22,7 @@ QUICK_ROUNDS = 4
 TRIES_ON_CHANNEL = 6
 """Secured and trust centre rejoins by turns, three each, before all channels are searched."""
 FAILURES_ALLOWED = 3
-"""Unanswered keep-alives in a row before the device looks for its network."""
+"""Unanswered keep-alives, or frames without acknowledgement, in a row before the device looks for its network."""
 
 
 class Presence:
@@ -43,6 +43,7 @@ class Presence:
         self._timings = timings
         self._time_server = time_server
         self._missed = 0
+        self._undelivered = 0
         self._recovering = False
         self._keeping_alive = False
 
@@ -80,6 +81,19 @@ class Presence:
 
         channels = None if attempt < TRIES_ON_CHANNEL else PREFERRED_CHANNELS
         self._node.rejoin(secured=attempt % 2 == 0, channels=channels, done=done)
+
+    def delivered(self, status: Status) -> None:
+        """Take note of how a frame to the trust centre fared; a device that missed a network key learns it so.
+
+        A hub that has changed the network key while this device slept still hears it, but is not understood.
+        """
+        if status is Status.SUCCESS:
+            self._undelivered = 0
+        elif status is Status.APS_NO_ACK:
+            self._undelivered += 1
+            if self._undelivered >= FAILURES_ALLOWED:
+                self._undelivered = 0
+                self.recover()
 
     def keep_alive(self) -> None:
         """Ask the trust centre for a sign of life now and then; three misses start the recovery."""
