@@ -74,7 +74,7 @@ Setter = Callable[[bytes], SpinelStatus]
 class Rcp:
     """One emulated co-processor on the air of a home.
 
-    `output` receives what goes to the host; set it before the host speaks. `eui64` is the factory address;
+    `attach` plugs it into a host, `detach` pulls it out; it stays powered. `eui64` is the factory address;
     the host may use another one on the air. `malformed` counts frames from the host that were no Spinel.
     """
 
@@ -82,7 +82,7 @@ class Rcp:
         self, kernel: Kernel, medium: Medium, eui64: int, *, position: tuple[float, float] = (0, 0)
     ) -> None:
         """Power up at `position` (metres); raises `EmulatorError` when the EUI-64 is on the air already."""
-        self.output: Callable[[bytes], None] = _discard
+        self._line: Callable[[bytes], None] | None = None
         self.malformed = 0
         self._factory_eui64 = eui64
         self._scope = kernel.scope(f"RCP {format_eui64(eui64)}")
@@ -99,14 +99,20 @@ class Rcp:
 
     # The link
 
-    def receive(self, octets: bytes) -> None:
+    def attach(self, write: Callable[[bytes], None]) -> None:
+        """Connect the line: octets for the host go to `write`. A line already there is replaced."""
+        self._link.reset()
+        self._line = write
+
+    def detach(self) -> None:
+        """The line is gone: a frame begun is forgotten, the radio stays as it is."""
+        self._link.reset()
+        self._line = None
+
+    def feed(self, octets: bytes) -> None:
         """Take octets from the host; nothing in them can raise."""
         for frame in self._link.receive(octets):
             self._frame(frame)
-
-    def link_lost(self) -> None:
-        """Note that the host is gone: a frame begun is forgotten, the radio stays as it is."""
-        self._link.reset()
 
     def power_off(self) -> None:
         """Leave the air; the object is dead afterwards."""
@@ -201,7 +207,8 @@ class Rcp:
         self._emit(SpinelFrame(0, Command.PROP_VALUE_IS, pack_uint(name) + value))
 
     def _emit(self, frame: SpinelFrame) -> None:
-        self.output(encode_hdlc(encode_frame(frame)))
+        if self._line is not None:
+            self._line(encode_hdlc(encode_frame(frame)))
 
     # Reset
 
@@ -425,7 +432,3 @@ class Rcp:
             Property.MAC_SRC_MATCH_SHORT_ADDRESSES: ("S", self.radio.match_short),
             Property.MAC_SRC_MATCH_EXTENDED_ADDRESSES: ("E", self.radio.match_extended),
         }
-
-
-def _discard(_octets: bytes) -> None:
-    """Stand in for a host that is not connected."""

@@ -47,20 +47,15 @@ class RcpServer:
             writer.close()
             return
         self._writer = writer
-        self._rcp.output = writer.write
+        self._rcp.attach(writer.write)
         try:
             while octets := await reader.read(READ_OCTETS):
-                self._rcp.receive(octets)
+                self._rcp.feed(octets)
                 await writer.drain()
         except ConnectionError:
             # A host that vanished is a host that closed.
             pass
         finally:
             self._writer = None
-            self._rcp.output = _discard
-            self._rcp.link_lost()
+            self._rcp.detach()
             writer.close()
-
-
-def _discard(_octets: bytes) -> None:
-    """Drop what nobody listens to."""

@@ -54,7 +54,7 @@ class Bench:
         self.kernel = Kernel(3)
         self.medium = Medium(self.kernel)
         self.rcp = Rcp(self.kernel, self.medium, RADIO)
-        self.rcp.output = self._output
+        self.rcp.attach(self._output)
         self.unasked: list[tuple[int, bytes]] = []
         self.answers: list[SpinelFrame] = []
         self._link = HdlcDecoder()
@@ -69,7 +69,7 @@ class Bench:
                 self.unasked.append((name, frame.payload[end:]))
 
     def send(self, command: int, payload: bytes = b"", *, transaction: int = 5, interface: int = 0) -> None:
-        self.rcp.receive(encode_hdlc(encode_frame(SpinelFrame(transaction, command, payload, interface))))
+        self.rcp.feed(encode_hdlc(encode_frame(SpinelFrame(transaction, command, payload, interface))))
 
     def ask(self, command: int, payload: bytes = b"", **options: Any) -> tuple[int, int, bytes]:
         """Return (command, property, value) of the answer."""

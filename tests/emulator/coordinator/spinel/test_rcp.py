@@ -162,11 +162,11 @@ def test_transaction_zero_gets_no_answer(bench: Bench) -> None:
 def test_nothing_from_the_link_raises(octets: bytes) -> None:
     bench = Bench()
     bench.up()
-    bench.rcp.receive(octets)
-    bench.rcp.receive(encode_hdlc(octets))
-    bench.rcp.receive(encode_hdlc(b"\x85" + octets))
-    bench.rcp.receive(encode_hdlc(b"\x85\x03" + octets))
-    bench.rcp.receive(encode_hdlc(b"\x85\x03\x71" + pack("dD", octets, octets[::-1])))
+    bench.rcp.feed(octets)
+    bench.rcp.feed(encode_hdlc(octets))
+    bench.rcp.feed(encode_hdlc(b"\x85" + octets))
+    bench.rcp.feed(encode_hdlc(b"\x85\x03" + octets))
+    bench.rcp.feed(encode_hdlc(b"\x85\x03\x71" + pack("dD", octets, octets[::-1])))
     bench.run()
 
 
