@@ -1,0 +1,415 @@
+"""ASH: the reliable link between a host and an EZSP co-processor, as one table of states and inputs.
+
+Octets and timers go in; octets and `LinkEvent`s come out. Both sides are here: the co-processor, and a host for
+tests and probes. The receive window is one frame; up to `window` frames are on their way at once. Silence is answered
+by retransmission with an adaptive timeout (fact sheet, protocol 5.1): after five silent rounds the link has failed,
+the co-processor says ERROR to everything, and only RST helps. No input raises.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import NamedTuple
+
+from emulator.clock.kernel import Scope, Timer
+from emulator.coordinator.ash_frames import (
+    CANCEL,
+    MODULUS,
+    Ack,
+    AshFrame,
+    Data,
+    Deframer,
+    Error,
+    Malformed,
+    Nak,
+    ResetCode,
+    Rst,
+    RstAck,
+    encode,
+)
+
+MILLISECOND = 1_000
+ACK_TIMEOUT_INITIAL_US = 1_600 * MILLISECOND
+ACK_TIMEOUT_MIN_US = 400 * MILLISECOND
+ACK_TIMEOUT_MAX_US = 3_200 * MILLISECOND
+ACK_DELAY_US = 20 * MILLISECOND
+"""How long an acknowledgement waits for a DATA frame to travel on."""
+NOT_READY_US = 1_000 * MILLISECOND
+"""How long a host's 'not ready' holds when it is not repeated."""
+ACK_TIMEOUTS = 5
+DEFAULT_WINDOW = 5
+MAX_QUEUE = 64
+"""DATA frames held for a host that does not take them; callbacks beyond are dropped, as a full NCP drops them."""
+RESET_WAIT_US = 2_500 * MILLISECOND
+_RST_PREFIX = bytes((CANCEL,)) * 32
+
+
+class LinkState(Enum):
+    """State of one side of the link."""
+
+    CONNECTED = auto()
+    RESETTING = auto()
+    """Host only: RST is out, RSTACK is awaited."""
+    FAILED = auto()
+
+
+class LinkInput(Enum):
+    """What may happen to the link."""
+
+    RST = auto()
+    RSTACK = auto()
+    ERROR = auto()
+    EXPECTED = auto()
+    """DATA with the number that is next."""
+    REPEATED = auto()
+    """DATA out of sequence that is marked as a retransmission."""
+    OUT_OF_SEQUENCE = auto()
+    ACK = auto()
+    NAK = auto()
+    MALFORMED = auto()
+    TIMEOUT = auto()
+    EXHAUSTED = auto()
+    """One timeout too many."""
+
+
+class LinkAction(Enum):
+    """What the link does about it."""
+
+    NOTHING = auto()
+    RESET = auto()
+    """Start anew, answer RSTACK, report `LinkReset`."""
+    CONNECT = auto()
+    DELIVER = auto()
+    ACKNOWLEDGE = auto()
+    REJECT = auto()
+    RETRANSMIT = auto()
+    REPEAT_RST = auto()
+    FAIL = auto()
+    COMPLAIN = auto()
+    """Say ERROR again."""
+
+
+class Role(Enum):
+    """Which side of the link."""
+
+    NCP = auto()
+    HOST = auto()
+
+
+Transition = tuple[LinkAction, LinkState]
+_UP, _DOWN, _RESETTING = LinkState.CONNECTED, LinkState.FAILED, LinkState.RESETTING
+_BOTH: Mapping[tuple[LinkState, LinkInput], Transition] = {
+    (_UP, LinkInput.EXPECTED): (LinkAction.DELIVER, _UP),
+    (_UP, LinkInput.REPEATED): (LinkAction.ACKNOWLEDGE, _UP),
+    (_UP, LinkInput.OUT_OF_SEQUENCE): (LinkAction.REJECT, _UP),
+    (_UP, LinkInput.MALFORMED): (LinkAction.REJECT, _UP),
+    (_UP, LinkInput.NAK): (LinkAction.RETRANSMIT, _UP),
+    (_UP, LinkInput.TIMEOUT): (LinkAction.RETRANSMIT, _UP),
+    (_UP, LinkInput.EXHAUSTED): (LinkAction.FAIL, _DOWN),
+}
+TABLE: Mapping[Role, Mapping[tuple[LinkState, LinkInput], Transition]] = {
+    Role.NCP: {
+        **_BOTH,
+        (_UP, LinkInput.RST): (LinkAction.RESET, _UP),
+        (_DOWN, LinkInput.RST): (LinkAction.RESET, _UP),
+        (_DOWN, LinkInput.EXPECTED): (LinkAction.COMPLAIN, _DOWN),
+        (_DOWN, LinkInput.REPEATED): (LinkAction.COMPLAIN, _DOWN),
+        (_DOWN, LinkInput.OUT_OF_SEQUENCE): (LinkAction.COMPLAIN, _DOWN),
+        (_DOWN, LinkInput.ACK): (LinkAction.COMPLAIN, _DOWN),
+        (_DOWN, LinkInput.NAK): (LinkAction.COMPLAIN, _DOWN),
+        (_DOWN, LinkInput.MALFORMED): (LinkAction.COMPLAIN, _DOWN),
+    },
+    Role.HOST: {
+        **_BOTH,
+        (_UP, LinkInput.RSTACK): (LinkAction.CONNECT, _UP),
+        (_RESETTING, LinkInput.RSTACK): (LinkAction.CONNECT, _UP),
+        (_DOWN, LinkInput.RSTACK): (LinkAction.CONNECT, _UP),
+        (_RESETTING, LinkInput.TIMEOUT): (LinkAction.REPEAT_RST, _RESETTING),
+        (_RESETTING, LinkInput.EXHAUSTED): (LinkAction.FAIL, _DOWN),
+        (_UP, LinkInput.ERROR): (LinkAction.FAIL, _DOWN),
+    },
+}
+"""The link's whole behaviour; a pair that is not here does nothing and changes nothing."""
+
+
+class LinkReset(NamedTuple):
+    """The link has started anew: the host asked for it (NCP), or the co-processor says that it reset (host)."""
+
+    code: int
+
+
+class LinkFailed(NamedTuple):
+    """The link has failed; `code` is a `ResetCode` or what the other side said."""
+
+    code: int
+
+
+class Received(NamedTuple):
+    """An EZSP frame arrived, once and in order."""
+
+    payload: bytes
+
+
+LinkEvent = LinkReset | LinkFailed | Received
+
+
+class LinkCounters:
+    """What the link did; the NCP reports the errors among its own counters."""
+
+    __slots__ = ("dropped", "malformed", "received", "retransmitted", "sent")
+
+    def __init__(self) -> None:
+        self.sent = self.received = self.retransmitted = self.malformed = self.dropped = 0
+
+
+class AshLink:
+    """One side of an ASH link."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        role: Role,
+        write: Callable[[bytes], None],
+        notify: Callable[[LinkEvent], None],
+        *,
+        window: int = DEFAULT_WINDOW,
+    ) -> None:
+        """`write` takes octets for the line; `notify` hears what happens. The window is 1 to 7 frames."""
+        if not 1 <= window < MODULUS:
+            raise ValueError(f"ASH window {window}: expected 1 to {MODULUS - 1} frames")
+        self.state = LinkState.CONNECTED
+        self.counters = LinkCounters()
+        self.reset_code: int = ResetCode.SOFTWARE
+        """What RSTACK gives as the reason of the next reset."""
+        self._scope = scope
+        self._role = role
+        self._write = write
+        self._notify = notify
+        self._window = window
+        self._deframer = Deframer()
+        self._error_code = int(ResetCode.UNKNOWN)
+        self._timeout_timer: Timer | None = None
+        self._ack_timer: Timer | None = None
+        self._ready_timer: Timer | None = None
+        self._clear()
+        self._do: Mapping[LinkAction, Callable[[AshFrame | None], None]] = {
+            LinkAction.NOTHING: lambda _: None,
+            LinkAction.RESET: self._reset,
+            LinkAction.CONNECT: self._connect,
+            LinkAction.DELIVER: self._deliver,
+            LinkAction.ACKNOWLEDGE: lambda _: self._acknowledge(),
+            LinkAction.REJECT: self._reject,
+            LinkAction.RETRANSMIT: self._retransmit,
+            LinkAction.REPEAT_RST: lambda _: self._ask_reset(),
+            LinkAction.FAIL: self._fail,
+            LinkAction.COMPLAIN: lambda _: self._transmit(Error(self._error_code)),
+        }
+
+    def _clear(self) -> None:
+        for timer in (self._timeout_timer, self._ack_timer, self._ready_timer):
+            self._scope.cancel(timer)
+        self._timeout_timer = self._ack_timer = self._ready_timer = None
+        self._expected = 0
+        """Number of the next DATA frame to arrive."""
+        self._next = 0
+        """Number of the next new DATA frame to leave."""
+        self._flight: deque[bytes] = deque()
+        self._queue: deque[bytes] = deque()
+        self._rejecting = False
+        self._held = False
+        self._rounds = 0
+        self._sent_us = 0
+        self.timeout_us = ACK_TIMEOUT_INITIAL_US
+
+    # What the owner does
+
+    def feed(self, octets: bytes) -> None:
+        """Take octets from the line."""
+        for frame in self._deframer.feed(octets):
+            if isinstance(frame, Malformed):
+                self.counters.malformed += 1
+                self._step(LinkInput.MALFORMED, None)
+            else:
+                self._arrived(frame)
+
+    def send(self, payload: bytes) -> bool:
+        """Send an EZSP frame; False when it was dropped because the link is down or its queue is full."""
+        if self.state is not LinkState.CONNECTED or len(self._queue) >= MAX_QUEUE:
+            self.counters.dropped += 1
+            return False
+        self._queue.append(payload)
+        self._pump()
+        return True
+
+    def reset(self) -> None:
+        """Host: ask the co-processor to reset."""
+        self._clear()
+        self.state = LinkState.RESETTING
+        self._ask_reset()
+
+    def announce_reset(self, code: int) -> None:
+        """NCP: start anew unasked and say so."""
+        self._clear()
+        self.state = LinkState.CONNECTED
+        self._transmit(RstAck(code))
+
+    def line_lost(self) -> None:
+        """The line is gone: forget what was on its way. State and numbers stay until the other side resets."""
+        self._clear()
+        self._deframer = Deframer()
+
+    # Input
+
+    def _arrived(self, frame: AshFrame) -> None:
+        self.counters.received += 1
+        if isinstance(frame, Data | Ack | Nak) and self.state is LinkState.CONNECTED:
+            self._acknowledged(frame.acknowledged)
+            if not isinstance(frame, Data):
+                self._hold(frame.not_ready)
+        self._step(self._classify(frame), frame)
+
+    def _classify(self, frame: AshFrame) -> LinkInput:
+        if isinstance(frame, Data):
+            if frame.number == self._expected:
+                return LinkInput.EXPECTED
+            return LinkInput.REPEATED if frame.retransmitted else LinkInput.OUT_OF_SEQUENCE
+        return _INPUTS[type(frame)]
+
+    def _step(self, event: LinkInput, frame: AshFrame | None) -> None:
+        action, self.state = TABLE[self._role].get((self.state, event), (LinkAction.NOTHING, self.state))
+        self._do[action](frame)
+
+    def _acknowledged(self, number: int) -> None:
+        """Take out of flight what the other side has; a number outside the window says nothing."""
+        first = (self._next - len(self._flight)) % MODULUS
+        count = (number - first) % MODULUS
+        if count == 0 or count > len(self._flight):
+            return
+        for _ in range(count):
+            self._flight.popleft()
+        self._rounds = 0
+        self._measured()
+        self._scope.cancel(self._timeout_timer)
+        self._timeout_timer = None
+        if self._flight:
+            self._watch()
+        self._pump()
+
+    def _hold(self, not_ready: bool) -> None:
+        """Heed the host's flow control; it lapses by itself."""
+        self._scope.cancel(self._ready_timer)
+        self._ready_timer = None
+        self._held = not_ready
+        if not_ready:
+            self._ready_timer = self._scope.call_later(NOT_READY_US, self._hold, False)
+        else:
+            self._pump()
+
+    def _timed_out(self) -> None:
+        self._timeout_timer = None
+        self._rounds += 1
+        if self._rounds >= ACK_TIMEOUTS:
+            self._error_code = ResetCode.TOO_MANY_TIMEOUTS
+            self._step(LinkInput.EXHAUSTED, None)
+            return
+        self._set_timeout(2 * self.timeout_us)
+        self._step(LinkInput.TIMEOUT, None)
+
+    # Actions
+
+    def _reset(self, _: AshFrame | None) -> None:
+        self._clear()
+        self._transmit(RstAck(self.reset_code))
+        self.reset_code = ResetCode.SOFTWARE
+        self._notify(LinkReset(ResetCode.SOFTWARE))
+
+    def _connect(self, frame: AshFrame | None) -> None:
+        assert isinstance(frame, RstAck)
+        self._clear()
+        self._notify(LinkReset(frame.code))
+
+    def _deliver(self, frame: AshFrame | None) -> None:
+        assert isinstance(frame, Data)
+        self._expected = (self._expected + 1) % MODULUS
+        self._rejecting = False
+        if self._ack_timer is None:
+            self._ack_timer = self._scope.call_later(ACK_DELAY_US, self._acknowledge)
+        self._notify(Received(frame.payload))
+
+    def _acknowledge(self) -> None:
+        self._ack_spent()
+        self._transmit(Ack(self._expected))
+
+    def _reject(self, _: AshFrame | None) -> None:
+        """Say NAK, once until the frame that is missing has come (the reject condition)."""
+        if not self._rejecting:
+            self._rejecting = True
+            self._ack_spent()
+            self._transmit(Nak(self._expected))
+
+    def _retransmit(self, _: AshFrame | None) -> None:
+        self._scope.cancel(self._timeout_timer)
+        self._timeout_timer = None
+        if not self._flight:
+            return
+        first = (self._next - len(self._flight)) % MODULUS
+        for offset, payload in enumerate(list(self._flight)):
+            self.counters.retransmitted += 1
+            self._transmit(Data((first + offset) % MODULUS, True, self._expected, payload))
+        self._watch()
+
+    def _fail(self, frame: AshFrame | None) -> None:
+        if isinstance(frame, Error):
+            self._error_code = frame.code
+        code = self._error_code
+        self._clear()
+        if self._role is Role.NCP:
+            self._transmit(Error(code))
+        self._notify(LinkFailed(code))
+
+    def _ask_reset(self) -> None:
+        self._write(_RST_PREFIX + encode(Rst()))
+        self._timeout_timer = self._scope.call_later(RESET_WAIT_US, self._timed_out)
+
+    # Output
+
+    def _pump(self) -> None:
+        while self._queue and len(self._flight) < self._window and not self._held:
+            payload = self._queue.popleft()
+            self._flight.append(payload)
+            self._ack_spent()
+            self._transmit(Data(self._next, False, self._expected, payload))
+            self._next = (self._next + 1) % MODULUS
+            if self._timeout_timer is None:
+                self._watch()
+
+    def _watch(self) -> None:
+        self._sent_us = self._scope.now
+        self._timeout_timer = self._scope.call_later(self.timeout_us, self._timed_out)
+
+    def _measured(self) -> None:
+        """Adapt the timeout: 7/8 of the old one and half of what the acknowledgement took."""
+        self._set_timeout(self.timeout_us * 7 // 8 + (self._scope.now - self._sent_us) // 2)
+
+    def _set_timeout(self, value_us: int) -> None:
+        self.timeout_us = max(ACK_TIMEOUT_MIN_US, min(value_us, ACK_TIMEOUT_MAX_US))
+
+    def _ack_spent(self) -> None:
+        """A frame that carries the acknowledgement is leaving."""
+        self._scope.cancel(self._ack_timer)
+        self._ack_timer = None
+
+    def _transmit(self, frame: AshFrame) -> None:
+        self.counters.sent += 1
+        self._write(encode(frame))
+
+
+_INPUTS: Mapping[type, LinkInput] = {
+    Ack: LinkInput.ACK,
+    Nak: LinkInput.NAK,
+    Rst: LinkInput.RST,
+    RstAck: LinkInput.RSTACK,
+    Error: LinkInput.ERROR,
+}

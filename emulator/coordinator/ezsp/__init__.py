@@ -1,0 +1,1 @@
+"""The EZSP co-processor: an EmberZNet dongle as a host sees it, on a node of the emulated air."""
