@@ -27,6 +27,9 @@ _FIXED = struct.Struct("<HB")
 _U16 = struct.Struct("<H")
 _U64 = struct.Struct("<Q")
 _ADDRESS_OCTETS = (0, -1, 2, 8)
+_PLAIN_HEADER = struct.Struct("<HBHHH")
+_PLAIN_DATA = 0x8841
+"""Data, PAN ID compression, both addresses short, version 0."""
 
 
 class FrameType(IntEnum):
@@ -105,6 +108,8 @@ def decode_frame(mpdu: bytes) -> MacFrame:
     if len(mpdu) < 3:
         raise FrameError(f"MAC frame of {len(mpdu)} octets: expected at least 3 (frame control and sequence)")
     control, sequence = _FIXED.unpack_from(mpdu)
+    if control & ~(FRAME_PENDING | ACK_REQUEST) == _PLAIN_DATA and len(mpdu) >= _PLAIN_HEADER.size:
+        return _plain_data(control, mpdu)
     destination_mode, source_mode = (control >> 10) & 3, control >> 14
     _check_control(control, destination_mode, source_mode)
     compressed = bool(control & PAN_ID_COMPRESSION)
@@ -136,6 +141,25 @@ def decode_frame(mpdu: bytes) -> MacFrame:
         bool(control & ACK_REQUEST),
         compressed,
         (control >> 12) & 3,
+    )
+
+
+def _plain_data(control: int, mpdu: bytes) -> MacFrame:
+    """Read a data frame between short addresses of one PAN: nearly all there are."""
+    _, sequence, pan, destination, source = _PLAIN_HEADER.unpack_from(mpdu)
+    return MacFrame(
+        FrameType.DATA,
+        sequence,
+        AddressMode.SHORT,
+        pan,
+        destination,
+        AddressMode.SHORT,
+        pan,
+        source,
+        bytes(mpdu[_PLAIN_HEADER.size :]),
+        bool(control & FRAME_PENDING),
+        bool(control & ACK_REQUEST),
+        True,
     )
 
 
