@@ -37,21 +37,24 @@ class Result:
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Real seconds of a `with timed()` block; 0 until the block has ended."""
+    """Processor seconds of a `with timed()` block; 0 until the block has ended."""
 
     seconds: float = 0.0
 
 
 @contextmanager
 def timed() -> Iterator[Stopwatch]:
-    """Time a block after a garbage collection, so that one benchmark does not pay for the rubbish of another."""
+    """Time a block by this process's processor time, so that whatever else the machine does counts little.
+
+    Garbage is collected before, so that one benchmark does not pay for the rubbish of another.
+    """
     gc.collect()
     watch = Stopwatch()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         yield watch
     finally:
-        watch.seconds = time.perf_counter() - start
+        watch.seconds = time.process_time() - start
 
 
 def medians(measure: Callable[[], float], peer: Callable[[], float], repetitions: int) -> tuple[float, float]:

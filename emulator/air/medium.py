@@ -232,13 +232,14 @@ class Medium:
         source = transmission.source
         if not source.attached:
             return
-        receiver = self._addressee(channel, transmission)
-        if receiver is None:
+        radios = channel.addressees(transmission.psdu)
+        if radios is None:
             self._record(channel, transmission, _BROADCAST_LINK)
             if is_broadcast(transmission.psdu):
                 self._broadcast(channel, transmission)
             self._finish_unacked(transmission)
             return
+        receiver = radios[0] if len(radios) == 1 else self._strongest(source, radios)
         link = self.link(source, receiver)
         self._record(channel, transmission, link)
         received = self._reception(channel, transmission, receiver, link)
@@ -282,7 +283,8 @@ class Medium:
             heard = sender.attached and self._reception(channel, ack, sender, link, True) is not None
             receiver.indicate(transmission.received, transmission.lqi)
         if heard:
-            self._report(transmission, True, pending)
+            if sender.attached:
+                sender.sent(transmission, True, pending)
         else:
             remaining = ACK_WAIT_US - TURNAROUND_US - ACK_US
             self._scope.call_later(remaining, self._report, transmission, False, False)
@@ -362,14 +364,9 @@ class Medium:
         if channel.promiscuous:
             self._overhear(channel, transmission)
 
-    def _addressee(self, channel: Channel, transmission: Transmission) -> Radio | None:
-        """Return whom a unicast frame is for; of two with one address, the one that hears it best."""
-        radios = channel.addressees(transmission.psdu)
-        if radios is None:
-            return None
-        return radios[0] if len(radios) == 1 else self._strongest(transmission.source, radios)
-
     def _strongest(self, source: Radio, radios: Sequence[Radio]) -> Radio:
+        """Return which of the radios with one address hears `source` best."""
+
         def power(radio: Radio) -> int:
             link = self.link(source, radio)
             return NOISE_FLOOR_DBM - 1 if link is None or radio is source else link.rssi_dbm
