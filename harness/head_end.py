@@ -31,13 +31,15 @@ Fields = dict[str, Any]
 AlertListener = Callable[[Fields], None]
 Send = Callable[[int, bytes], Awaitable[bytes]]
 
-HUB_TIMEOUT_S = 300.0
+HUB_TIMEOUT_S = 600.0
 """An operation of the hub itself: a few wake-ups and repeats."""
 DEVICE_TIMEOUT_S = 1200.0
 """An operation that asks a device of the home; a sleepy one answers when it next wakes."""
 FIRST_REPEAT_S = 20.0
-LONGEST_REPEAT_S = 160.0
+LONGEST_REPEAT_S = 80.0
 """The same envelope is sent again after the first wait, which doubles up to the longest."""
+SHORTEST_WAIT_S = 0.001
+"""Less than this left of a timeout counts as nothing: it may be too little for the clock to show."""
 ASLEEP_MARGIN_S = 30.0
 """A hub is taken to be asleep this long before it would be: a datagram may still be on its way."""
 SUPERSEDED_ATTEMPTS = 5
@@ -186,7 +188,7 @@ class HeadEnd:
         sent = decode_envelope(envelope)
         self._expected[role] = (sent.generation, sent.counter)
         try:
-            while (left_s := deadline - loop.time()) > 0:
+            while (left_s := deadline - loop.time()) > SHORTEST_WAIT_S:
                 await self._wake()
                 self._link.to_hub(envelope)
                 done, _ = await asyncio.wait({future}, timeout=min(wait_s, left_s))

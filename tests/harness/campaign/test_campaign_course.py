@@ -235,3 +235,21 @@ def test_a_wide_area_link_that_is_down_stops_the_campaign_and_resuming_finishes_
     assert rig.home is not None
     rig.home.wan_up = True
     assert rig.run().result is Verdict.COMMISSIONED
+
+
+def test_a_gas_meter_that_falls_silent_leaves_electricity_only(rig: Rig) -> None:
+    def silence(entry: object) -> None:
+        if (
+            getattr(entry, "action", "") == "phase-started"
+            and getattr(entry, "details", {})["name"] == "enrol"
+        ):
+            assert rig.home is not None
+            rig.home.named("gas").answers = False
+
+    report = rig.run(silence)
+    assert report.result is Verdict.ELECTRICITY_ONLY
+    owners = {device.eui64: device.control_owner for device in report.devices}
+    assert owners[ESME] == "S1SP + DCO"
+    assert owners[GSME] == "SMSO"
+    assert any("GT01" in item.what for item in report.exceptions)
+    assert check_control(rig.entries()).faults == []

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_catalog.errors import CatalogError
+from harness.campaign.discovery import Found
+from harness.campaign.images import ImageError, open_images
+from harness.campaign.options import RunOptions
+from harness.campaign.plan import DevicePlan, Hop, Plan
+from harness.campaign.workspace import Workspace
+from harness.errors import HarnessError
+from harness.report.model import Verdict
+from hw_profiles.installation import Installation, load_installation
+from hw_profiles.model import DeviceKind
+from tests.harness.campaign.conftest import EXAMPLE, Rig
+
+ELECTRICITY_IMAGE = "1002-0e01-02000000"
+TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=12)
+U32 = st.integers(0, 2**32 - 1)
+HOPS = st.builds(Hop, TEXT, TEXT, U32, U32, U32, TEXT)
+DEVICES = st.builds(
+    DevicePlan,
+    TEXT,
+    TEXT,
+    st.sampled_from(DeviceKind),
+    U32,
+    TEXT,
+    U32,
+    TEXT,
+    st.lists(HOPS, max_size=3).map(tuple),
+)
+
+
+@given(st.builds(Plan, TEXT, st.lists(DEVICES, max_size=4).map(tuple), st.lists(TEXT, max_size=3).map(tuple)))
+def test_a_plan_survives_the_journal(plan: Plan) -> None:
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+@given(st.lists(DEVICES, max_size=6).map(tuple))
+def test_stages_hold_every_device_that_has_something_to_install(devices: tuple[DevicePlan, ...]) -> None:
+    staged = [device for stage in Plan("C", devices).stages for device in stage]
+    assert sorted(map(repr, staged)) == sorted(repr(device) for device in devices if device.hops)
+
+
+def test_what_was_found_survives_the_journal() -> None:
+    found = Found("D", True, 7, 0x1002, "Maker", "Model", 1, True, ((1, 0x0501, (0, 0x0702), (0x19,)),))
+    assert Found.from_json("D", found.to_json()) == found
+    assert found.endpoint_serving(0x0702) == 1
+    assert found.endpoint_using(0x0019) == 1
+    assert found.endpoint_serving(0x0019) is None
+
+
+# Images
+
+
+def _example() -> Installation:
+    return load_installation(EXAMPLE)
+
+
+def _stored(prefix: str) -> Path:
+    return next((EXAMPLE.parent / "catalogue" / "targets").rglob(f"*{prefix}*"))
+
+
+def _image_file(folder: Path) -> Path:
+    target = folder / "meter.ota"
+    shutil.copyfile(_stored(ELECTRICITY_IMAGE), target)
+    return target
+
+
+def test_a_given_image_with_evidence_is_for_the_device_whose_identity_it_has(tmp_path: Path) -> None:
+    installation = _example()
+    images = open_images(installation, _image_file(tmp_path))
+    takers = [device.name for device in installation.record.devices if images.is_for(device)]
+    assert takers == ["electricity"]
+
+
+def test_a_given_image_that_was_altered_is_refused(tmp_path: Path) -> None:
+    image = _image_file(tmp_path)
+    octets = bytearray(image.read_bytes())
+    octets[5000] ^= 1
+    image.write_bytes(octets)
+    with pytest.raises((ImageError, CatalogError), match=r"meter\.ota"):
+        open_images(_example(), image)
+
+
+def test_a_truncated_image_is_refused(tmp_path: Path) -> None:
+    image = _image_file(tmp_path)
+    image.write_bytes(image.read_bytes()[:-100])
+    with pytest.raises((ImageError, CatalogError), match=r"meter\.ota.*missing"):
+        open_images(_example(), image)
+
+
+def _without_catalogue(folder: Path) -> Path:
+    for name in ("installation.toml", "epcl.toml", "sequence.toml"):
+        shutil.copyfile(EXAMPLE.parent / name, folder / name)
+    path = folder / "installation.toml"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("catalogue")]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_dormant_meter_is_refused_a_given_image_without_evidence(tmp_path: Path) -> None:
+    installation = load_installation(_without_catalogue(tmp_path))
+    with pytest.raises(ImageError, match="no evidence of prior field use"):
+        open_images(installation, _image_file(tmp_path))
+
+
+def test_without_a_catalogue_an_installation_that_needs_firmware_is_not_migrated(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    report = Rig(tmp_path / "run", _without_catalogue(home)).run()
+    assert report.result is Verdict.NOT_MIGRATED
+    assert "names no catalogue" in report.result_reason
+    assert any("cannot reach an eligible firmware" in item.what for item in report.exceptions)
+
+
+def test_a_model_nobody_has_listed_is_not_migrated(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    path = _without_catalogue(home)
+    epcl = home / "epcl.toml"
+    epcl.write_text(epcl.read_text().replace("45534D31", "FFFFFFFF"))
+    report = Rig(tmp_path / "run", path).run()
+    assert report.result is Verdict.NOT_MIGRATED
+    assert any("no eligible product combination" in item.what for item in report.exceptions)
+
+
+# The run folder
+
+
+def test_inputs_that_cannot_be_used_leave_nothing_behind(tmp_path: Path) -> None:
+    image = tmp_path / "broken.ota"
+    image.write_bytes(b"not an image")
+    with pytest.raises(CatalogError, match=r"broken\.ota"):
+        Workspace.create(RunOptions(installation=EXAMPLE, out=tmp_path / "out", image=image))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.ota"]
+
+
+def test_a_run_needs_nothing_but_its_folder_to_be_resumed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(EXAMPLE.parent, home)
+    Workspace.create(RunOptions(installation=home / "installation.toml", out=tmp_path / "run"))
+    shutil.rmtree(home)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    resumed = Workspace.resume(tmp_path / "moved")
+    assert resumed.installation.record.id == "dormant-semi"
+    assert resumed.images.octets(
+        resumed.images.path(resumed.installation.models["gas"], 0x01010000, 0x01040000)[0].id
+    )
+
+
+def test_a_folder_left_half_prepared_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    part = tmp_path / "run.part"
+    (part / "inputs").mkdir(parents=True)
+    (part / "run.json").write_text("{")
+    Workspace.create(RunOptions(installation=EXAMPLE, out=tmp_path / "run"))
+    assert not part.exists()
+
+
+def test_a_folder_that_is_no_run_is_not_resumed(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"no run\.json"):
+        Workspace.resume(tmp_path)
