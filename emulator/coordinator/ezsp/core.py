@@ -32,7 +32,7 @@ class NcpConfig:
     eui64: int
     version: int = 13
     name: str = ""
-    manufacturer: str = "SMETS1 HAN emulator"
+    manufacturer: str = "SMETS1 emulator"
     board: str = "Emulated NCP"
     cbke: bool = True
     identities: tuple[Identity, ...] = ()

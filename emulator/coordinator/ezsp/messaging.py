@@ -210,8 +210,10 @@ class Messaging:
     def indication(self, indication: ApsdeIndication) -> None:
         """Hand an ASDU to the host, when it is for an endpoint the host has."""
         endpoint = indication.destination_endpoint
-        registered = (each.endpoint for each in self._core.node.endpoints)
-        if endpoint not in (ZDO_ENDPOINT, _TO_ALL_ENDPOINTS, *registered):
+        registered = [each.endpoint for each in self._core.node.endpoints]
+        # bellows does not register its endpoints again after the reset that ends forming, so a host that has
+        # registered none hears everything.
+        if registered and endpoint not in (ZDO_ENDPOINT, _TO_ALL_ENDPOINTS, *registered):
             return
         broadcast = indication.destination >= FIRST_BROADCAST
         self._count(
