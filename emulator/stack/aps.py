@@ -13,7 +13,7 @@ from emulator.clock.kernel import Scope, Timer
 from emulator.crypto.ccm import CcmKey
 from emulator.errors import FrameError, SecurityError
 from emulator.stack.aps_commands import ApsCommand, decode_command
-from emulator.stack.aps_duplicates import DuplicateTable
+from emulator.stack.aps_duplicates import UNACKNOWLEDGED_US, DuplicateTable
 from emulator.stack.aps_frames import (
     ACK_REQUEST,
     DATA_HEADER_OCTETS,
@@ -393,7 +393,7 @@ class Aps:
             return False
         asdu = unseal_data(key.cipher, eui64, frame_counter, nsdu)
         key.accept(frame_counter)
-        if not self._duplicates.seen(self._scope.now, source, counter, asdu):
+        if not self._duplicates.seen(self._scope.now, source, counter, asdu, UNACKNOWLEDGED_US):
             self._user.aps_data(
                 ApsdeIndication(
                     source,
@@ -475,8 +475,10 @@ class Aps:
                 return
             payload = outcome.asdu
         else:
-            duplicate = self._duplicates.seen(now, source, header.counter, payload)
-            if control & ACK_REQUEST and control & DELIVERY_MASK == 0:
+            wanted = control & ACK_REQUEST and control & DELIVERY_MASK == 0
+            lifetime_us = 0 if wanted else UNACKNOWLEDGED_US
+            duplicate = self._duplicates.seen(now, source, header.counter, payload, lifetime_us)
+            if wanted:
                 self._acknowledge(source, header, key)
             if duplicate:
                 return

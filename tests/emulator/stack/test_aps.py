@@ -306,6 +306,14 @@ def test_different_asdus_under_a_wrapped_counter_are_no_duplicates() -> None:
     assert [int.from_bytes(each.asdu, "big") for each in meter.heard] == list(range(600))
 
 
+def test_equal_asdus_may_come_again_when_the_counter_has_wrapped() -> None:
+    kernel, hub, meter = link()
+    for _ in range(600):
+        hub.aps.data(request(b"the same again", ack=False))
+        kernel.run_for(6_000)
+    assert len(meter.heard) == 600
+
+
 def test_counters_go_on_after_a_reboot_and_old_frames_stay_rejected() -> None:
     kernel, hub, meter = link()
     hub.aps.data(request(b"one"))
