@@ -1,0 +1,111 @@
+"""The dormant home of the example with images of a few kilobytes, so that a whole run takes seconds.
+
+Same four devices, same sequence, same two-hop path for electricity; the gas meter asks for a block every second
+instead of every minute. Everything is made from the example's own files and generator, so that both stay alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from firmware_catalog.catalogue import Catalogue
+
+PROJECT = Path(__file__).parents[2]
+EXAMPLE = PROJECT / "examples" / "dormant-semi"
+SHIPPED_MODELS = PROJECT / "hw_profiles" / "models"
+OCTETS = {"esme-1.2.0": 6_000, "esme-2.0.0": 9_000, "gsme-1.4.0": 6_000}
+Replacement = tuple[str, str]
+
+QUICKER: dict[str, tuple[Replacement, ...]] = {
+    "generic-gas-meter": (
+        ("request_interval_ms = 60000", "request_interval_ms = 1000\nquery_interval_s = 600"),
+        ("poll_long_s = 300", "poll_long_s = 60"),
+    ),
+    "generic-in-home-display": (("reporting_interval_s = 10", "reporting_interval_s = 300"),),
+}
+"""What the quick home's models have otherwise than the shipped ones."""
+
+
+def generator() -> ModuleType:
+    """Return the example's `make_images.py` as a module."""
+    name = "dormant_semi_make_images"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, EXAMPLE / "make_images.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+def image(name: str) -> bytes:
+    """Return the signed OTA file called `name`, small."""
+    make = generator()
+    made: bytes = make.make(_small(name), make.firmware_signer()[1])
+    return made
+
+
+def _small(name: str) -> object:
+    make = generator()
+    return next(item._replace(octets=OCTETS[name]) for item in make.IMAGES if item.name == name)
+
+
+def build(folder: Path) -> Path:
+    """Make the quick home in `folder`; returns its installation file."""
+    folder.mkdir(parents=True)
+    (folder / "images").mkdir()
+    for name in OCTETS:
+        (folder / "images" / f"{name}.ota").write_bytes(image(name))
+    root = catalogue(folder / "catalogue", tuple((folder / "images").iterdir()))
+    for name in ("epcl.toml", "sequence.toml"):
+        shutil.copyfile(EXAMPLE / name, folder / name)
+    (folder / "models").mkdir()
+    for model, replacements in QUICKER.items():
+        shipped = (SHIPPED_MODELS / f"{model}.toml").read_text()
+        (folder / "models" / f"{model}.toml").write_text(changed(shipped, replacements))
+    text = (EXAMPLE / "installation.toml").read_text()
+    old = next(line for line in text.splitlines() if line.startswith("catalogue_root_sha256"))
+    path = folder / "installation.toml"
+    path.write_text(changed(text, ((old, f'catalogue_root_sha256 = "{root}"'),)))
+    return path
+
+
+def catalogue(folder: Path, files: Sequence[Path], *, evidence: bool = True) -> str:
+    """Make a signed catalogue of the quick images among `files`; returns the digest of its root metadata."""
+    make = generator()
+    made = Catalogue.create(folder, now=make.MADE, seed=make.SEED, lifetimes=make.LASTING)
+    for known in make.IMAGES:
+        for file in files:
+            if file.stem == known.name:
+                made.add(
+                    file,
+                    make.SUPPLIER,
+                    evidence=make.evidence(known) if evidence else None,
+                    models=(known.model,),
+                    from_versions=known.from_versions,
+                    added_by="quick scenario",
+                )
+    return hashlib.sha256((folder / "metadata" / "1.root.json").read_bytes()).hexdigest()
+
+
+def changed(text: str, replacements: Sequence[Replacement]) -> str:
+    """Return `text` with each passage replaced; every one must be there."""
+    for old, new in replacements:
+        assert old in text, f"{old!r} is not in the file"
+        text = text.replace(old, new)
+    return text
+
+
+def variant(home: Path, folder: Path, *replacements: Replacement, append: str = "") -> Path:
+    """Copy the quick home at the installation file `home` to `folder`, changed; returns its installation file."""
+    shutil.copytree(home.parent, folder)
+    path = folder / home.name
+    path.write_text(changed(path.read_text(), replacements) + append)
+    return path
