@@ -10,7 +10,6 @@ from harness.campaign.discovery import CURRENT_FILE_VERSION, OTA, Found
 from harness.campaign.images import Images
 from harness.head_end import HeadEnd, HubRefusedError
 from harness.journal import Journal
-from harness.progress import ProgressObserver
 from hw_profiles.installation import DeviceEntry, Installation
 
 
@@ -27,7 +26,6 @@ class Context:
     journal: Journal
     images: Images
     found: Mapping[str, Found]
-    observer: ProgressObserver
 
     def found_of(self, entry: DeviceEntry) -> Found:
         """Return what was found of a device."""

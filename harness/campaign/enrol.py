@@ -9,10 +9,12 @@ from emulator.devices.control import ControlRole, probe_payload, response_holds
 from emulator.eui64 import format_eui64
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.discovery import BASIC
+from harness.campaign.problems import Problem
 from harness.campaign.workspace import Workspace
 from harness.head_end import HeadEnd, HubUnreachableError, NotInControlError, Send
 from harness.journal import Json
 from harness.parameters import RegimeParameters
+from harness.report.model import Severity
 from harness.roles.case import DeviceTest, EnrolmentCase, EnrolmentResult, case_of
 from harness.roles.enrolment import enrol
 from harness.roles.party import Party
@@ -141,6 +143,14 @@ async def _prove_lock_out(context: Context, regime: Regime) -> None:
     finally:
         head_end.keys = keys
     context.journal.observe(format_eui64(hub), "old-head-end-refused", {"answer": refusal or "obeyed"})
+    if not refusal:
+        Problem(
+            format_eui64(hub),
+            "The old head end still commands the hub",
+            "It asked for the status under its old key and was answered",
+            "Stop, rotate the hub's keys again and investigate",
+            Severity.ERROR,
+        ).record(context.journal)
 
 
 def _summary(result: EnrolmentResult) -> dict[str, Json]:

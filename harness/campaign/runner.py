@@ -152,7 +152,7 @@ class _Campaign:
             format_eui64(self._installation.hub.address),
             "The campaign stopped before its end",
             str(error),
-            f"Remove the cause, then: smets1 run --resume {self._workspace.folder.name}",
+            "Remove the cause, then resume the run: smets1 run --resume DIR",
             Severity.ERROR,
         ).record(self._journal)
         self._journal.observe("campaign", STOPPED, {"reason": str(error)})
@@ -160,9 +160,7 @@ class _Campaign:
 
     async def _phases(self, head_end: HeadEnd, regime: Regime) -> tuple[Verdict, str]:
         found = await self._discover(head_end)
-        context = Context(
-            self._installation, head_end, self._journal, self._workspace.images, found, self._observer
-        )
+        context = Context(self._installation, head_end, self._journal, self._workspace.images, found)
         plan = self._plan(context)
         if self._workspace.request.dry_run:
             return Verdict.PLANNED, ""
