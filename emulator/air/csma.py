@@ -31,6 +31,7 @@ class Transmitter:
     __slots__ = (
         "_backoffs",
         "_current",
+        "_draw_bits",
         "_exponent",
         "_kernel",
         "_on_idle",
@@ -44,6 +45,7 @@ class Transmitter:
 
     def __init__(self, scope: Scope, radio: Radio) -> None:
         self._scope = scope
+        self._draw_bits = scope.random.getrandbits
         self._kernel = radio.medium.kernel
         self._radio = radio
         self._queue: deque[Outgoing] = deque()
@@ -108,9 +110,9 @@ class Transmitter:
         self._back_off()
 
     def _back_off(self) -> None:
-        periods = self._scope.random.getrandbits(self._exponent)
+        wait_us = self._draw_bits(self._exponent) * UNIT_BACKOFF_US + CCA_US
         kernel = self._kernel
-        kernel.schedule(kernel.now + periods * UNIT_BACKOFF_US + CCA_US, self._assess, (), self._scope)
+        kernel.schedule(kernel.now + wait_us, self._assess, (), self._scope)
 
     def _assess(self) -> None:
         current = self._current

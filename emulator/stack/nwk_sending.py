@@ -278,7 +278,7 @@ class Sending:
 
 
 def _without_source_route(frame: Outgoing) -> Outgoing:
-    header, _ = nwk_frame.unpack_header(frame.header)
-    if header.relays is None:
+    if not frame.header[1] & nwk_frame.SOURCE_ROUTE >> 8:
         return frame
+    header, _ = nwk_frame.unpack_header(frame.header)
     return frame._replace(header=nwk_frame.pack_header(header._replace(relays=None)))
