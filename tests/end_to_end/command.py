@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -44,6 +46,7 @@ def smets1(*arguments: str | Path, environment: Mapping[str, str] | None = None)
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", *map(str, arguments)],
         capture_output=True,
+        check=False,
         text=True,
         timeout=PATIENCE_S,
         env={**os.environ, **(environment or {})},
@@ -52,8 +55,10 @@ def smets1(*arguments: str | Path, environment: Mapping[str, str] | None = None)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def _child(arguments: list[str], output: str, complaint: str) -> None:
+def _child(arguments: list[str], output: str, complaint: str, largest_file: int | None) -> None:
     """Be the command: files instead of the inherited output, and its exit status."""
+    if largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     for name, descriptor in ((output, 1), (complaint, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), descriptor)
     sys.stdout = os.fdopen(1, "w", closefd=False)
@@ -66,9 +71,10 @@ def _child(arguments: list[str], output: str, complaint: str) -> None:
 
 @dataclass
 class Killable:
-    """One command under way."""
+    """One command under way; `largest_file` makes every longer write fail, as a full disk does."""
 
     arguments: tuple[str | Path, ...]
+    largest_file: int | None = None
     process: ForkServerProcess = field(init=False)
     began: float = field(init=False)
 
@@ -76,7 +82,9 @@ class Killable:
         """Start it."""
         self._folder = tempfile.TemporaryDirectory()
         self._names = [str(Path(self._folder.name) / name) for name in ("output", "complaint")]
-        self.process = _SERVER.Process(target=_child, args=([*map(str, self.arguments)], *self._names))
+        self.process = _SERVER.Process(
+            target=_child, args=([*map(str, self.arguments)], *self._names, self.largest_file)
+        )
         self.process.start()
         self.began = time.monotonic()
 
@@ -102,12 +110,6 @@ class Killable:
             time.sleep(_POLL_S)
             assert time.monotonic() - self.began < PATIENCE_S, f"{self.arguments}: {due} never came"
         return False
-
-
-def journal_octets(folder: Path) -> int:
-    """Return how much the journal of a run has grown so far, without opening it."""
-    names = (folder / "journal.sqlite", folder / "journal.sqlite-wal")
-    return sum(path.stat().st_size for path in names if path.exists())
 
 
 def has_entry(folder: Path, kind: str, action: str) -> bool:
@@ -140,12 +142,17 @@ def number_of_entries(folder: Path) -> int:
         database.close()
 
 
+def has_grown(folder: Path, entries: int) -> bool:
+    """Tell whether the journal of a running command has so many entries."""
+    return number_of_entries(folder) >= entries
+
+
 def resume_until_done(folder: Path, choice: random.Random, kills: int = 0) -> Ended:
     """Resume a run, killing it up to `kills` more times after a few more entries; returns how it ended."""
     for _ in range(kills):
         running = Killable(("run", "--resume", folder))
         target = number_of_entries(folder) + choice.randrange(1, 40)
-        if not running.signal_when(lambda wanted=target: number_of_entries(folder) >= wanted):
+        if not running.signal_when(partial(has_grown, folder, target)):
             return running.wait()
         running.wait()
     return Killable(("run", "--resume", folder)).wait()

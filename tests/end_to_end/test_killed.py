@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.end_to_end.command import (
     Killable,
     has_entry,
-    number_of_entries,
+    has_grown,
     resume_until_done,
     smets1,
 )
@@ -29,10 +30,7 @@ def _killed_anywhere(seed: int, home: Path, whole: Whole, folder: Path) -> None:
         due = running.began + choice.random() * whole.seconds
         running.signal_when(lambda: time.monotonic() >= due)
     else:
-        entries = choice.randrange(whole.entries)
-        later = choice.random() * 0.05
-        if running.signal_when(lambda: number_of_entries(folder) > entries - 1 and not time.sleep(later)):
-            pass
+        running.signal_when(partial(has_grown, folder, choice.randrange(whole.entries)))
     running.wait()
     if not folder.exists():
         # Killed before there was a run: the same command starts it.
