@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.air.beacon import Beacon, decode_beacon_payload
 from emulator.air.channel import EnergyMeter
@@ -26,34 +28,47 @@ if TYPE_CHECKING:
     from emulator.air.mac import Mac
 
 
+class _Scan(NamedTuple):
+    """One scan: where, how long on each channel, what to do there, and what to do at the end."""
+
+    channels: list[int]
+    dwell_us: int
+    visit: Callable[[], None]
+    finished: Callable[[], None]
+    beacons: dict[tuple[int, int, int], Beacon]
+    energies: dict[int, int]
+
+
 class Scanner:
-    """Runs one scan at a time for a Mac; `busy` while one runs (then only beacons are received)."""
+    """Runs one scan at a time for a Mac; `busy` while one runs (then only beacons are received).
+
+    A scan asked for meanwhile waits its turn: a device may want to rejoin while it measures for somebody else.
+    """
 
     def __init__(self, scope: Scope, mac: Mac) -> None:
         self._scope = scope
         self._mac = mac
-        self._channels: list[int] = []
-        self._dwell_us = 0
-        self._home = 11
-        self._beacons: dict[tuple[int, int, int], Beacon] = {}
-        self._energies: dict[int, int] = {}
-        self._finished: Callable[[], None] = _nothing
-        self._visit: Callable[[], None] = _nothing
+        self._home = self._visited = 11
+        self._scan = _Scan([], 0, _nothing, _nothing, {}, {})
+        self._waiting: deque[_Scan] = deque()
         self.busy = False
 
     def active(
         self, channels: Sequence[int], duration_exponent: int, done: Callable[[list[Beacon]], None]
     ) -> None:
         """Ask for beacons on each channel; `done` gets one, the strongest, per (channel, PAN, source)."""
-        beacons = self._beacons = {}
-        self._begin(channels, duration_exponent, self._ask, lambda: done(list(beacons.values())))
+        beacons: dict[tuple[int, int, int], Beacon] = {}
+        dwell_us = self._dwell(channels, duration_exponent)
+        finished = partial(_give_beacons, done, beacons)
+        self._begin(_Scan(list(channels), dwell_us, self._ask, finished, beacons, {}))
 
     def energy(
         self, channels: Sequence[int], duration_exponent: int, done: Callable[[dict[int, int]], None]
     ) -> None:
         """Measure each channel; `done` gets the peak power in dBm by channel."""
-        energies = self._energies = {}
-        self._begin(channels, duration_exponent, self._listen, lambda: done(energies))
+        energies: dict[int, int] = {}
+        dwell_us = self._dwell(channels, duration_exponent)
+        self._begin(_Scan(list(channels), dwell_us, self._listen, partial(done, energies), {}, energies))
 
     def heard(self, frame: MacFrame, lqi: int) -> None:
         """Take a beacon frame while scanning; raises `FrameError` when its payload is malformed."""
@@ -62,44 +77,47 @@ class Scanner:
         fields = decode_beacon_payload(frame.payload)
         channel = self._mac.tuned_channel
         key = (channel, frame.source_pan, frame.source)
-        known = self._beacons.get(key)
+        beacons = self._scan.beacons
+        known = beacons.get(key)
         if known is None or known.lqi < lqi:
-            self._beacons[key] = Beacon(*key, fields.permit_association, lqi, fields.payload)
+            beacons[key] = Beacon(*key, fields.permit_association, lqi, fields.payload)
 
-    def _begin(
-        self,
-        channels: Sequence[int],
-        duration_exponent: int,
-        visit: Callable[[], None],
-        finished: Callable[[], None],
-    ) -> None:
-        if self.busy:
-            raise EmulatorError(f"MAC {self._mac.eui64:016X}: a scan is running, wait for it to end")
+    def _dwell(self, channels: Sequence[int], duration_exponent: int) -> int:
         wrong = [channel for channel in channels if channel not in CHANNELS]
         if wrong:
             raise EmulatorError(f"MAC scan channels {wrong}: expected 11 to 26")
-        self._dwell_us = scan_duration_us(duration_exponent)
-        self._channels = list(channels)
-        self._visit, self._finished = visit, finished
+        return scan_duration_us(duration_exponent)
+
+    def _begin(self, scan: _Scan) -> None:
+        if self.busy:
+            self._waiting.append(scan)
+            return
+        self._scan = scan
         self.busy = True
         self._mac.stay_awake()
         self._mac.transmitter.pause(self._start)
 
     def _start(self) -> None:
-        self._home = self._mac.channel
+        self._home = self._visited = self._mac.channel
         self._next()
 
     def _next(self) -> None:
         mac = self._mac
-        if self._channels:
-            mac.channel = self._channels.pop(0)
-            self._visit()
+        scan = self._scan
+        if mac.channel != self._visited:
+            # The network moved, or was left, while we were away: that is where to return to.
+            self._home = mac.channel
+        if scan.channels:
+            mac.channel = self._visited = scan.channels.pop(0)
+            scan.visit()
             return
         self.busy = False
         mac.channel = self._home
         mac.may_sleep()
         mac.transmitter.resume()
-        self._finished()
+        scan.finished()
+        if self._waiting and not self.busy:
+            self._begin(self._waiting.popleft())
 
     def _ask(self) -> None:
         mpdu = encode_frame(
@@ -116,15 +134,19 @@ class Scanner:
 
     def _asked(self, _status: Status) -> None:
         # A channel too busy to ask on still gets its dwell: beacons others asked for may be heard.
-        self._scope.call_later(self._dwell_us, self._next)
+        self._scope.call_later(self._scan.dwell_us, self._next)
 
     def _listen(self) -> None:
         meter = self._mac.medium.measure(self._mac)
-        self._scope.call_later(self._dwell_us, self._measured, meter)
+        self._scope.call_later(self._scan.dwell_us, self._measured, meter)
 
     def _measured(self, meter: EnergyMeter) -> None:
-        self._energies[self._mac.tuned_channel] = self._mac.medium.read_meter(meter)
+        self._scan.energies[self._visited] = self._mac.medium.read_meter(meter)
         self._next()
+
+
+def _give_beacons(done: Callable[[list[Beacon]], None], beacons: dict[tuple[int, int, int], Beacon]) -> None:
+    done(list(beacons.values()))
 
 
 def _nothing() -> None:

@@ -42,6 +42,9 @@ ANY_PROFILE = 0xFFFF
 
 Answer = bytes | None
 
+SCAN_IN_PROGRESS = 0xFC
+"""MAC status (802.15.4-2006 table 78) with which a second energy scan is refused while one runs."""
+
 
 class ZdoHost(Protocol):
     """What answering needs to know and may do."""
@@ -93,6 +96,7 @@ class ZdoServer:
     def __init__(self, host: ZdoHost, bindings: BindingTable) -> None:
         self._host = host
         self._bindings = bindings
+        self._measuring = False
         self._answers: dict[int, Callable[[ApsdeIndication, bytes], Answer]] = {
             ZdoCluster.NWK_ADDR: self._nwk_address,
             ZdoCluster.IEEE_ADDR: self._ieee_address,
@@ -256,9 +260,13 @@ class ZdoServer:
         mask, duration = read(_UPDATE, payload, "Mgmt_NWK_Update_req")
         if duration > _MAX_SCAN_DURATION:
             return _NOTIFY.pack(ZdoStatus.NOT_SUPPORTED, mask, 0, 0, 0)
+        if self._measuring:
+            return _NOTIFY.pack(SCAN_IN_PROGRESS, mask, 0, 0, 0)
         channels = tuple(channel for channel in range(11, 27) if mask >> channel & 1)
+        self._measuring = True
 
         def measured(energies: tuple[int, ...]) -> None:
+            self._measuring = False
             late(_NOTIFY.pack(ZdoStatus.SUCCESS, mask, 0, 0, len(energies)) + bytes(energies))
 
         self._host.energy_scan(channels, duration, measured)

@@ -9,7 +9,7 @@ from emulator.air.beacon import Beacon
 from emulator.air.capture import read_frames
 from emulator.air.fcs import fcs_ok
 from emulator.air.mac import MAX_NPDU, Mac
-from emulator.errors import EmulatorError, FrameError
+from emulator.errors import FrameError
 from emulator.stack.primitives import Status
 from tests.emulator.air.air_world import PAN, Air, Recorder, find_tshark
 
@@ -101,11 +101,30 @@ def test_an_active_scan_finds_the_coordinator_and_comes_home() -> None:
     assert scanner.channel == 20
 
 
-def test_two_scans_at_once_are_refused() -> None:
-    _, one, _, _, _ = pair()
-    one.scan([11], 3, lambda _: None)
-    with pytest.raises(EmulatorError, match="scan is running"):
-        one.energy_scan([11], 3, lambda _: None)
+def test_a_scan_asked_for_during_another_follows_it() -> None:
+    air, one, _, _, _ = pair()
+    beacons: list[list[Beacon]] = []
+    energies: list[dict[int, int]] = []
+    listener, _ = air.mac(joined=False, x=2)
+    listener.scan([11], 3, beacons.append)
+    listener.energy_scan([11, 12], 3, energies.append)
+    listener.scan([12], 3, beacons.append)
+    air.run(2)
+    assert [[beacon.source for beacon in found] for found in beacons] == [[one.short_address], []]
+    assert [list(levels) for levels in energies] == [[11, 12]]
+    assert listener.channel == 11
+
+
+def test_a_channel_set_during_a_scan_is_where_it_returns_to() -> None:
+    air = Air()
+    mac, _ = air.mac()
+    energies: list[dict[int, int]] = []
+    mac.energy_scan([11, 12, 13], 3, energies.append)
+    air.run(0.2)
+    mac.channel = 25
+    air.run(2)
+    assert [list(levels) for levels in energies] == [[11, 12, 13]]
+    assert mac.channel == 25
 
 
 def test_frames_given_during_a_scan_are_sent_after_it_on_the_home_channel() -> None:

@@ -292,6 +292,17 @@ def test_an_energy_scan_is_answered_when_it_is_done() -> None:
     assert (answer[9], len(answer)) == (2, 12)
 
 
+def test_an_energy_scan_during_another_is_refused_and_a_later_one_is_not() -> None:
+    # Only its own host can ask a node that scans: it hears nobody else meanwhile.
+    home, _, _ = hub_and_meter()
+    request = (0x07FFF800).to_bytes(4, "little") + b"\x03\x01"
+    answers: list[bytes | None] = []
+    for pause_us in (SECOND // 10, 10 * SECOND, 10 * SECOND):
+        home.hub.node.zdo.request(0, ZdoCluster.MGMT_NWK_UPDATE, request, answers.append)
+        home.kernel.run_for(pause_us)
+    assert [(answer or b"\xff")[0] for answer in answers] == [0xFC, 0x00, 0x00]
+
+
 def test_permit_joining_opens_a_router_and_for_ever_is_refused() -> None:
     home, meter, _ = hub_and_meter()
     meter.node.nwk.permit_joining(0)
