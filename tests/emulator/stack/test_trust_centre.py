@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from node_world import DISPLAY, GAS, HUB, INSTALL_CODE, INSTALL_KEY, METER, NETWORK_KEY, SECOND, Device, Home
 
 from emulator.errors import CryptoError, EmulatorError
 from emulator.stack.aps_commands import (
@@ -35,6 +29,18 @@ from emulator.stack.events import (
 )
 from emulator.stack.primitives import JoinKind, Status
 from emulator.stack.trust_centre import TrustCentre
+from tests.emulator.stack.node_world import (
+    DISPLAY,
+    GAS,
+    HUB,
+    INSTALL_CODE,
+    INSTALL_KEY,
+    METER,
+    NETWORK_KEY,
+    SECOND,
+    Device,
+    Home,
+)
 
 CBKE_KEY = bytes(range(0x40, 0x50))
 
