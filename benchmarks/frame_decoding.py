@@ -75,9 +75,10 @@ def decode(psdu: bytes, material: Material) -> bytes:
         npdu[:offset] + _LEVEL_5 + npdu[offset + 1 : end],
         npdu[end:],
     )
-    header = aps_frames.decode_header(nsdu)
-    aps_aux = aps_security.decode_aux(nsdu, header.length)
-    return aps_security.unseal(material.link_key, aps_aux, aux.source_eui64, nsdu, header.length)
+    control, *_, security, frame_counter = aps_security.unpack_secured_data(nsdu)
+    assert control == aps_frames.SECURED
+    assert security == aps_security.KEY_DATA
+    return aps_security.unseal_data(material.link_key, aux.source_eui64, frame_counter, nsdu)
 
 
 def scapy_decoder(material: Material) -> Callable[[bytes], bytes]:
