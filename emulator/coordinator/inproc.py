@@ -283,6 +283,13 @@ class InprocApplication(zigpy.application.ControllerApplication):
             raise zigpy.exceptions.DeliveryError("the packet names no destination")
         return int(address)
 
+    async def permit(self, time_s: int = 60, node: t.EUI64 | str | None = None) -> None:
+        """Open or close the network; the trust centre tells the routers, when there are any."""
+        if node is None:
+            await self.permit_ncp(time_s)
+        else:
+            await super().permit(time_s, node)
+
     async def permit_ncp(self, time_s: int = 60) -> None:
         """Open or close the network."""
         self.port.permit_joining(time_s)

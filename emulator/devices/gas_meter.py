@@ -32,6 +32,7 @@ SEGMENT_GAP_US = 500_000
 MIRROR_RETRY_US = 10 * MICROSECONDS
 _MIRROR = "mirror.endpoint"
 _USED = "battery.used_nah"
+_LOW = "battery.low"
 _U64 = Struct("<Q")
 _DAY_US = 86_400 * MICROSECONDS
 _BASIC_PUSH = (0x0000, 0x0005, 0x0004, 0x0003, 0x0007)
@@ -130,6 +131,8 @@ class GasMeter(Meter):
             )
             life.octets_sent = life.octets_received = 0
             self._charge(cost)
+            if self.battery_percent < battery.low_percent:
+                self._note_low_battery()
 
     def _charge(self, microampere_hours: float) -> None:
         self.nonvolatile.put(_USED, _U64.pack(self._used_nah() + int(microampere_hours * 1000)))
@@ -148,8 +151,13 @@ class GasMeter(Meter):
         if life.firmware.machine.phase is not OtaPhase.DOWNLOADING:
             return
         if self.battery_percent < battery.block_ota_below_percent:
-            self.log.append(Event.BATTERY_LOW, self.unix_seconds)
+            self._note_low_battery()
             life.firmware.abandon(f"battery at {self.battery_percent:.0f} %")
+
+    def _note_low_battery(self) -> None:
+        if self.nonvolatile.get(_LOW) is None:
+            self.nonvolatile.put(_LOW, b"\x01")
+            self.log.append(Event.BATTERY_LOW, self.unix_seconds)
 
     def _build(self, life: Life) -> None:
         number = self.model.endpoints[0].id

@@ -164,7 +164,7 @@ class Home:
             self._network_config(entry),
             kernel=self.kernel,
             medium=self.medium,
-            node_config=_hub_node_config(entry, model),
+            node_config=hub_node_config(entry, model),
             nonvolatile=memory,
             on_key=self._surroundings.on_key,
         )
@@ -219,7 +219,8 @@ def _inproc_port(application: InprocApplication) -> object:
     return application.port
 
 
-def _hub_node_config(entry: DeviceEntry, model: Model) -> NodeConfig:
+def hub_node_config(entry: DeviceEntry, model: Model) -> NodeConfig:
+    """Return the coordinator that a hub's entry and model describe."""
     x, y = entry.position
     return NodeConfig(
         eui64=entry.address,

@@ -44,6 +44,8 @@ class Presence:
         self._time_server = time_server
         self._missed = 0
         self._undelivered = 0
+        self._attempt = 0
+        self._not_before_us = 0
         self._recovering = False
         self._keeping_alive = False
 
@@ -61,26 +63,37 @@ class Presence:
         self._scope.call_later(self._around(self._timings.rejoin_interval_s), self.join)
 
     def recover(self) -> None:
-        """Find the network again after its parent or trust centre fell silent."""
-        if not self._recovering and self._node.parameters is not None:
-            self._recovering = True
-            self._rejoin(0)
+        """Find the network again after its parent or trust centre fell silent.
 
-    def _rejoin(self, attempt: int) -> None:
-        if self._node.parameters is None:
+        A rejoin that succeeds at a parent proves little: until the trust centre has acknowledged something, the
+        next recovery goes on with the next way of rejoining.
+        """
+        if not self._recovering and self._on_a_network:
+            self._recovering = True
+            self._scope.call_at(self._not_before_us, self._rejoin)
+
+    @property
+    def _on_a_network(self) -> bool:
+        """Whether there is a network to return to, with its key or waiting for it."""
+        return self._node.nwk.parameters is not None
+
+    def _rejoin(self) -> None:
+        if not self._on_a_network:
             self._recovering = False
             return
-
-        def done(status: Status) -> None:
-            if status is Status.SUCCESS:
-                self._recovering = False
-                return
-            quick = attempt < QUICK_ROUNDS * 2
-            interval_s = self._timings.rejoin_interval_s if quick else self._timings.rejoin_max_interval_s
-            self._scope.call_later(self._around(interval_s), self._rejoin, attempt + 1)
-
+        attempt = self._attempt
+        self._attempt += 1
+        quick = attempt < QUICK_ROUNDS * 2
+        interval_s = self._timings.rejoin_interval_s if quick else self._timings.rejoin_max_interval_s
+        self._not_before_us = self._scope.now + self._around(interval_s)
         channels = None if attempt < TRIES_ON_CHANNEL else PREFERRED_CHANNELS
-        self._node.rejoin(secured=attempt % 2 == 0, channels=channels, done=done)
+        self._node.rejoin(secured=attempt % 2 == 0, channels=channels, done=self._rejoined)
+
+    def _rejoined(self, status: Status) -> None:
+        if status is Status.SUCCESS:
+            self._recovering = False
+        else:
+            self._scope.call_at(self._not_before_us, self._rejoin)
 
     def delivered(self, status: Status) -> None:
         """Take note of how a frame to the trust centre fared; a device that missed a network key learns it so.
@@ -88,7 +101,7 @@ class Presence:
         A hub that has changed the network key while this device slept still hears it, but is not understood.
         """
         if status is Status.SUCCESS:
-            self._undelivered = 0
+            self._undelivered = self._attempt = 0
         elif status is Status.APS_NO_ACK:
             self._undelivered += 1
             if self._undelivered >= FAILURES_ALLOWED:

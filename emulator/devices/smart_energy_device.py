@@ -163,7 +163,8 @@ class SmartEnergyDevice:
                 self.log.append(Event.LEFT, self.unix_seconds, f"leave from {source} ignored")
 
     def _on_network(self) -> None:
-        if self.life is not None:
+        # Registration is not repeated after a rejoin (fact sheet 2.8).
+        if self.life is not None and not self.ready:
             delay = int(self.model.timings.registration_start_s * MICROSECONDS)
             self.life.scope.call_later(delay, self.life.registration.start)
 

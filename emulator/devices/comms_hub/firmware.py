@@ -22,7 +22,7 @@ from emulator.smart_energy.ota_file import parse as parse_ota_file
 from emulator.smart_energy.ota_jobs import OtaDeviceConfig, StoredImage
 from emulator.smart_energy.ota_messages import ImageKey
 from emulator.smart_energy.ota_server import OtaServer
-from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
+from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
 from emulator.wan.messages import WanError
 from emulator.zcl.frame import ZclFrame, ZclStatus, cluster_request, cluster_response, default_response
 
@@ -32,6 +32,10 @@ _IMAGES = "firmware.images"
 _DEVICES = "firmware.devices"
 NOTIFY_PERIOD_US = 15 * 60 * MICROSECONDS
 """How often a device that should be downloading, and is silent, is notified of its image again."""
+_CLIENT = "firmware.client."
+_EVERY_ENDPOINT = 0xFF
+DELIVERY_ATTEMPTS = 28
+"""How often an unasked message is sent to a device that does not acknowledge it: enough for a sleepy one."""
 _SETTLING_US = 30 * MICROSECONDS
 _TRANSFER_STATES = (JobState.SCHEDULED, JobState.TRANSFERRING)
 
@@ -148,7 +152,7 @@ class FirmwareService:
         except FrameError:
             self._reply(indication, default_response(frame, ZclStatus.MALFORMED_COMMAND))
             return
-        self._client_endpoints[device] = indication.source_endpoint
+        self._know_endpoint(device, indication.source_endpoint)
         for effect in answers:
             if type(effect) is effects.ServerReply:
                 self._reply(indication, cluster_response(frame, effect.command, effect.payload))
@@ -207,17 +211,30 @@ class FirmwareService:
         self._run(self.server.page_due(device))
 
     def _send(self, device: int, command: int, payload: bytes) -> None:
+        self._tsn = (self._tsn + 1) & 0xFF
+        self._deliver(device, cluster_request(self._tsn, command, payload, from_server=True), 1)
+
+    def _deliver(self, device: int, asdu: bytes, attempt: int) -> None:
+        """Send what nobody asked for, again and again: a sleepy device hears it only when it polls."""
         short = self._port.short_of(device)
         if short is None:
             return
-        self._tsn = (self._tsn + 1) & 0xFF
-        endpoint = self._client_endpoints.get(device, 0xFF)
-        asdu = cluster_request(self._tsn, command, payload, from_server=True)
-        self._port.send(
-            ApsdeRequest(
-                short, endpoint, 0x0109, OTA_CLUSTER, self._endpoint, asdu, ack=endpoint != 0xFF, secure=True
-            )
+        endpoint = self._client_endpoints.get(device, _EVERY_ENDPOINT)
+        known = endpoint != _EVERY_ENDPOINT
+        request = ApsdeRequest(
+            short, endpoint, 0x0109, OTA_CLUSTER, self._endpoint, asdu, ack=known, secure=True
         )
+
+        def confirmed(status: Status) -> None:
+            if known and status is not Status.SUCCESS and attempt < DELIVERY_ATTEMPTS:
+                self._scope.call_later(MICROSECONDS, self._deliver, device, asdu, attempt + 1)
+
+        self._port.send(request, confirmed)
+
+    def _know_endpoint(self, device: int, endpoint: int) -> None:
+        if self._client_endpoints.get(device) != endpoint:
+            self._client_endpoints[device] = endpoint
+            self._nonvolatile.put(f"{_CLIENT}{device:016x}", bytes((endpoint,)))
 
     def _tell(self, alert: str, device: int, key: ImageKey, **fields: Any) -> None:
         self._alert({"alert": alert, "device": format_eui64(device), "version": key.version, **fields})
@@ -232,6 +249,9 @@ class FirmwareService:
         self._device_limits = json.loads(self._nonvolatile.get(_DEVICES) or b"{}")
         for name in self._device_limits:
             self._configure(name)
+        for token in self._nonvolatile.keys(_CLIENT):
+            endpoint = self._nonvolatile.get(token) or b"\xff"
+            self._client_endpoints[int(token.removeprefix(_CLIENT), 16)] = endpoint[0]
         jobs = self._nonvolatile.get(_JOBS)
         if jobs is not None:
             self.server.restore(jobs)

@@ -24,7 +24,8 @@ _BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0003, 0x0006, 0x4000)
 _OTA_ATTRIBUTES = (0x0002, 0x0001, 0x0006, 0x0007, 0x0008)
 _TYPE_NAMES = {identifier: name for name, identifier in TYPE_IDS.items()}
 _ATTEMPTS = 3
-_SLEEPY_ATTEMPTS = 12
+_SLEEPY_ATTEMPTS = 28
+"""Enough for three long polls: between its tries at delivery APS holds nothing, and a poll may fall in there."""
 _ZDO_ATTEMPTS = 40
 _T = TypeVar("_T")
 AWAKE_TIMEOUT_S = 12.0

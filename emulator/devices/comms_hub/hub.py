@@ -28,7 +28,7 @@ from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.cbke import CbkeConfig, Established, HostCryptography, KeyEstablishment
 from emulator.smart_energy.security_policy import SecurityPolicy
-from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
+from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
 from emulator.wan.link import WanLink
 from emulator.zcl.endpoint import ZclEndpoint
@@ -104,6 +104,7 @@ class CommsHub:
             eui64 = int(key.removeprefix(_ALLOWED), 16)
             if link_key is not None and port.link_key(eui64) is None:
                 port.allow(eui64, link_key)
+        self._key_sequence = int(self._application.state.network_info.network_key.seq)
         primary = self.model.endpoints[0].id
         self._transactions = Transactions(port, primary)
         self.mirrors = Mirrors(self._scope, self._nonvolatile, self._mirror_endpoints(), self._endpoint)
@@ -165,7 +166,7 @@ class CommsHub:
     def _update_network_key(self) -> int:
         self.port.update_network_key()
         self.log.append(Event.KEY_CHANGED, self._scope.unix_seconds, "network key")
-        return int(self._application.state.network_info.network_key.seq) + 1
+        return self._key_sequence + 1 & 0xFF
 
     def _read_log(self, since: int) -> list[dict[str, Any]]:
         return [entry._asdict() for entry in self.log.entries(since)]
@@ -218,6 +219,8 @@ class CommsHub:
                 self._alert({"alert": "device-joined", "device": format_eui64(eui64)})
             case DeviceLeft(eui64):
                 self._alert({"alert": "device-left", "device": format_eui64(eui64)})
+            case NetworkKeyChanged(sequence):
+                self._key_sequence = sequence
 
     def _established(self, established: Established) -> None:
         if established.link_key is not None:

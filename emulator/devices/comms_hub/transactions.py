@@ -21,6 +21,8 @@ _ANSWERS = frozenset(
     }
 )
 _DEAD_ENDS = (Status.APS_SECURITY_FAIL, Status.APS_NO_SHORT_ADDRESS)
+ANSWER_GRACE_S = 1.0
+"""How long an answer may still come to a request that was not acknowledged."""
 
 
 class DeviceUnreachableError(EmulatorError):
@@ -69,12 +71,18 @@ class Transactions:
         """Send a ZCL request and return the answer to it; raises `DeviceUnreachableError`."""
         short = self.short_of(question.eui64)
         key = (short, question.cluster, parse(question.asdu).tsn)
-        future: asyncio.Future[ZclFrame] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[ZclFrame] = loop.create_future()
         self._waiting[key] = _Waiting(question.answer, future)
 
         def confirmed(status: Status) -> None:
             # An answer can overtake a lost acknowledgement; only what can never work is given up at once.
-            if status in _DEAD_ENDS and not future.done():
+            if status is not Status.SUCCESS:
+                grace_s = 0.0 if status in _DEAD_ENDS else ANSWER_GRACE_S
+                loop.call_later(grace_s, undelivered, status)
+
+        def undelivered(status: Status) -> None:
+            if not future.done():
                 future.set_exception(DeviceUnreachableError(f"{format_eui64(question.eui64)}: {status.name}"))
 
         request = ApsdeRequest(

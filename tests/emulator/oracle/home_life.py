@@ -23,12 +23,14 @@ from tests.emulator.devices.home_world import (
     World,
     example,
     image_of,
+    with_model,
 )
 
 
 def live(capture: Path, *, seed: int = 1) -> World:
     """Install the home, with its display out of the hub's reach, and have it upgraded and rekeyed."""
-    base = example()
+    timings = example().models["display"].timings
+    base = with_model("display", timings=replace(timings, reporting_interval_s=120))
     links = (*base.record.links, Link(("hub", "display"), cannot_hear=True))
     installation = replace(base, record=replace(base.record, links=links))
     with PcapngCapture(capture) as recording:
