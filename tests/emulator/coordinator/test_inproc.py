@@ -71,6 +71,12 @@ class Radio:
         run(live(), self.world.kernel)
 
 
+def known(radio: Radio, eui64: int) -> zigpy.device.Device:
+    device = radio.application.get_device(ieee=to_zigpy_eui64(eui64))
+    assert isinstance(device, zigpy.device.Device)
+    return device
+
+
 def test_zigpy_forms_the_network_it_was_configured_for() -> None:
     async def story(radio: Radio) -> None:
         state = radio.application.state
@@ -94,7 +100,7 @@ def test_zigpy_interviews_a_device_that_joins(name: str, eui64: int, monkeypatch
 
     async def story(radio: Radio) -> None:
         await radio.join(name)
-        device = radio.application.get_device(ieee=to_zigpy_eui64(eui64))
+        device = known(radio, eui64)
         async with asyncio.timeout(2000):
             while not device.is_initialized:
                 await asyncio.sleep(10)
@@ -152,7 +158,7 @@ def test_the_network_outlives_the_application() -> None:
 def test_an_undelivered_packet_is_an_error() -> None:
     async def story(radio: Radio) -> None:
         device = await radio.join("electricity")
-        zigpy_device = radio.application.get_device(ieee=to_zigpy_eui64(ELECTRICITY))
+        zigpy_device = known(radio, ELECTRICITY)
         device.power_off()
         with pytest.raises(zigpy.exceptions.DeliveryError):
             await zigpy_device.zdo.request(
@@ -174,7 +180,7 @@ def test_an_undelivered_packet_is_an_error() -> None:
 def test_a_removed_device_is_gone() -> None:
     async def story(radio: Radio) -> None:
         device = await radio.join("electricity")
-        zigpy_device = radio.application.get_device(ieee=to_zigpy_eui64(ELECTRICITY))
+        zigpy_device = known(radio, ELECTRICITY)
         await radio.application.force_remove(zigpy_device)
         await asyncio.sleep(20)
         assert device.life is not None

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from emulator.clock.loop import run
+from emulator.devices.meter import SupplyState
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.eui64 import format_eui64
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
@@ -42,7 +44,13 @@ async def unsecured_answer(world: World, cluster: int) -> int:
     """Read attribute 0 of the electricity meter without link-key security; return the answer's status."""
     port = world.home.hub.port
     answers: list[ApsdeIndication] = []
-    taken, port.on_data = port.on_data, lambda indication: bool(answers.append(indication)) or True
+    taken = port.on_data
+
+    def claim(indication: ApsdeIndication) -> bool:
+        answers.append(indication)
+        return True
+
+    port.on_data = claim
     short = port.short_of(ELECTRICITY)
     assert short is not None
     asdu = general_request(99, 0x00, b"\0\0")
@@ -308,8 +316,6 @@ def test_configuration_is_checked_and_kept() -> None:
 
 
 def test_an_upgrade_leaves_the_supply_as_it_is() -> None:
-    from emulator.devices.meter import SupplyState
-
     world = installed()
 
     async def story(world: World) -> None:
@@ -366,12 +372,10 @@ def test_key_establishment_is_retried_with_pauses() -> None:
         assert max(gaps[:9]) < 5 * MINUTE
         assert gaps[9] >= 15 * MINUTE
         assert not meter.ready
-        del machine.receive  # type: ignore[method-assign]
+        del machine.receive
         await asyncio.sleep(HOUR)
         assert meter.ready
         meter.power_off()
         await world.home.hub.stop()
-
-    from emulator.clock.loop import run
 
     run(story(), world.kernel)
