@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import NamedTuple
 
 from emulator.clock.kernel import Scope, Timer
 from emulator.coordinator.ash_frames import (
@@ -134,19 +134,22 @@ TABLE: Mapping[Role, Mapping[tuple[LinkState, LinkInput], Transition]] = {
 """The link's whole behaviour; a pair that is not here does nothing and changes nothing."""
 
 
-class LinkReset(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LinkReset:
     """The link has started anew: the host asked for it (NCP), or the co-processor says that it reset (host)."""
 
     code: int
 
 
-class LinkFailed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LinkFailed:
     """The link has failed; `code` is a `ResetCode` or what the other side said."""
 
     code: int
 
 
-class Received(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Received:
     """An EZSP frame arrived, once and in order."""
 
     payload: bytes
@@ -379,11 +382,12 @@ class AshLink:
         while self._queue and len(self._flight) < self._window and not self._held:
             payload = self._queue.popleft()
             self._flight.append(payload)
+            number, self._next = self._next, (self._next + 1) % MODULUS
             self._ack_spent()
-            self._transmit(Data(self._next, False, self._expected, payload))
-            self._next = (self._next + 1) % MODULUS
             if self._timeout_timer is None:
                 self._watch()
+            # Last, because the answer may arrive before this returns when both sides are in one process.
+            self._transmit(Data(number, False, self._expected, payload))
 
     def _watch(self) -> None:
         self._sent_us = self._scope.now

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
 
 from emulator.errors import FrameError
 
@@ -43,7 +43,8 @@ class ResetCode(IntEnum):
     TOO_MANY_TIMEOUTS = 0x51
 
 
-class Data(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Data:
     """DATA: an EZSP frame in `payload`, numbered, with a piggybacked acknowledgement."""
 
     number: int
@@ -52,32 +53,37 @@ class Data(NamedTuple):
     payload: bytes
 
 
-class Ack(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ack:
     """ACK: every frame before `acknowledged` has arrived. `not_ready` asks the co-processor to hold callbacks."""
 
     acknowledged: int
     not_ready: bool = False
 
 
-class Nak(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Nak:
     """NAK: the frame numbered `acknowledged` is missing; those before it have arrived."""
 
     acknowledged: int
     not_ready: bool = False
 
 
-class Rst(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rst:
     """RST: the host asks for a reset."""
 
 
-class RstAck(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RstAck:
     """RSTACK: the co-processor has reset. `code` is a `ResetCode` or unknown."""
 
     code: int
     version: int = ASH_VERSION
 
 
-class Error(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Error:
     """ERROR: the co-processor has given up and wants a reset."""
 
     code: int
@@ -158,7 +164,8 @@ def decode(octets: bytes) -> AshFrame:
     )
 
 
-class Malformed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Malformed:
     """Octets between two flags that are no frame, and why."""
 
     reason: str
