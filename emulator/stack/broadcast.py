@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from emulator.stack.neighbours import Relationship
 from emulator.stack.nwk_service import NodeType
-from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, Confirm
+from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, Confirm, Status
 
 if TYPE_CHECKING:
     from emulator.stack.nwk import Nwk
@@ -58,8 +58,12 @@ class Broadcasts:
         return True
 
     def originate(self, header: bytes, sequence: int, payload: bytes, confirm: Confirm | None) -> None:
-        """Send a broadcast of our own."""
+        """Send a broadcast of our own; one that nobody has the key for stays off the air."""
         nwk = self._nwk
+        if nwk.alone:
+            if confirm is not None:
+                nwk.scope.call_later(0, confirm, Status.SUCCESS)
+            return
         transaction = self._record(nwk.short_address, sequence, None)
         transaction.header, transaction.payload = header, payload
         if nwk.device_type == NodeType.END_DEVICE:

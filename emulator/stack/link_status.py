@@ -45,7 +45,8 @@ class LinkStatusExchange:
     def _tick(self) -> None:
         nwk = self._nwk
         self._age()
-        self.send()
+        if not nwk.alone:
+            self.send()
         jitter = nwk.scope.random.randint(-_JITTER_MS, _JITTER_MS) * MILLISECOND
         self._timer = nwk.scope.call_later(
             max(MILLISECOND, nwk.timing.link_status_period_us + jitter), self._tick

@@ -90,6 +90,8 @@ class Nwk:
         self.eui64 = mac.eui64
         self.parameters = None
         self.authenticated = False
+        self.alone = False
+        """True of a coordinator from forming until a first device holds its network key: nobody can hear it."""
         """Whether this node holds the network key by right: False between joining and the key's arrival."""
         self.sleepy = device_type == NodeType.END_DEVICE and not mac.rx_on_when_idle
         self.depth = 0
@@ -132,6 +134,7 @@ class Nwk:
         self.security.set_key(network_key, key_sequence, activate=True)
         self.depth = 0
         self.authenticated = True
+        self.alone = True
         self.set_parameters(
             NetworkParameters(pan_id, extended_pan_id, channel, 0, 0, network_key, key_sequence)
         )

@@ -157,6 +157,7 @@ class Parenting:
     def authenticated(self, child: Neighbour) -> None:
         """The child has shown that it holds the network key."""
         child.relationship = Relationship.CHILD
+        self._nwk.alone = False
         self._nwk.neighbours.save_children()
         self.schedule_ageing()
 

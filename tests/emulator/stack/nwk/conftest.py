@@ -126,10 +126,12 @@ class Home:
         return peer
 
     def associate(self, peer: Peer) -> Status:
-        """Scan and associate with the best parent; no key yet."""
+        """Scan, up to three times since beacons may collide, and associate with the best parent; no key yet."""
         found: list[Network] = []
-        peer.nwk.discover([CHANNEL], 3, found.extend)
-        self.run(0.2)
+        for _ in range(3):
+            if not found:
+                peer.nwk.discover([CHANNEL], 3, found.extend)
+                self.run(0.2)
         if not found:
             return Status.NWK_NO_NETWORKS
         outcome: list[Status] = []
