@@ -81,13 +81,14 @@ class Meter(SmartEnergyDevice):
         """Return the Metering attributes (fact sheet 2.5); demand is in register units an hour."""
         metering = self.metering
         per_hour = metering.divisor / metering.multiplier
+        update_period = min(int(self.model.timings.reporting_interval_s), 0xFF)
         tiers = tuple(self._tier_row(tier, registers) for tier in range(1, metering.tiers + 1))
         demand: Callable[[], int] = lambda: min(int(registers.demand * per_hour), 0x7FFFFF)  # noqa: E731
         return (
             AttributeRow(
                 CURRENT_SUMMATION_DELIVERED, "current_summation_delivered", "uint48", self._active_import
             ),
-            AttributeRow(0x000A, "default_update_period", "uint8", 30),
+            AttributeRow(0x000A, "default_update_period", "uint8", update_period),
             AttributeRow(0x000B, "fast_poll_update_period", "uint8", 5),
             AttributeRow(0x0014, "supply_status", "enum8", lambda: int(self.supply_state)),
             *tiers,

@@ -98,7 +98,9 @@ class Registers:
 
     def _enter(self, end_us: int) -> None:
         """Store the register as it stood at `end_us`, the end of a half hour, with its profile entry."""
-        self._store_at(end_us)
         unix_seconds = self._unix_seconds(end_us)
+        register = self._register + self._metrology.count(end_us) - self._count
         slot = unix_seconds // HALF_HOUR_S % PROFILE_CAPACITY
-        self._nonvolatile.put(f"profile.{slot:05d}", _PROFILE_ENTRY.pack(unix_seconds, self._register))
+        # The entry first: a half hour is filled in again unless the snapshot says it is past.
+        self._nonvolatile.put(f"profile.{slot:05d}", _PROFILE_ENTRY.pack(unix_seconds, register))
+        self._store_at(end_us)

@@ -87,12 +87,14 @@ class FirmwareService:
         if not image["complete"]:
             data = self._nonvolatile.flash_read(_area(sha256), image["held"])
             if image["held"] != image["size"] or hashlib.sha256(data).hexdigest() != sha256:
-                self._nonvolatile.flash_erase(_area(sha256))
-                del self._images[sha256]
-                self._save_images()
+                self._forget_image(sha256)
                 raise WanError("image-hash", f"image {sha256[:16]} arrived damaged; send it again")
+            try:
+                self._store(sha256, data)
+            except FrameError as error:
+                self._forget_image(sha256)
+                raise WanError("image-malformed", f"image {sha256[:16]} is no OTA file: {error}") from error
             image["complete"] = True
-            self._store(sha256, data)
             self._save_images()
         return {"key": list(self._key(sha256))}
 
@@ -285,6 +287,11 @@ class FirmwareService:
         if sha256 not in self._images:
             raise WanError("image-missing", f"image {sha256[:16]} is not at the hub")
         return self._images[sha256]
+
+    def _forget_image(self, sha256: str) -> None:
+        self._nonvolatile.flash_erase(_area(sha256))
+        del self._images[sha256]
+        self._save_images()
 
     def _save_images(self) -> None:
         self._nonvolatile.put(_IMAGES, json.dumps(self._images, sort_keys=True).encode())

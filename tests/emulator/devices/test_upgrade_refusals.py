@@ -121,6 +121,17 @@ def test_a_damaged_upload_is_refused() -> None:
     world.run(story)
 
 
+def test_an_upload_that_is_no_ota_file_is_refused() -> None:
+    world = installed()
+
+    async def story(world: World) -> None:
+        for _ in range(2):
+            with pytest.raises(RefusedError, match="image-malformed"):
+                await world.head_end.upload(b"this is no firmware" * 9)
+
+    world.run(story)
+
+
 def test_a_withdrawn_transfer_stops_and_another_may_follow() -> None:
     world = installed()
     image = image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, 20_000)
