@@ -58,7 +58,10 @@ def capture(blocks: int) -> Material:
         assert parameters is not None
         assert link_key is not None
         await home.stop()
-        return Material(tap.psdus, CcmKey(parameters.network_key), CcmKey(link_key), home.hub.eui64)
+        # Destination and source, as on the air: the hub's frames to the meter.
+        addresses = parameters.short_address.to_bytes(2, "little") + b"\x00\x00"
+        psdus = [psdu for psdu in tap.psdus if psdu[5:9] == addresses]
+        return Material(psdus, CcmKey(parameters.network_key), CcmKey(link_key), home.hub.eui64)
 
     return run(transfer(), kernel)
 
@@ -76,9 +79,11 @@ def decode(psdu: bytes, material: Material) -> bytes:
         npdu[end:],
     )
     control, *_, security, frame_counter = aps_security.unpack_secured_data(nsdu)
-    assert control == aps_frames.SECURED
-    assert security == aps_security.KEY_DATA
-    return aps_security.unseal_data(material.link_key, aux.source_eui64, frame_counter, nsdu)
+    if control == aps_frames.SECURED and security == aps_security.KEY_DATA:
+        return aps_security.unseal_data(material.link_key, aux.source_eui64, frame_counter, nsdu)
+    header = aps_frames.decode_header(nsdu)
+    aps_aux = aps_security.decode_aux(nsdu, header.length)
+    return aps_security.unseal(material.link_key, aps_aux, aux.source_eui64, nsdu, header.length)
 
 
 def scapy_decoder(material: Material) -> Callable[[bytes], bytes]:
