@@ -210,8 +210,12 @@ class Sending:
         elif neighbour is None or neighbour.is_router:
             if status == Status.NO_ACK:
                 self._hop_lost(frame.destination, hop, neighbour)
-            if frame.discoveries:
-                self.route(_without_source_route(frame))
+                if frame.discoveries:
+                    self.route(_without_source_route(frame))
+                    return
+            elif status == Status.CHANNEL_ACCESS_FAILURE and frame.discoveries:
+                # The way is not to blame, and the same one is tried again: once, or this would never end.
+                self.route(frame._replace(discoveries=frame.discoveries - 1))
                 return
         self.fail(frame, status)
 

@@ -16,7 +16,7 @@ from emulator.stack.events import (
     NetworkKeyChanged,
     NetworkUp,
 )
-from emulator.stack.primitives import JoinKind, Security, Status
+from emulator.stack.primitives import ApsdeRequest, JoinKind, Security, Status
 from tests.emulator.stack.node_world import (
     DISPLAY,
     GAS,
@@ -304,3 +304,21 @@ def test_the_install_code_of_the_tests_gives_the_key_of_the_tests() -> None:
     assert home.hub.node.trust_centre is not None
     home.hub.node.trust_centre.add_install_code(METER, INSTALL_CODE)
     assert home.hub.node.link_key(METER) == INSTALL_KEY
+
+
+@pytest.mark.parametrize("jammed", [False, True])
+def test_every_one_of_too_many_frames_is_confirmed(jammed: bool) -> None:
+    home = Home()
+    meter = home.device(METER, router=True)
+    assert home.admit(meter) == Status.SUCCESS
+    home.kernel.run_for(40 * SECOND)
+    if jammed:
+        home.medium.jam(11, 3 * SECOND)
+    outcomes: list[Status] = []
+    request = ApsdeRequest(meter.node.short_address, 1, 0x0109, 0x0702, 1, b"\x18\x01\x0a", ack=False)
+    for _ in range(150):
+        home.hub.node.send(request, outcomes.append)
+    home.kernel.run_for(10 * SECOND)
+    assert len(outcomes) == 150
+    assert Status.TRANSACTION_OVERFLOW in outcomes
+    assert (Status.CHANNEL_ACCESS_FAILURE if jammed else Status.SUCCESS) in outcomes
