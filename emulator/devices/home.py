@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from emulator.air.medium import Medium
+from emulator.air.phy import SENSITIVITY_DBM, lqi_of
 from emulator.clock.kernel import MICROSECONDS, Kernel
 from emulator.coordinator.inproc import InprocApplication
 from emulator.crypto.authority import IssuingAuthority
@@ -208,7 +209,14 @@ class Home:
     def _set_links(self) -> None:
         for link in self.installation.record.links:
             first, second = (self.installation.device(name).address for name in link.between)
-            self.medium.set_link(first, second, audible=not link.cannot_hear, loss=link.loss)
+            rssi_dbm = None if link.lqi is None else _rssi_of(link.lqi)
+            loss = link.loss or None
+            self.medium.set_link(first, second, audible=not link.cannot_hear, rssi_dbm=rssi_dbm, loss=loss)
+
+
+def _rssi_of(lqi: int) -> int:
+    """Return the weakest received power, dBm, that gives a link quality of `lqi` at least."""
+    return next((power for power in range(SENSITIVITY_DBM, 0) if lqi_of(power) >= lqi), 0)
 
 
 def _registered(device: SmartEnergyDevice) -> bool:
