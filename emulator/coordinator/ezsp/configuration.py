@@ -134,7 +134,10 @@ class Configuration:
         identifier, characteristics = values["value_id"], values["characteristics"]
         if identifier == EzspExtendedValueId.EXTENDED_VALUE_ENDPOINT_FLAGS:
             known = any(each.endpoint == characteristics for each in self._core.node.endpoints)
-            return {"value": b"\x01\x00"} if known else {"status": SlStatus.INVALID_PARAMETER}
+            # Two octets in any case: zigbee-herdsman looks at them before it looks at the status.
+            return (
+                {"value": b"\x01\x00"} if known else {"status": SlStatus.INVALID_PARAMETER, "value": bytes(2)}
+            )
         if identifier == EzspExtendedValueId.EXTENDED_VALUE_LAST_LEAVE_REASON:
             return {"value": b"\x00\xff\xff"}
         if identifier == EzspExtendedValueId.EXTENDED_VALUE_GET_SOURCE_ROUTE_OVERHEAD:

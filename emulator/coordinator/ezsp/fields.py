@@ -145,7 +145,7 @@ class Items:
 
 
 class Record:
-    """A structure, as a dict by field name. An optional last field may be missing: it reads as None."""
+    """A structure, as a dict by field name. An optional last field may be missing: it reads as zero."""
 
     def __init__(self, fields: tuple[tuple[str, FieldCodec, bool], ...]) -> None:
         self._fields = fields
@@ -155,7 +155,7 @@ class Record:
         values: dict[str, Any] = {}
         for name, codec, optional in self._fields:
             if optional and offset >= len(octets):
-                values[name] = None
+                values[name] = 0
             else:
                 values[name], offset = codec.read(octets, offset)
         return values, offset

@@ -21,7 +21,6 @@ from emulator.coordinator.ezsp.frames import (
     ASYNCHRONOUS_CALLBACK,
     RESPONSE,
     EzspFrame,
-    FrameFormat,
     decode,
     encode,
     format_of,
@@ -176,12 +175,15 @@ class Firmware:
             return {"status": SlStatus.FAIL}
 
     def _version(self, frame: EzspFrame) -> tuple[int, bytes]:
-        """Answer `version` in the form it came in; other commands are taken once the host asked for ours."""
+        """Answer `version` in the form it came in; other commands are taken once the host asked for ours.
+
+        Asking in the old form is enough: zigbee-herdsman repeats the question in the extended form only when
+        its first guess, the newest version it knows, was wrong.
+        """
         if not frame.parameters:
             return self._invalid(EzspStatus.ERROR_TRUNCATED)
         ours = self._config.version
-        fits = frame.format is self._format or self._format is FrameFormat.SHORT
-        self._negotiated = frame.parameters[0] == ours and fits
+        self._negotiated = frame.parameters[0] == ours
         stack = RELEASES[ours].stack_version.to_bytes(2, "little")
         return VERSION, bytes((ours, STACK_TYPE_MESH)) + stack
 

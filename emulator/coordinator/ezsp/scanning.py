@@ -21,6 +21,7 @@ class Scanning:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._scan = 0
+        self._running = False
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return the commands of this part."""
@@ -37,6 +38,8 @@ class Scanning:
             return {"status": SlStatus.INVALID_CHANNEL_MASK}
         if duration > _MAX_DURATION or kind not in tuple(EzspNetworkScanType):
             return {"status": SlStatus.INVALID_PARAMETER}
+        if self._running:
+            return {"status": SlStatus.MAC_SCANNING}
         self._scan = scan = self._scan + 1
         mac = self._core.node.mac
         try:
@@ -46,6 +49,7 @@ class Scanning:
                 mac.scan(channels, duration, lambda beacons: self._networks(scan, beacons))
         except EmulatorError:
             return {"status": SlStatus.MAC_SCANNING}
+        self._running = True
         return {}
 
     def _stop(self, _: Values) -> Answer:
@@ -72,6 +76,7 @@ class Scanning:
         self._core.callback("unusedPanIdFoundHandler", {"pan_id": pan_id, "channel": channel})
 
     def _energies(self, scan: int, levels: dict[int, int]) -> None:
+        self._running = False
         if scan != self._scan:
             return
         for channel, dbm in levels.items():
@@ -80,6 +85,7 @@ class Scanning:
         self._complete()
 
     def _networks(self, scan: int, beacons: list[Beacon]) -> None:
+        self._running = False
         if scan != self._scan:
             return
         for beacon in beacons:

@@ -97,7 +97,8 @@ class Host:
         if isinstance(event, LinkReset):
             self.resets.append(event.code)
         elif isinstance(event, Received):
-            frame = decode(event.payload, format_of(self.version))
+            legacy = len(event.payload) == 7 and event.payload[2] == 0
+            frame = decode(event.payload, FrameFormat.SHORT if legacy else format_of(self.version))
             self.raw.append(frame)
             if frame.control & 0x10:
                 command = self.commands.by_identifier[frame.identifier]
