@@ -13,7 +13,7 @@ from typing import Protocol
 from emulator.air.medium import Medium
 from emulator.air.phy import SENSITIVITY_DBM, lqi_of
 from emulator.clock.kernel import MICROSECONDS, Kernel
-from emulator.coordinator.inproc import InprocApplication
+from emulator.coordinator.hub_radio import HubSite, InprocRadio, Radio
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.devices.comms_hub.hub import CommsHub
@@ -69,26 +69,21 @@ class Home:
         link: WanLink,
         *,
         on_key: KeyObserver | None = None,
+        radio: Radio | None = None,
     ) -> None:
-        """`memory` keeps what survives a power cut; `on_key` hears of link keys."""
+        """`memory` keeps what survives a power cut; `on_key` hears of link keys; `radio` is the hub's radio."""
         self.installation = installation
         self.kernel = kernel
         self.medium = medium
-        self.devices: dict[str, SmartEnergyDevice] = {}
         self._link = link
         self._memory = memory
         self._world = memory.device("world")
         self._scope = kernel.scope("world")
-        authorities = {
-            suite: IssuingAuthority.from_seed(suite, b"smets1 rehearsal devices") for suite in Suite
-        }
-        trusts = tuple(trust_of(authority) for authority in installation.record.firmware_authorities)
-        self._surroundings = Surroundings(kernel, medium, authorities, trusts, on_key)
+        self._surroundings = surroundings_of(kernel, medium, installation, on_key)
+        self._radio = radio or InprocRadio()
         self.hub = self._make_hub()
-        for entry in installation.record.devices:
-            if entry.role is not DeviceKind.CHF:
-                self.devices[entry.name] = self._make_device(entry)
-        self._set_links()
+        self.devices = household(installation, memory, self._surroundings)
+        set_links(medium, installation)
 
     @property
     def installed(self) -> bool:
@@ -102,7 +97,8 @@ class Home:
         was installed before, a device that stays away is left to the campaign to find.
         """
         self._tick()
-        await self.hub.start(_inproc_port)
+        await self._radio.power_on()
+        await self.hub.start(self._radio.port)
         for device in self.devices.values():
             device.power_on()
         if not self.installed:
@@ -116,14 +112,17 @@ class Home:
         for device in self.devices.values():
             device.power_off()
         await self.hub.stop()
+        await self._radio.power_off()
         self._scope.end()
 
     async def power_cycle_hub(self, off_s: float) -> None:
         """Cut the hub's power for `off_s` seconds; the devices find it again as they would."""
         await self.hub.stop()
+        await self._radio.power_off()
         await asyncio.sleep(off_s)
         self.hub = self._make_hub()
-        await self.hub.start(_inproc_port)
+        await self._radio.power_on()
+        await self.hub.start(self._radio.port)
 
     async def _install(self, patience_s: float) -> None:
         for entry in self.installation.record.devices:
@@ -155,63 +154,89 @@ class Home:
         self._world.put(_CLOCK, self.kernel.now.to_bytes(8, "little"))
         self._scope.call_later(CLOCK_PERIOD_US, self._tick)
 
-    # Construction
-
     def _make_hub(self) -> CommsHub:
-        entry = self.installation.hub
-        model = self.installation.models[entry.name]
-        memory = self._memory.device(entry.name)
-        application = InprocApplication(
-            self._network_config(entry),
-            kernel=self.kernel,
-            medium=self.medium,
-            node_config=hub_node_config(entry, model),
-            nonvolatile=memory,
-            on_key=self._surroundings.on_key,
-        )
-        installed = self.installation.installed_firmware(entry.name).ota_version
-        return CommsHub(
-            self._surroundings,
+        return hub_of(self.installation, self._memory, self._surroundings, self._radio, self._link)
+
+
+# Construction
+
+
+def surroundings_of(
+    kernel: Kernel, medium: Medium, installation: Installation, on_key: KeyObserver | None = None
+) -> Surroundings:
+    """Return what the devices of an installation find around them."""
+    authorities = {suite: IssuingAuthority.from_seed(suite, b"smets1 rehearsal devices") for suite in Suite}
+    trusts = tuple(trust_of(authority) for authority in installation.record.firmware_authorities)
+    return Surroundings(kernel, medium, authorities, trusts, on_key)
+
+
+def household(
+    installation: Installation, memory: WorldMemory, surroundings: Surroundings
+) -> dict[str, SmartEnergyDevice]:
+    """Return the devices of an installation, all but its hub, by name; none has power yet."""
+    return {
+        entry.name: _KINDS[entry.role](
+            surroundings,
             entry,
-            model,
-            memory,
-            link=self._link,
-            application=application,
-            installed=installed,
+            installation.models[entry.name],
+            memory.device(entry.name),
+            installation.installed_firmware(entry.name).ota_version,
         )
+        for entry in installation.record.devices
+        if entry.role is not DeviceKind.CHF
+    }
 
-    def _network_config(self, entry: DeviceEntry) -> dict[str, object]:
-        network = self.installation.record.network
-        choice = self.kernel.scope("network").random
-        extended = network.extended_pan_id or entry.eui64
-        return {
-            "device": {"path": "inproc:"},
-            "database_path": None,
-            "watchdog_enabled": False,
-            "backup_enabled": False,
-            "topology_scan_enabled": False,
-            "ota": {"enabled": False},
-            "network": {
-                "channel": network.channel or choice.choice(PREFERRED_CHANNELS),
-                "pan_id": network.pan_id or choice.randrange(1, 0xFFFE),
-                "extended_pan_id": extended.replace("-", ":").lower(),
-                "key": list(self.kernel.secret("network key", 16)),
-                "key_sequence_number": network.key_sequence,
-            },
-        }
 
-    def _make_device(self, entry: DeviceEntry) -> SmartEnergyDevice:
-        model = self.installation.models[entry.name]
-        installed = self.installation.installed_firmware(entry.name).ota_version
-        memory = self._memory.device(entry.name)
-        return _KINDS[entry.role](self._surroundings, entry, model, memory, installed)
+def set_links(medium: Medium, installation: Installation) -> None:
+    """Give the air the walls and distances of an installation."""
+    for link in installation.record.links:
+        first, second = (installation.device(name).address for name in link.between)
+        rssi_dbm = None if link.lqi is None else _rssi_of(link.lqi)
+        loss = link.loss or None
+        medium.set_link(first, second, audible=not link.cannot_hear, rssi_dbm=rssi_dbm, loss=loss)
 
-    def _set_links(self) -> None:
-        for link in self.installation.record.links:
-            first, second = (self.installation.device(name).address for name in link.between)
-            rssi_dbm = None if link.lqi is None else _rssi_of(link.lqi)
-            loss = link.loss or None
-            self.medium.set_link(first, second, audible=not link.cannot_hear, rssi_dbm=rssi_dbm, loss=loss)
+
+def hub_of(
+    installation: Installation, memory: WorldMemory, surroundings: Surroundings, radio: Radio, link: WanLink
+) -> CommsHub:
+    """Return the hub of an installation on `radio`; it has no power yet."""
+    entry = installation.hub
+    return CommsHub(
+        surroundings,
+        entry,
+        installation.models[entry.name],
+        memory.device(entry.name),
+        link=link,
+        application=radio.application(hub_site(installation, memory, surroundings)),
+        installed=installation.installed_firmware(entry.name).ota_version,
+    )
+
+
+def hub_site(installation: Installation, memory: WorldMemory, surroundings: Surroundings) -> HubSite:
+    """Return what a radio is told of the hub it serves."""
+    entry = installation.hub
+    return HubSite(
+        kernel=surroundings.kernel,
+        medium=surroundings.medium,
+        node=hub_node_config(entry, installation.models[entry.name]),
+        network=_network_config(surroundings.kernel, installation),
+        memory=memory.device(entry.name),
+        dongle_memory=memory.device(f"{entry.name}.dongle"),
+        on_key=surroundings.on_key,
+    )
+
+
+def _network_config(kernel: Kernel, installation: Installation) -> dict[str, object]:
+    network = installation.record.network
+    choice = kernel.scope("network").random
+    extended = network.extended_pan_id or installation.hub.eui64
+    return {
+        "channel": network.channel or choice.choice(PREFERRED_CHANNELS),
+        "pan_id": network.pan_id or choice.randrange(1, 0xFFFE),
+        "extended_pan_id": extended.replace("-", ":").lower(),
+        "key": list(kernel.secret("network key", 16)),
+        "key_sequence_number": network.key_sequence,
+    }
 
 
 def _rssi_of(lqi: int) -> int:
@@ -221,10 +246,6 @@ def _rssi_of(lqi: int) -> int:
 
 def _registered(device: SmartEnergyDevice) -> bool:
     return device.life is not None and device.ready
-
-
-def _inproc_port(application: InprocApplication) -> object:
-    return application.port
 
 
 def hub_node_config(entry: DeviceEntry, model: Model) -> NodeConfig:

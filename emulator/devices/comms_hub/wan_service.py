@@ -83,14 +83,28 @@ class WanService:
         self._running.add(digest)
         task = asyncio.get_running_loop().create_task(self._serve(opened, digest))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
 
     async def _serve(self, accepted: Accepted, digest: bytes) -> None:
         try:
             result, status = await self._run(accepted)
-            self._link.to_head_end(self._control.answer(accepted, encode(WanMessage(result)), status))
+            self._answer(accepted, result, status)
+        except Exception as error:
+            # A fault of this program: the head end is told, and the traceback is not lost.
+            self._answer(accepted, _failure("internal", repr(error)), ControlStatus.OK)
+            raise
         finally:
             self._running.discard(digest)
+
+    def _answer(self, accepted: Accepted, result: Result, status: ControlStatus) -> None:
+        self._link.to_head_end(self._control.answer(accepted, encode(WanMessage(result)), status))
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            context = {"message": "operation of the hub failed", "exception": error, "task": task}
+            asyncio.get_running_loop().call_exception_handler(context)
 
     async def _run(self, accepted: Accepted) -> tuple[Result, ControlStatus]:
         try:
