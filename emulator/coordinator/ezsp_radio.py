@@ -1,0 +1,159 @@
+"""The hub on an EZSP dongle, through bellows: what zigpy's radio interface has no word for.
+
+bellows itself is unmodified; this adds link keys after key establishment, network key changes and long messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import bellows.types as b
+import zigpy.application
+import zigpy.exceptions
+import zigpy.types as t
+from bellows.zigbee.application import ControllerApplication
+
+from emulator.coordinator.zigpy_port import HubRadio, RadioError
+
+MAX_PAYLOAD_OCTETS = 82
+"""APS payload of one frame without APS security (fact sheet, protocol 4.6)."""
+APS_SECURITY_OCTETS = 9
+FRAGMENT_OCTETS = 64
+"""Payload of one fragment: what is left beside the extended header and APS security, with room for source routes."""
+FRAGMENT_TIMEOUT_S = 10.0
+KEY_SWITCH_S = 10.0
+"""Between a new network key and the switch to it: long enough for the broadcast to reach every router."""
+_NO_SLOT = 0xFF
+
+
+class EzspRadio(HubRadio, ControllerApplication):  # type: ignore[misc]
+    """bellows with what the hub needs beyond zigpy's radio interface."""
+
+    @property
+    def protocol_version(self) -> int:
+        """The EZSP version spoken with the dongle; raises `RadioError` before `connect`."""
+        return int(self.ezsp.ezsp_version)
+
+    @property
+    def ezsp(self) -> Any:
+        """The EZSP connection of bellows; raises `RadioError` when there is none."""
+        if self._ezsp is None:
+            raise RadioError("EZSP dongle: not connected")
+        return self._ezsp
+
+    def _knows(self, command: str) -> bool:
+        return command in self.ezsp._protocol.COMMANDS
+
+    async def learn_device(self, eui64: t.EUI64, short: t.NWK, *, sleepy: bool) -> None:
+        """Give the dongle the address pair of a sleepy device and have it wait for it."""
+        if sleepy:
+            await self.ezsp.set_extended_timeout(nwk=short, ieee=eui64, extended_timeout=True)
+
+    async def store_link_key(self, eui64: t.EUI64, key: t.KeyData) -> None:
+        """Put a link key into the dongle's key table; raises `RadioError` when it has no room."""
+        if self._knows("importLinkKey"):
+            slot = await self._slot(eui64)
+            (status,) = await self.ezsp.importLinkKey(index=slot, address=eui64, key=key)
+        else:
+            (status,) = await self.ezsp.addOrUpdateKeyTableEntry(address=eui64, linkKey=True, keyData=key)
+        _check(status, f"storing the link key of {eui64}")
+
+    async def _slot(self, eui64: t.EUI64) -> int:
+        """Return the key slot of a device, or a free one."""
+        (index,) = await self.ezsp.findKeyTableEntry(address=eui64, linkKey=True)
+        if index != _NO_SLOT:
+            return int(index)
+        _, size = await self.ezsp.getConfigurationValue(configId=b.EzspConfigId.CONFIG_KEY_TABLE_SIZE)
+        for slot in range(size):
+            response = await self.ezsp.exportLinkKeyByIndex(index=slot)
+            if b.sl_Status.OK not in response:
+                return slot
+        raise RadioError(f"EZSP dongle: all {size} key slots are taken; remove devices that are gone")
+
+    async def forget_link_key(self, eui64: t.EUI64) -> None:
+        """Erase a device's key from the dongle's key table."""
+        (index,) = await self.ezsp.findKeyTableEntry(address=eui64, linkKey=True)
+        if index != _NO_SLOT:
+            await self.ezsp.eraseKeyTableEntry(index=index)
+
+    async def change_network_key(self, key: t.KeyData) -> None:
+        """Broadcast a new network key, and after a while the switch to it; raises `RadioError`."""
+        (status,) = await self.ezsp.broadcastNextNetworkKey(key=key)
+        _check(status, "distributing the network key")
+        await asyncio.sleep(KEY_SWITCH_S)
+        (status,) = await self.ezsp.broadcastNetworkKeySwitch()
+        _check(status, "switching the network key")
+        await asyncio.sleep(KEY_SWITCH_S)
+
+    # Long messages
+
+    async def send_long(self, packet: t.ZigbeePacket) -> None:
+        """Send an ASDU, in fragments when one frame does not hold it; raises `DeliveryError`."""
+        room = MAX_PAYLOAD_OCTETS
+        if t.TransmitOptions.APS_Encryption in packet.tx_options:
+            room -= APS_SECURITY_OCTETS
+        data = packet.data.serialize()
+        assert packet.dst is not None
+        if len(data) <= room or packet.dst.addr_mode is not t.AddrMode.NWK:
+            await self.send_packet(packet)
+            return
+        async with self._limit_concurrency(priority=packet.priority):
+            await self._send_fragments(packet, list(_pieces(data)))
+
+    async def _send_fragments(self, packet: t.ZigbeePacket, fragments: list[bytes]) -> None:
+        """Send one fragment after the other; the dongle reports each as it reports a message."""
+        frame = _fragment_frame(packet)
+        assert packet.dst is not None
+        for index, fragment in enumerate(fragments):
+            frame.groupId = b.uint16_t(len(fragments) << 8 | index)
+            tag = self.get_sequence()
+            pending = (packet.dst.address, tag)
+            future = self._pending_requests[pending] = asyncio.get_running_loop().create_future()
+            try:
+                status, sequence = await self.ezsp.send_unicast(
+                    nwk=packet.dst.address, aps_frame=frame, message_tag=tag, data=fragment
+                )
+                _deliverable(status)
+                if index == 0:
+                    frame.sequence = sequence
+                async with asyncio.timeout(FRAGMENT_TIMEOUT_S):
+                    status, _ = await future
+                _deliverable(status)
+            finally:
+                del self._pending_requests[pending]
+
+
+def _fragment_frame(packet: t.ZigbeePacket) -> b.EmberApsFrame:
+    options = (
+        b.EmberApsOption.APS_OPTION_FRAGMENT
+        | b.EmberApsOption.APS_OPTION_RETRY
+        | b.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
+    )
+    if t.TransmitOptions.APS_Encryption in packet.tx_options:
+        options |= b.EmberApsOption.APS_OPTION_ENCRYPTION
+    return b.EmberApsFrame(
+        profileId=packet.profile_id,
+        clusterId=packet.cluster_id,
+        sourceEndpoint=packet.src_ep,
+        destinationEndpoint=packet.dst_ep,
+        options=options,
+        groupId=b.uint16_t(0),
+        sequence=b.uint8_t(packet.tsn),
+    )
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[start : start + FRAGMENT_OCTETS] for start in range(0, len(data), FRAGMENT_OCTETS))
+
+
+def _deliverable(status: Any) -> None:
+    status = b.sl_Status.from_ember_status(status)
+    if status != b.sl_Status.OK:
+        raise zigpy.exceptions.DeliveryError(f"fragment not delivered: {status!r}", status)
+
+
+def _check(status: Any, what: str) -> None:
+    if b.sl_Status.from_ember_status(status) != b.sl_Status.OK:
+        raise RadioError(f"EZSP dongle: {what}: {status!r}")

@@ -1,0 +1,517 @@
+"""The hub on any zigpy radio: a `CoordinatorPort` over a `ControllerApplication`.
+
+Traffic goes through the application's `send_packet` and is taken from it in `packet_received`, below zigpy's parser;
+zigpy keeps the life of the radio: connecting, forming, backing up. What zigpy's radio interface has no word for
+(storing an established link key, changing the network key, long messages) each radio family adds in a `HubRadio`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
+from typing import Any
+
+import zigpy.application
+import zigpy.exceptions
+import zigpy.types as t
+import zigpy.zdo.types as zdo_t
+
+from emulator.coordinator.port import Claim
+from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
+from emulator.errors import EmulatorError, FrameError
+from emulator.nonvolatile import NonVolatile
+from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.stack.events import DeviceAnnounced, DeviceJoined, DeviceLeft, StackEvent
+from emulator.stack.primitives import (
+    BROADCAST_RX_ON,
+    ApsdeIndication,
+    ApsdeRequest,
+    Confirm,
+    JoinKind,
+    Security,
+    Status,
+)
+from emulator.stack.zdo_frames import (
+    RESPONSE,
+    ZDO_ENDPOINT,
+    ZDO_PROFILE,
+    AddressResponse,
+    DeviceAnnouncement,
+    IeeeAddressRequest,
+    ZdoCluster,
+    ZdoStatus,
+)
+
+LOGGER = logging.getLogger(__name__)
+
+FIRST_BROADCAST = 0xFFF8
+ANSWER_TIMEOUT_S = 12.0
+"""How long a ZDO question waits for its answer."""
+RECONNECT_S = (1.0, 2.0, 5.0, 10.0)
+"""Waits between attempts to get a lost radio back; the last one repeats."""
+COMMAND_ATTEMPTS = 3
+COMMAND_RETRY_S = 2.0
+RX_ON_WHEN_IDLE = 0x08
+_LONGEST_OPEN_S = 254
+
+
+class RadioError(EmulatorError):
+    """A radio that cannot do what the hub needs; the message says which, what, and what to do."""
+
+    exit_status = 3
+
+
+class HubRadio(zigpy.application.ControllerApplication):
+    """What a zigpy application is given so that the hub can run on it; put it before the radio library's class."""
+
+    hub_endpoints: tuple[SimpleDescriptor, ...] = ()
+    """The hub's own endpoints, registered instead of zigpy's. Set before `startup`."""
+    _port: ZigpyPort | None = None
+    _ending = False
+    _recovery: asyncio.Task[None] | None = None
+
+    # What a radio family adds
+
+    async def learn_device(self, eui64: t.EUI64, short: t.NWK, *, sleepy: bool) -> None:
+        """Let the radio know an address pair and how patient it must be; most learn by themselves."""
+
+    async def store_link_key(self, eui64: t.EUI64, key: t.KeyData) -> None:
+        """Use this link key with a device from now on; raises `RadioError`."""
+        raise RadioError(
+            f"{type(self).__name__}: cannot store link keys, so no Smart Energy; use an EZSP dongle"
+        )
+
+    async def forget_link_key(self, eui64: t.EUI64) -> None:
+        """Forget the link key of a device that was removed."""
+
+    async def change_network_key(self, key: t.KeyData) -> None:
+        """Distribute a network key and switch to it; raises `RadioError`."""
+        raise RadioError(f"{type(self).__name__}: cannot change the network key; use an EZSP dongle")
+
+    async def send_long(self, packet: t.ZigbeePacket) -> None:
+        """Send an ASDU that may not fit one frame; raises what `send_packet` raises."""
+        await self.send_packet(packet)
+
+    # zigpy's hooks
+
+    async def register_endpoints(self) -> None:
+        """Register the hub's endpoints, or zigpy's own when none were set."""
+        if not self.hub_endpoints:
+            await super().register_endpoints()
+        for endpoint in self.hub_endpoints:
+            await self.add_endpoint(zdo_t.SimpleDescriptor.deserialize(endpoint.encode())[0])
+
+    async def permit(self, time_s: int = 60, node: t.EUI64 | str | None = None) -> None:
+        """Open or close the network as zigpy does, but never to the well-known key, as radio libraries may."""
+        await zigpy.application.ControllerApplication.permit(self, time_s, node)
+
+    async def permit_gp(self, time_s: int) -> None:
+        """Smart Energy networks have no Green Power."""
+
+    def packet_received(self, packet: t.ZigbeePacket) -> None:
+        """Give a packet to the hub; zigpy sees what the hub does not claim."""
+        if self._port is None or not self._port.received(packet):
+            super().packet_received(packet)
+
+    def handle_join(
+        self, nwk: t.NWK, ieee: t.EUI64, parent_nwk: t.NWK, *, handle_rejoin: bool = True
+    ) -> None:
+        """Tell the hub of a device that joined; zigpy would interview it."""
+        if self._port is None:
+            super().handle_join(nwk, ieee, parent_nwk, handle_rejoin=handle_rejoin)
+        elif int(nwk) != 0 or from_zigpy(ieee) != self._port.eui64:
+            self._port.joined(from_zigpy(ieee), int(nwk), parent_nwk)
+
+    def handle_leave(self, nwk: t.NWK, ieee: t.EUI64) -> None:
+        """Tell the hub of a device that left."""
+        super().handle_leave(nwk, ieee)
+        if self._port is not None:
+            self._port.left(from_zigpy(ieee), int(nwk))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Try to get the radio back until it is back or the hub stops."""
+        super().connection_lost(exc)  # type: ignore[arg-type]
+        if self._ending or self._port is None or (self._recovery is not None and not self._recovery.done()):
+            return
+        LOGGER.warning("radio lost (%r); trying to reach it again", exc)
+        self._recovery = asyncio.get_running_loop().create_task(self._recover(self._port))
+
+    async def _recover(self, port: ZigpyPort) -> None:
+        port.radio_lost()
+        for wait_s in _waits():
+            try:
+                await self.disconnect()
+            except Exception as error:
+                # The line is gone: that it cannot be closed properly is expected.
+                LOGGER.debug("closing the lost radio: %r", error)
+            await asyncio.sleep(wait_s)
+            try:
+                await self.connect()
+                await self.initialize(auto_form=False)
+            except Exception as error:
+                LOGGER.warning("radio not back yet: %s", error or repr(error))
+            else:
+                port.radio_back()
+                return
+
+    async def shutdown(self, *, db: bool = True) -> None:
+        """Stop for good."""
+        self._ending = True
+        if self._recovery is not None:
+            self._recovery.cancel()
+        if self._port is not None:
+            await self._port.stop()
+        await super().shutdown(db=db)
+
+
+class ZigpyPort:
+    """The `CoordinatorPort` of a zigpy radio, once its network is up."""
+
+    def __init__(
+        self,
+        radio: HubRadio,
+        nonvolatile: NonVolatile,
+        *,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """`nonvolatile` keeps the host's table of devices; `entropy` makes network keys."""
+        self.on_data: Claim | None = None
+        self.on_event: Callable[[StackEvent], None] | None = None
+        self.on_radio: Callable[[bool], None] | None = None
+        self.up = True
+        self.memory = RadioMemory(nonvolatile)
+        self._radio = radio
+        self._entropy = entropy
+        self._eui64 = from_zigpy(radio.state.node_info.ieee)
+        self._tsn = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._order = asyncio.Lock()
+        self._present = asyncio.Event()
+        self._present.set()
+        self._answers: dict[tuple[int, int, int], asyncio.Future[bytes]] = {}
+        self._sought: set[int] = set()
+        radio._port = self
+
+    @property
+    def eui64(self) -> int:
+        """The coordinator's own EUI-64."""
+        return self._eui64
+
+    # Data
+
+    def send(self, request: ApsdeRequest, confirm: Confirm | None = None) -> None:
+        """Send an ASDU; `confirm` hears the outcome, at most some seconds later."""
+        self._run(self._send(request, confirm))
+
+    async def _send(self, request: ApsdeRequest, confirm: Confirm | None) -> None:
+        status = await self._transmit(request)
+        if confirm is not None:
+            confirm(status)
+
+    async def _transmit(self, request: ApsdeRequest) -> Status:
+        if not self.up:
+            return Status.NO_ACK
+        if request.secure and request.destination < FIRST_BROADCAST:
+            eui64 = self.eui64_of(request.destination)
+            if eui64 is None or self.link_key(eui64) is None:
+                return Status.APS_SECURITY_FAIL
+        try:
+            await self._radio.send_long(self._packet(request))
+        except zigpy.exceptions.DeliveryError as error:
+            return _status_of(error)
+        except Exception as error:
+            # Radio libraries raise their own kinds when the line goes; for the hub the frame did not arrive.
+            LOGGER.debug("0x%04X: not sent: %r", request.destination, error)
+            return Status.APS_NO_ACK if request.ack else Status.NO_ACK
+        return Status.SUCCESS
+
+    def _packet(self, request: ApsdeRequest) -> t.ZigbeePacket:
+        unicast = request.destination < FIRST_BROADCAST
+        options = t.TransmitOptions.NONE
+        if request.ack and unicast:
+            options |= t.TransmitOptions.ACK
+        if request.secure and unicast:
+            options |= t.TransmitOptions.APS_Encryption
+        return t.ZigbeePacket(
+            src=t.AddrModeAddress(addr_mode=t.AddrMode.NWK, address=t.NWK(0)),
+            src_ep=t.uint8_t(request.source_endpoint),
+            dst=_address(request.destination),
+            dst_ep=t.uint8_t(request.destination_endpoint),
+            tsn=t.uint8_t(self._radio.get_sequence()),
+            profile_id=t.uint16_t(request.profile),
+            cluster_id=t.uint16_t(request.cluster),
+            data=t.SerializableBytes(request.asdu),
+            tx_options=options,
+            radius=t.uint8_t(request.radius),
+            extended_timeout=unicast,
+        )
+
+    def received(self, packet: t.ZigbeePacket) -> bool:
+        """Take a packet from the radio; False when it is for zigpy."""
+        assert packet.src is not None
+        assert packet.dst is not None
+        if not isinstance(packet.src.address, t.NWK):
+            return False
+        source = int(packet.src.address)
+        asdu = packet.data.serialize()
+        if packet.dst_ep == ZDO_ENDPOINT and self._zdo(source, int(packet.cluster_id), asdu):
+            return True
+        eui64 = self.eui64_of(source)
+        if eui64 is None:
+            self._seek(source)
+        if self.on_data is None:
+            return False
+        encrypted = t.TransmitOptions.APS_Encryption in packet.tx_options
+        unicast = packet.dst.addr_mode is t.AddrMode.NWK
+        return self.on_data(
+            ApsdeIndication(
+                source=source,
+                source_eui64=eui64,
+                destination=0 if unicast else BROADCAST_RX_ON,
+                destination_endpoint=int(packet.dst_ep or 0),
+                profile=int(packet.profile_id),
+                cluster=int(packet.cluster_id),
+                source_endpoint=int(packet.src_ep or 0),
+                asdu=asdu,
+                security=Security.APS if encrypted else Security.NWK,
+                lqi=int(packet.lqi or 0),
+                aps_counter=int(packet.tsn or 0),
+            )
+        )
+
+    # Who is who
+
+    def short_of(self, eui64: int) -> int | None:
+        """Return the short address of a device on this network."""
+        device = self.memory.get(eui64)
+        return 0 if eui64 == self.eui64 else None if device is None else device.short
+
+    def eui64_of(self, short: int) -> int | None:
+        """Return the EUI-64 behind a short address."""
+        return self.eui64 if short == 0 else self.memory.eui64_of(short)
+
+    def joined(self, eui64: int, short: int, parent: int | None) -> None:
+        """A device joined or came back."""
+        before = self.memory.get(eui64) or KnownDevice()
+        self.memory.put(eui64, before._replace(short=short, expected=False))
+        kind = JoinKind.UNSECURED_JOIN if before.expected else JoinKind.SECURED_REJOIN
+        self._tell(DeviceJoined(eui64, short, kind, parent or 0))
+
+    def left(self, eui64: int, short: int) -> None:
+        """A device left."""
+        self._tell(DeviceLeft(eui64, short, False))
+
+    def _introduce(self, eui64: int) -> None:
+        """Tell the radio what is known of a device's address."""
+        device = self.memory.get(eui64)
+        if device is not None and device.short is not None:
+            address, sleepy = t.NWK(device.short), device.sleepy
+            self._command(
+                "address", lambda: self._radio.learn_device(to_zigpy(eui64), address, sleepy=sleepy)
+            )
+
+    def _seek(self, short: int) -> None:
+        """Ask a device that is only known by its short address who it is."""
+        if short in self._sought or short >= FIRST_BROADCAST:
+            return
+        self._sought.add(short)
+        self._run(self._identify(short))
+
+    async def _identify(self, short: int) -> None:
+        try:
+            answer = await self._ask(short, ZdoCluster.IEEE_ADDR, IeeeAddressRequest(short).encode())
+        finally:
+            self._sought.discard(short)
+        if answer is not None:
+            found = AddressResponse.decode(answer)
+            self.memory.learn(found.eui64, found.short)
+            self._introduce(found.eui64)
+
+    def _tell(self, event: StackEvent) -> None:
+        if self.on_event is not None:
+            self.on_event(event)
+
+    # Keys and membership
+
+    def link_key(self, eui64: int) -> bytes | None:
+        """Return the link key shared with a device."""
+        device = self.memory.get(eui64)
+        return None if device is None else device.link_key
+
+    def set_link_key(self, eui64: int, key: bytes) -> None:
+        """Replace the link key shared with a device after key establishment, here and in the radio."""
+        device = self.memory.get(eui64) or KnownDevice()
+        self.memory.put(eui64, device._replace(link_key=key, expected=False))
+        self._command("link key", lambda: self._radio.store_link_key(to_zigpy(eui64), t.KeyData(key)))
+
+    def allow(self, eui64: int, link_key: bytes) -> None:
+        """Let a device join with this preconfigured link key, whenever the network is open."""
+        device = self.memory.get(eui64) or KnownDevice()
+        self.memory.put(eui64, device._replace(link_key=link_key, expected=True))
+
+    def permit_joining(self, seconds: int) -> None:
+        """Open the network to the devices that are expected (0 closes)."""
+        duration = min(seconds, _LONGEST_OPEN_S)
+        expected = [(eui64, device) for eui64, device in self.memory.devices.items() if device.expected]
+        if not expected or not duration:
+            self._command("permit joining", lambda: self._radio.permit(duration))
+        for eui64, device in expected if duration else ():
+            assert device.link_key is not None
+            self._command(
+                "permit joining",
+                partial(
+                    self._radio.permit_with_link_key, to_zigpy(eui64), t.KeyData(device.link_key), duration
+                ),
+            )
+
+    def update_network_key(self) -> None:
+        """Distribute a new network key and switch to it."""
+        self._command("network key", self._change_network_key)
+
+    async def _change_network_key(self) -> None:
+        await self._radio.change_network_key(t.KeyData(self._entropy(16)))
+        await self._radio.load_network_info()
+
+    def remove(self, eui64: int) -> None:
+        """Make a device leave and forget its keys."""
+        short = self.short_of(eui64)
+        if short is not None:
+            device = zigpy.device.Device(self._radio, to_zigpy(eui64), t.NWK(short))
+            self._command("removal", lambda: self._radio.force_remove(device))
+        self._command("link key", lambda: self._radio.forget_link_key(to_zigpy(eui64)))
+        self.memory.forget(eui64)
+
+    # ZDO
+
+    async def node_descriptor(self, short: int) -> NodeDescriptor | None:
+        """Ask a device what it is; None when it does not answer."""
+        answer = await self._ask(short, ZdoCluster.NODE_DESC, short.to_bytes(2, "little"))
+        return None if answer is None else NodeDescriptor.decode(answer[3:])
+
+    async def active_endpoints(self, short: int) -> tuple[int, ...] | None:
+        """Ask a device for its endpoints; None when it does not answer."""
+        answer = await self._ask(short, ZdoCluster.ACTIVE_EP, short.to_bytes(2, "little"))
+        return None if answer is None else tuple(answer[4 : 4 + answer[3]])
+
+    async def simple_descriptor(self, short: int, endpoint: int) -> SimpleDescriptor | None:
+        """Ask a device what an endpoint is; None when it does not answer."""
+        question = short.to_bytes(2, "little") + bytes((endpoint,))
+        answer = await self._ask(short, ZdoCluster.SIMPLE_DESC, question)
+        return None if answer is None else SimpleDescriptor.decode(answer[4:])
+
+    async def _ask(self, short: int, cluster: int, question: bytes) -> bytes | None:
+        """Return a successful ZDO response: status, address and body."""
+        self._tsn = (self._tsn + 1) & 0xFF
+        key = (short, cluster | RESPONSE, self._tsn)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._answers[key] = future
+        asdu = bytes((self._tsn,)) + question
+        try:
+            self.send(ApsdeRequest(short, ZDO_ENDPOINT, ZDO_PROFILE, cluster, ZDO_ENDPOINT, asdu))
+            response = await asyncio.wait_for(future, ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            return None
+        finally:
+            self._answers.pop(key, None)
+        return response if response and response[0] == ZdoStatus.SUCCESS else None
+
+    def _zdo(self, source: int, cluster: int, asdu: bytes) -> bool:
+        """Take an answer that was asked for here, and note announcements; True when it is dealt with."""
+        future = self._answers.get((source, cluster, asdu[0] if asdu else 0))
+        if future is not None:
+            if not future.done():
+                future.set_result(asdu[1:])
+            return True
+        if cluster == ZdoCluster.DEVICE_ANNCE:
+            try:
+                announce = DeviceAnnouncement.decode(asdu[1:])
+            except FrameError:
+                return False
+            self.memory.learn(
+                announce.eui64, announce.short, sleepy=not announce.capability & RX_ON_WHEN_IDLE
+            )
+            self._introduce(announce.eui64)
+            self._tell(DeviceAnnounced(announce.eui64, announce.short, announce.capability))
+        return False
+
+    # The radio
+
+    def radio_lost(self) -> None:
+        """The line to the radio is gone: what is sent meanwhile does not arrive."""
+        self.up = False
+        self._present.clear()
+        if self.on_radio is not None:
+            self.on_radio(False)
+
+    def radio_back(self) -> None:
+        """The radio is back on its network; it is told again what a reset may have taken from it."""
+        self.up = True
+        self._present.set()
+        for eui64 in self.memory.devices:
+            self._introduce(eui64)
+        if self.on_radio is not None:
+            self.on_radio(True)
+
+    async def stop(self) -> None:
+        """Drop what is under way."""
+        self.up = False
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _command(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Have the radio do something, after everything it was told to do before."""
+        self._run(self._in_order(what, work))
+
+    async def _in_order(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it when the radio is there; again when the line went while it was done."""
+        async with self._order:
+            for _ in range(COMMAND_ATTEMPTS):
+                await self._present.wait()
+                try:
+                    await work()
+                except Exception as error:
+                    # Radio libraries have no common family; what is lost is said, and tried again.
+                    LOGGER.warning("%s: the radio refused: %s", what, error or repr(error))
+                    await asyncio.sleep(COMMAND_RETRY_S)
+                else:
+                    return
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _waits() -> Iterator[float]:
+    yield from RECONNECT_S
+    while True:
+        yield RECONNECT_S[-1]
+
+
+def _address(destination: int) -> t.AddrModeAddress:
+    if destination >= FIRST_BROADCAST:
+        return t.AddrModeAddress(addr_mode=t.AddrMode.Broadcast, address=t.BroadcastAddress(destination))
+    return t.AddrModeAddress(addr_mode=t.AddrMode.NWK, address=t.NWK(destination))
+
+
+def _status_of(error: zigpy.exceptions.DeliveryError) -> Status:
+    name = getattr(error.status, "name", "")
+    if "ENCRYPTION" in name or "SECURITY" in name:
+        return Status.APS_SECURITY_FAIL
+    if "TOO_LONG" in name:
+        return Status.APS_ASDU_TOO_LONG
+    return Status.APS_NO_ACK
+
+
+def to_zigpy(eui64: int) -> t.EUI64:
+    """Return zigpy's form of an EUI-64."""
+    return t.EUI64.deserialize(eui64.to_bytes(8, "little"))[0]
+
+
+def from_zigpy(eui64: t.EUI64) -> int:
+    """Return an EUI-64 of zigpy's as an integer."""
+    return int.from_bytes(eui64.serialize(), "little")
