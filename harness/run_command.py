@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from harness.campaign.options import INPROC_RADIO, JOURNAL_FILE, REPORT_HTML_FILE, RunOptions
@@ -127,6 +129,9 @@ def handle(arguments: argparse.Namespace) -> int:
     """Run the campaign, show it, and say where the report is."""
     options = options_of(arguments)
     arguments.run_folder = options.out
+    if threading.current_thread() is threading.main_thread():
+        # A service manager's request to stop is Ctrl-C by another name.
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     progress = progress_for(sys.stdout, silent=options.json)
     try:
         report = _run(options, progress)

@@ -82,6 +82,18 @@ class Images:
             raise CatalogError(f"image {sha256[:12]}: the installation names no catalogue")
         return self._catalogue.fetch(sha256)
 
+    def check_stored(self) -> None:
+        """Read every image the catalogue has for a device of this home, so that none is found bad halfway.
+
+        Raises `CatalogError` naming one that is missing or not the signed one.
+        """
+        if self._catalogue is None:
+            return
+        for model in self._installation.models.values():
+            if model.ota is not None:
+                for entry in self._catalogue.find(model.ota.manufacturer_code, model.ota.image_type):
+                    self._catalogue.fetch(entry.id)
+
     def _may_be_used(self, entry: Entry) -> bool:
         try:
             self._require(entry)

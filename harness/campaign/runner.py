@@ -27,9 +27,10 @@ from harness.campaign.upgrade import upgrade
 from harness.campaign.workspace import Workspace
 from harness.errors import HarnessError, RegimeError, UnreachableError
 from harness.head_end import HeadEnd, HubRefusedError, NotInControlError
-from harness.journal import Entry, Journal, Kind
+from harness.journal import Entry, Journal, Kind, read_entries
 from harness.progress import ProgressObserver, SilentProgress
 from harness.report.model import CampaignReport, Severity, Verdict
+from harness.report.verification import read_report
 from harness.roles.lifecycle import State
 from harness.roles.regime import Regime
 
@@ -50,8 +51,27 @@ def run(options: RunOptions, observer: ProgressObserver | None = None) -> Campai
     """
     if options.radio != INPROC_RADIO:
         raise HarnessError(f"--radio: {options.radio!r}: this version rehearses only; use {INPROC_RADIO}")
-    workspace = Workspace.create(options) if options.resume is None else Workspace.resume(options.resume)
-    return run_workspace(workspace, Rehearsal, observer or SilentProgress())
+    observer = observer or SilentProgress()
+    if options.resume is None:
+        return run_workspace(Workspace.create(options), Rehearsal, observer)
+    workspace = Workspace.resume(options.resume)
+    report = finished_report(workspace)
+    if report is None:
+        return run_workspace(workspace, Rehearsal, observer)
+    observer.event(report.ended_us, "campaign", "This run had finished already; nothing was changed")
+    observer.finished(report)
+    return report
+
+
+def finished_report(workspace: Workspace) -> CampaignReport | None:
+    """Return the report of a run that has nothing left to do, read without writing; None for any other."""
+    if not workspace.report_path.exists():
+        return None
+    entries = read_entries(workspace.journal_path)
+    if all(entry.action != END or entry.kind is not Kind.DECISION for entry in entries):
+        return None
+    report = read_report(workspace.folder)
+    return report if report.journal_head == entries[-1].hash.hex() else None
 
 
 def run_workspace(

@@ -12,6 +12,7 @@ The folder appears whole, with the first entry of its journal: it is either not 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ from harness.campaign.options import (
     REPORT_JSON_FILE,
     RunOptions,
 )
-from harness.errors import FolderInUseError, HarnessError
+from harness.errors import FolderInUseError, HarnessError, JournalError
 from harness.files import write_atomically
 from harness.journal import FolderLock, Journal, Json, key_from_seed
 from harness.report.html import render_html
@@ -83,27 +84,16 @@ class Workspace:
         """
         assert options.installation is not None
         installation = load_installation(options.installation, options.model_folders)
-        open_images(installation, options.image)
+        open_images(installation, options.image).check_stored()
         folder = options.out
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise FolderInUseError(
                 f"{folder} is not empty; choose another, or continue it: smets1 run --resume {folder}"
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = folder.with_name(folder.name + ".part")
-        lock = _own(part)
         try:
-            request = _copy_inputs(part, options, installation)
-            write_atomically(part / RUN_FILE, request.to_json().encode())
-            kernel = Kernel(options.seed, epoch_unix_seconds=installation.start_unix_seconds)
-            _begin_journal(part, request, installation, kernel)
-            (part / _LOCK).unlink()
-            os.replace(part, folder)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        finally:
-            lock.release()
+            request = _prepare(folder, options, installation)
+        except (OSError, JournalError) as error:
+            raise JournalError(f"{folder}: cannot begin a run there ({_why(error)})") from error
         return cls(folder, request, resumed=False)
 
     @classmethod
@@ -175,6 +165,37 @@ def campaign_key(seed: int) -> ec.EllipticCurvePrivateKey:
 
 
 _LOCK = "preparing.lock"
+
+
+def _prepare(folder: Path, options: RunOptions, installation: Installation) -> Request:
+    """Make the folder of a run beside its place, and put it there when it is whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(folder.name + ".part")
+    lock = _own(part)
+    try:
+        request = _copy_inputs(part, options, installation)
+        write_atomically(part / RUN_FILE, request.to_json().encode())
+        kernel = Kernel(options.seed, epoch_unix_seconds=installation.start_unix_seconds)
+        _begin_journal(part, request, installation, kernel)
+        (part / _LOCK).unlink()
+        os.replace(part, folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    finally:
+        lock.release()
+    return request
+
+
+def _why(error: OSError | JournalError) -> str:
+    """Return why a folder cannot be prepared, and what to do."""
+    cause = error if isinstance(error, OSError) else error.__cause__ or error
+    if isinstance(cause, OSError) and cause.errno not in _NO_ROOM:
+        return f"{cause.strerror}; choose another folder or change its permissions"
+    return f"{getattr(cause, 'strerror', cause)}; free some space or choose another folder"
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _own(part: Path) -> FolderLock:
