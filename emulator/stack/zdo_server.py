@@ -180,12 +180,12 @@ class ZdoServer:
         short, endpoint = decode_simple_descriptor_request(payload)
         if short != self._host.short_address:
             return SimpleDescriptorResponse(self._absent(short), short, None).encode()
-        if not 1 <= endpoint <= 240:
-            return SimpleDescriptorResponse(ZdoStatus.INVALID_ENDPOINT, short, None).encode()
+        # Looked up before the number is judged: hosts register Green Power's 242, which is above 240.
         for descriptor in self._host.endpoints:
             if descriptor.endpoint == endpoint:
                 return SimpleDescriptorResponse(ZdoStatus.SUCCESS, short, descriptor).encode()
-        return SimpleDescriptorResponse(ZdoStatus.NOT_ACTIVE, short, None).encode()
+        status = ZdoStatus.NOT_ACTIVE if 1 <= endpoint <= 240 else ZdoStatus.INVALID_ENDPOINT
+        return SimpleDescriptorResponse(status, short, None).encode()
 
     def _active_endpoints(self, _: ApsdeIndication, payload: bytes) -> Answer:
         short = decode_short(payload, "Active_EP_req")

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parent / "herdsman"
+CHANNEL = 15
+"""The channel the script forms its network on."""
 INSTALL_TIMEOUT_S = 60
 RUN_TIMEOUT_S = 80
 
