@@ -98,7 +98,7 @@ def fuzz(
             for number in range(count):
                 if number == warm:
                     settle()
-                    start = _used()
+                    start = used_octets()
                 octets = mutate(source, seeds)
                 restart()
                 try:
@@ -109,12 +109,13 @@ def fuzz(
                     error.add_note(f"{name}: input {number} was {octets.hex()}")
                     raise
         settle()
-        growth = _used() - start
+        growth = used_octets() - start
     finally:
         tracemalloc.stop()
     assert growth < GROWTH_LIMIT, f"{name}: {growth} octets more after {count - warm} inputs"
 
 
-def _used() -> int:
+def used_octets() -> int:
+    """Return how much traced memory is in use."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]

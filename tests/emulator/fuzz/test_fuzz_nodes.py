@@ -25,7 +25,7 @@ from emulator.stack.node import Node
 from emulator.stack.nwk_security import NwkSecurity
 from emulator.stack.primitives import ApsdeIndication, NldeIndication, Security
 from emulator.stack.zdo_frames import ZdoCluster
-from tests.emulator.fuzz.fuzzing import SAMPLE, SWEEP, fuzz
+from tests.emulator.fuzz.fuzzing import GROWTH_LIMIT, SAMPLE, SWEEP, fuzz, used_octets
 from tests.emulator.fuzz.seed_frames import CBKE_KEY, SECURED_APS, keyed_home, seeds
 from tests.emulator.fuzz.zcl_seeds import ZCL_SEEDS
 from tests.emulator.stack.node_world import HUB, INSTALL_KEY, METER, NETWORK_KEY, SECOND
@@ -47,6 +47,7 @@ class Range:
         self.random = random.Random(f"range/{name}")
         self._aim = aim
         self._inputs = 0
+        self._octets = 0
         self.renew()
 
     def renew(self) -> None:
@@ -57,12 +58,22 @@ class Range:
 
     def fire(self, octets: bytes) -> None:
         if self._inputs % RENEW_EVERY == RENEW_EVERY - 1:
+            self._check_growth()
             self.renew()
+            self._octets = used_octets()
         self._inputs += 1
         self._aim(self, octets)
         self.home.kernel.run_for(STEP_US)
 
+    def _check_growth(self) -> None:
+        """What the home under fire still holds when everything that expires has expired is bounded."""
+        if self._octets:
+            self.home.kernel.run_for(SETTLE_US)
+            growth = used_octets() - self._octets
+            assert growth < GROWTH_LIMIT, f"{growth} octets more after {RENEW_EVERY} inputs"
+
     def settle(self) -> None:
+        self._octets = 0
         self.renew()
         self.home.kernel.run_for(SETTLE_US)
 
