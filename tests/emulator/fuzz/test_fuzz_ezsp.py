@@ -31,9 +31,9 @@ def ezsp_frames(version: int) -> tuple[bytes, ...]:
 
 def line_frames(version: int) -> tuple[bytes, ...]:
     """ASH frames: the control ones, and data with EZSP frames in them."""
-    control = [ash.Rst(), ash.Ack(0), ash.Ack(5), ash.Nak(1), ash.Error(2, 0x51)]
+    control: list[ash.AshFrame] = [ash.Rst(), ash.Ack(0), ash.Ack(5), ash.Nak(1), ash.Error(0x51)]
     data = [
-        ash.Data(number % 8, 0, False, octets) for number, octets in enumerate(ezsp_frames(version)[:200])
+        ash.Data(number % 8, False, 0, octets) for number, octets in enumerate(ezsp_frames(version)[:200])
     ]
     return tuple(ash.encode(frame) for frame in (*control, *data))
 
