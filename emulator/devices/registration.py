@@ -10,7 +10,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
-from emulator.clock.kernel import MICROSECONDS, Scope
+from emulator.clock.kernel import MICROSECONDS, Scope, Timer
 from emulator.crypto.suite import Suite
 from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
 from emulator.devices.key_establishment import KeyEstablishmentShell
@@ -36,6 +36,8 @@ class Service(NamedTuple):
 ATTEMPTS_IN_SUCCESSION = 10
 PAUSE_US = 15 * 60 * MICROSECONDS
 RETRY_US = 32 * MICROSECONDS
+SILENCES_ALLOWED = 3
+"""Questions in a row that the hub leaves unanswered, before the device looks for its network again."""
 _RECORD = Struct("<HBB")
 _REGISTERED = "se.registered"
 _SERVICES = "se.services"
@@ -58,6 +60,7 @@ class Registration:
         """`suites` in order of preference; `services` are looked for at the hub."""
         self.on_complete: Callable[[], None] | None = None
         self.on_failed: Callable[[str], None] | None = None
+        self.on_silence: Callable[[], None] | None = None
         self.services: dict[Service, int] = {}
         """Endpoint of the hub for each service found."""
         self._scope = scope
@@ -69,6 +72,8 @@ class Registration:
         self._wanted = services
         self._endpoint = 0
         self._failures = 0
+        self._silences = 0
+        self._retry: Timer | None = None
         self._running = False
         key_establishment.on_established = self._established
         key_establishment.on_failed = self._failed
@@ -88,6 +93,7 @@ class Registration:
         if self._running:
             return
         self._running = True
+        self._scope.cancel(self._retry)
         if not self.complete:
             self._match(Service(KEY_ESTABLISHMENT), self._key_endpoint_found)
             return
@@ -103,12 +109,14 @@ class Registration:
 
     def _match(self, service: Service, then: Callable[[int | None], None]) -> None:
         def answered(response: bytes | None) -> None:
-            endpoints: tuple[int, ...] = ()
-            if response is not None:
-                try:
-                    endpoints = EndpointList.decode(response).endpoints
-                except FrameError:
-                    endpoints = ()
+            if response is None:
+                self._silent()
+                return
+            self._silences = 0
+            try:
+                endpoints = EndpointList.decode(response).endpoints
+            except FrameError:
+                endpoints = ()
             then(endpoints[0] if endpoints else None)
 
         servers, clients = ((service.cluster,), ()) if service.server else ((), (service.cluster,))
@@ -176,4 +184,11 @@ class Registration:
         if self.on_failed is not None:
             self.on_failed(reason)
         pause = PAUSE_US if self._failures % ATTEMPTS_IN_SUCCESSION == 0 else RETRY_US
-        self._scope.call_later(pause, self.start)
+        self._retry = self._scope.call_later(pause, self.start)
+
+    def _silent(self) -> None:
+        """The hub does not answer: perhaps it lost its list of children in a power cut."""
+        self._silences += 1
+        self._try_again("the hub does not answer")
+        if self._silences % SILENCES_ALLOWED == 0 and self.on_silence is not None:
+            self.on_silence()

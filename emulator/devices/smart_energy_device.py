@@ -132,7 +132,8 @@ class SmartEnergyDevice:
         self.life = life
         self._build(life)
         life.node.on_event = self._event
-        life.registration.on_complete = self._registered
+        life.registration.on_complete = self._complete
+        life.registration.on_silence = life.presence.recover
         life.registration.on_failed = self._registration_failed
         if life.firmware is not None:
             life.firmware.on_activate = self._activate
@@ -170,6 +171,11 @@ class SmartEnergyDevice:
 
     def _registration_failed(self, reason: str) -> None:
         self.log.append(Event.JOIN_FAILED, self.unix_seconds, reason)
+
+    def _complete(self) -> None:
+        # A rejoin registers again; what runs by then must not be begun twice.
+        if not self.ready:
+            self._registered()
 
     def _registered(self) -> None:
         """Registration is complete: services are known. Subclasses extend it."""
