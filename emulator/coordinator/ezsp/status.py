@@ -35,7 +35,6 @@ class SlStatus(IntEnum):
     INVALID_PARAMETER = 0x0021
     INVALID_INDEX = 0x0027
     INVALID_KEY = 0x0029
-    INVALID_SIGNATURE = 0x002C
     NOT_FOUND = 0x002D
     MESSAGE_TOO_LONG = 0x0038
     MAC_NO_ACK_RECEIVED = 0x0040
@@ -75,7 +74,6 @@ EMBER: Mapping[int, int] = {
     SlStatus.INVALID_PARAMETER: bt.EmberStatus.BAD_ARGUMENT,
     SlStatus.INVALID_INDEX: bt.EmberStatus.INDEX_OUT_OF_RANGE,
     SlStatus.INVALID_KEY: bt.EmberStatus.KEY_INVALID,
-    SlStatus.INVALID_SIGNATURE: bt.EmberStatus.SIGNATURE_VERIFY_FAILURE,
     SlStatus.NOT_FOUND: bt.EmberStatus.TABLE_ENTRY_ERASED,
     SlStatus.MESSAGE_TOO_LONG: bt.EmberStatus.MESSAGE_TOO_LONG,
     SlStatus.MAC_SCANNING: bt.EmberStatus.MAC_SCANNING,
