@@ -7,6 +7,7 @@ import fcntl
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def require_herdsman() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not installed")
-    with (FOLDER / "node_modules.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / "herdsman-oracle.lock").open("w") as lock:
         # Test processes running side by side install once.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _installed():
