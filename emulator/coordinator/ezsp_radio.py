@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import bellows.types as b
-import zigpy.application
 import zigpy.exceptions
+import zigpy.state
 import zigpy.types as t
 from bellows.zigbee.application import ControllerApplication
 
@@ -45,6 +45,15 @@ class EzspRadio(HubRadio, ControllerApplication):  # type: ignore[misc]
 
     def _knows(self, command: str) -> bool:
         return command in self.ezsp._protocol.COMMANDS
+
+    async def write_network_info(
+        self, *, network_info: zigpy.state.NetworkInfo, node_info: zigpy.state.NodeInfo
+    ) -> None:
+        """Form the network as bellows does, then start anew: the reset after forming takes the endpoints away."""
+        # The class after this one is the radio library's, not the abstract one mypy sees.
+        await super().write_network_info(network_info=network_info, node_info=node_info)  # type: ignore[safe-super]
+        await self.disconnect()
+        await self.connect()
 
     async def learn_device(self, eui64: t.EUI64, short: t.NWK, *, sleepy: bool) -> None:
         """Give the dongle the address pair of a sleepy device and have it wait for it."""

@@ -24,7 +24,7 @@ from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
 from emulator.errors import EmulatorError, FrameError
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
-from emulator.stack.events import DeviceAnnounced, DeviceJoined, DeviceLeft, StackEvent
+from emulator.stack.events import DeviceAnnounced, DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import (
     BROADCAST_RX_ON,
     ApsdeIndication,
@@ -374,6 +374,7 @@ class ZigpyPort:
     async def _change_network_key(self) -> None:
         await self._radio.change_network_key(t.KeyData(self._entropy(16)))
         await self._radio.load_network_info()
+        self._tell(NetworkKeyChanged(int(self._radio.state.network_info.network_key.seq)))
 
     def remove(self, eui64: int) -> None:
         """Make a device leave and forget its keys."""
