@@ -11,6 +11,7 @@ from struct import Struct
 
 from emulator.clock.kernel import Scope, Timer
 from emulator.errors import FrameError, SecurityError
+from emulator.faults.firmware import NO_FAULTS, FirmwareFaults
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy import ota_effects as effects
 from emulator.smart_energy.ota_client import OtaClient
@@ -78,8 +79,12 @@ class FirmwareClient:
         trusts: tuple[FirmwareTrust, ...],
         send: SendAsdu,
         endpoint: int,
+        faults: FirmwareFaults = NO_FAULTS,
     ) -> None:
-        """`current_version` is the running firmware; `trusts` says whose signatures the device takes."""
+        """`current_version` is the running firmware; `trusts` says whose signatures the device takes.
+
+        `faults` is what goes wrong on purpose.
+        """
         if model.ota is None or model.flash is None:
             raise ValueError(f"model {model.id} has no OTA client")
         self.on_activate: Callable[[int], None] | None = None
@@ -98,6 +103,9 @@ class FirmwareClient:
         self._trusts = trusts
         self._send = send
         self._endpoint = endpoint
+        self._faults = faults
+        self._stalled = False
+        self._silent_until_us = 0
         self._server: tuple[int, int] | None = None
         self._timers: dict[OtaTimer, Timer] = {}
         self._due_us: dict[OtaTimer, int] = {}
@@ -142,7 +150,7 @@ class FirmwareClient:
                 self._tsn = (self._tsn + 1) & 0xFF
                 self._transmit(cluster_request(self._tsn, effect.command, effect.payload))
             elif isinstance(effect, effects.WriteFlash):
-                self._keep(effect.offset, effect.data)
+                self._arrived(effect.offset, effect.data)
             elif isinstance(effect, effects.SetTimer):
                 self._set_timer(effect.name, effect.delay_us)
             else:
@@ -193,7 +201,7 @@ class FirmwareClient:
         self._run(self.machine.timer(name))
 
     def _transmit(self, asdu: bytes) -> None:
-        if self._server is not None:
+        if self._server is not None and self._scope.now >= self._silent_until_us:
             short, endpoint = self._server
             self._send(
                 ApsdeRequest(short, endpoint, 0x0109, CLUSTER, self._endpoint, asdu, ack=False, secure=True),
@@ -211,6 +219,13 @@ class FirmwareClient:
 
     def _erased(self) -> None:
         self._run(self.machine.flash_ready())
+
+    def _arrived(self, offset: int, data: bytes) -> None:
+        block = self._ota.block_size
+        if not self._stalled and self._faults.stalls_at(offset, block):
+            self._stalled = True
+            self._silent_until_us = self._scope.now + self._faults.stall_us
+        self._keep(offset, self._faults.received(offset, data, block))
 
     def _keep(self, offset: int, data: bytes) -> None:
         if offset != self._pending_offset + len(self._pending):

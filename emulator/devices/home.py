@@ -23,6 +23,7 @@ from emulator.devices.in_home_display import InHomeDisplay
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.devices.surroundings import Surroundings
 from emulator.errors import EmulatorError
+from emulator.faults.schedule import FaultSchedule
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.ota_signature import trust_of
 from emulator.stack.descriptors import SimpleDescriptor
@@ -75,7 +76,7 @@ class Home:
         self.installation = installation
         self.kernel = kernel
         self.medium = medium
-        self._link = link
+        self.link = link
         self._memory = memory
         self._world = memory.device("world")
         self._scope = kernel.scope("world")
@@ -84,6 +85,7 @@ class Home:
         self.hub = self._make_hub()
         self.devices = household(installation, memory, self._surroundings)
         set_links(medium, installation)
+        self._faults = FaultSchedule(self._scope, self)
 
     @property
     def installed(self) -> bool:
@@ -103,12 +105,15 @@ class Home:
             device.power_on()
         if not self.installed:
             await self._install(patience_s)
-            self._world.put(_INSTALLED, b"\x01")
+            self._world.put(_INSTALLED, self.kernel.now.to_bytes(8, "little"))
+            self._faults.start(self.kernel.now)
         else:
+            self._faults.start(int.from_bytes(self._world.get(_INSTALLED) or b"", "little"))
             await self._settled(patience_s=300.0)
 
     async def stop(self) -> None:
         """Cut the power."""
+        self._faults.stop()
         for device in self.devices.values():
             device.power_off()
         await self.hub.stop()
@@ -123,6 +128,10 @@ class Home:
         self.hub = self._make_hub()
         await self._radio.power_on()
         await self.hub.start(self._radio.port)
+
+    def restore_links(self) -> None:
+        """Give the air the walls and distances of the installation again."""
+        set_links(self.medium, self.installation)
 
     async def _install(self, patience_s: float) -> None:
         for entry in self.installation.record.devices:
@@ -155,7 +164,7 @@ class Home:
         self._scope.call_later(CLOCK_PERIOD_US, self._tick)
 
     def _make_hub(self) -> CommsHub:
-        return hub_of(self.installation, self._memory, self._surroundings, self._radio, self._link)
+        return hub_of(self.installation, self._memory, self._surroundings, self._radio, self.link)
 
 
 # Construction

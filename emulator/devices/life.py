@@ -12,6 +12,7 @@ from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.devices.presence import TIME, Presence
 from emulator.devices.registration import Registration, Service
 from emulator.devices.surroundings import Surroundings
+from emulator.faults.firmware import FirmwareFaults
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.cbke import CbkeConfig, HostCryptography, KeyEstablishment
 from emulator.smart_energy.clusters import CLUSTERS, SmartEnergyMixin
@@ -98,6 +99,7 @@ class Life:
                 trusts=surroundings.trusts,
                 send=self.send_confirmed,
                 endpoint=number,
+                faults=FirmwareFaults.of(entry.faults),
             )
             if model.ota is not None
             else None

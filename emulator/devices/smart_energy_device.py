@@ -17,6 +17,7 @@ from emulator.devices.life import TIME_SERVER, Life
 from emulator.devices.presence import TIME
 from emulator.devices.registration import Service
 from emulator.devices.surroundings import Surroundings
+from emulator.faults.firmware import FirmwareFaults
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.events import LeaveRequested, NetworkDown, NetworkUp, ParentLost, StackEvent
 from emulator.stack.primitives import COORDINATOR, ApsdeIndication
@@ -224,7 +225,8 @@ class SmartEnergyDevice:
     def _activate(self, version: int) -> None:
         """Order the boot loader to swap images and reset: from here the new firmware runs, whatever happens."""
         self._before_reset()
-        self.nonvolatile.put(_ACTIVATING, _ORDER.pack(version, self.log.next_number))
+        if not FirmwareFaults.of(self.entry.faults).never_activates:
+            self.nonvolatile.put(_ACTIVATING, _ORDER.pack(version, self.log.next_number))
         apply_s = self.model.ota.activation.apply_s if self.model.ota is not None else 0.0
         reboot = int((apply_s + self.model.timings.reboot_s) * MICROSECONDS)
         # The life that asked is still on the stack: it ends once this event is over.
