@@ -38,6 +38,20 @@ def command(world: World, name: str, parameters: bytes) -> None:
     world.kernel.run_for(1_000)
 
 
+def spoilt_line(random: Random, octets: bytes) -> bytes:
+    """Return octets, or a frame of them, now and then with one octet changed, or a reset."""
+    kind = random.randrange(4)
+    if kind == 0:
+        return octets + b"\x7e"
+    if kind == 1:
+        return encode(Rst())
+    frame = Data(random.randrange(8), random.random() < 0.3, random.randrange(8), octets.ljust(3, b"\x00"))
+    line = bytearray(encode(frame))
+    if kind == 2:
+        line[random.randrange(len(line))] ^= 1 << random.randrange(8)
+    return bytes(line)
+
+
 @given(st.sampled_from((4, 7, 8, 13, 14, 19)), st.binary(max_size=300))
 def test_any_octets_on_the_line(version: int, octets: bytes) -> None:
     place = world(version)
@@ -129,7 +143,7 @@ def test_sweep_of_a_hundred_thousand_inputs(what: str) -> None:
             names = sorted(command_set(version).by_name)
         octets = random.randbytes(random.randrange(120))
         if what == "line":
-            place.ncp.feed(octets)
+            place.ncp.feed(spoilt_line(random, octets))
         elif what == "frames":
             place.ncp._firmware.receive(octets)
         else:
