@@ -88,6 +88,11 @@ class CommsHub:
         return int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little")
 
     @property
+    def application(self) -> ControllerApplication:
+        """The zigpy application of the radio."""
+        return self._application
+
+    @property
     def port(self) -> CoordinatorPort:
         """The radio's port; raises `RuntimeError` before `start`."""
         if self._port is None:
