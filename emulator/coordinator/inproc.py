@@ -20,6 +20,7 @@ import zigpy.zdo.types as zdo_t
 
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
+from emulator.coordinator.neighbour_table import neighbour_table
 from emulator.coordinator.port import Claim
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
@@ -34,7 +35,7 @@ from emulator.stack.primitives import (
     Security,
     Status,
 )
-from emulator.stack.zdo_frames import ZdoStatus
+from emulator.stack.zdo_frames import NeighbourEntry, ZdoStatus
 
 _UNKNOWN_EUI64 = 0xFFFFFFFFFFFFFFFF
 
@@ -107,6 +108,10 @@ class InprocPort:
         question = short.to_bytes(2, "little") + bytes((endpoint,))
         answer = await self._ask(short, zdo_t.ZDOCmd.Simple_Desc_req, question)
         return None if answer is None else SimpleDescriptor.decode(answer[4:])
+
+    async def neighbours(self, short: int) -> tuple[NeighbourEntry, ...] | None:
+        """Ask a router, or the coordinator itself (0x0000), whom it hears; None when it does not answer."""
+        return await neighbour_table(self._ask, short)
 
     async def _ask(self, short: int, cluster: int, question: bytes) -> bytes | None:
         """Return a successful ZDO response: status, address and body."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.events import StackEvent
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
+from emulator.stack.zdo_frames import NeighbourEntry
 
 Claim = Callable[[ApsdeIndication], bool]
 """Receives an ASDU; returns True when the application has dealt with it."""
@@ -62,3 +63,6 @@ class CoordinatorPort(Protocol):
 
     async def simple_descriptor(self, short: int, endpoint: int) -> SimpleDescriptor | None:
         """Ask a device what an endpoint is; None when it does not answer."""
+
+    async def neighbours(self, short: int) -> tuple[NeighbourEntry, ...] | None:
+        """Ask a router, or the coordinator itself (0x0000), whom it hears; None when it does not answer."""

@@ -19,6 +19,7 @@ import zigpy.exceptions
 import zigpy.types as t
 import zigpy.zdo.types as zdo_t
 
+from emulator.coordinator.neighbour_table import neighbour_table
 from emulator.coordinator.port import Claim
 from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
 from emulator.errors import EmulatorError, FrameError
@@ -41,6 +42,7 @@ from emulator.stack.zdo_frames import (
     AddressResponse,
     DeviceAnnouncement,
     IeeeAddressRequest,
+    NeighbourEntry,
     ZdoCluster,
     ZdoStatus,
 )
@@ -402,6 +404,10 @@ class ZigpyPort:
         question = short.to_bytes(2, "little") + bytes((endpoint,))
         answer = await self._ask(short, ZdoCluster.SIMPLE_DESC, question)
         return None if answer is None else SimpleDescriptor.decode(answer[4:])
+
+    async def neighbours(self, short: int) -> tuple[NeighbourEntry, ...] | None:
+        """Ask a router, or the coordinator itself (0x0000), whom it hears; None when it does not answer."""
+        return await neighbour_table(self._ask, short)
 
     async def _ask(self, short: int, cluster: int, question: bytes) -> bytes | None:
         """Return a successful ZDO response: status, address and body."""

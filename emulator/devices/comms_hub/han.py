@@ -12,6 +12,7 @@ from emulator.devices.comms_hub.transactions import DeviceUnreachableError, Ques
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.stack.zdo_frames import NeighbourEntry
 from emulator.wan.messages import WanError
 from emulator.zcl.attributes import AttributeRecord, pack_record, parse_read_response
 from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus, cluster_request, general_request
@@ -22,6 +23,9 @@ DEVICE_CONTROL = 0xFC01
 CONTROL_EXECUTE = 0x00
 _BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0003, 0x0006, 0x4000)
 _OTA_ATTRIBUTES = (0x0002, 0x0001, 0x0006, 0x0007, 0x0008)
+_ROUTER = 1
+"""Logical type of a router in a neighbour entry."""
+_RELATIONSHIPS = ("parent", "child", "sibling", "none", "previous-child")
 _TYPE_NAMES = {identifier: name for name, identifier in TYPE_IDS.items()}
 _ATTEMPTS = 3
 _SLEEPY_ATTEMPTS = 28
@@ -66,6 +70,39 @@ class Han:
         if ota is not None:
             found["ota"] = await self.read(eui64, ota, OTA, _OTA_ATTRIBUTES, from_server=True)
         return found
+
+    async def topology(self) -> dict[str, Any]:
+        """Ask the hub's own radio and every router it leads to whom they hear (Mgmt_Lqi).
+
+        A link is reported by `device`: how well it hears `peer`, and what the peer is to it. `silent` are the
+        routers that did not answer.
+        """
+        links: list[dict[str, Any]] = []
+        silent: list[str] = []
+        asked = {0: self._port.eui64}
+        waiting = [0]
+        while waiting:
+            short = waiting.pop(0)
+            reporter = format_eui64(asked[short])
+            entries = await self._neighbours(short)
+            if entries is None:
+                silent.append(reporter)
+            for entry in entries or ():
+                eui64 = entry.eui64 or self._port.eui64_of(entry.short)
+                if eui64 is None:
+                    continue
+                links.append(_link_fields(reporter, eui64, entry))
+                if entry.device_type == _ROUTER and entry.short not in asked:
+                    asked[entry.short] = eui64
+                    waiting.append(entry.short)
+        return {"links": links, "silent": silent}
+
+    async def _neighbours(self, short: int) -> tuple[NeighbourEntry, ...] | None:
+        for _ in range(_ATTEMPTS):
+            entries = await self._port.neighbours(short)
+            if entries is not None:
+                return entries
+        return None
 
     async def read(
         self,
@@ -191,6 +228,17 @@ class Han:
         if short is None:
             raise WanError("unreachable", f"{format_eui64(eui64)} is not on the home area network")
         return short
+
+
+def _link_fields(reporter: str, peer: int, entry: NeighbourEntry) -> dict[str, Any]:
+    known = entry.relationship < len(_RELATIONSHIPS)
+    return {
+        "device": reporter,
+        "peer": format_eui64(peer),
+        "lqi": entry.lqi,
+        "relationship": _RELATIONSHIPS[entry.relationship] if known else "none",
+        "type": entry.device_type,
+    }
 
 
 def _endpoint_fields(simple: SimpleDescriptor) -> dict[str, Any]:

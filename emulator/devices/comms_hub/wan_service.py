@@ -131,6 +131,7 @@ class WanService:
         return {
             "status": Operation(ordinary, self._status),
             "discover": Operation(ordinary, self._discover),
+            "topology": Operation(ordinary, self._topology),
             "read": Operation(ordinary, self._read),
             "write": Operation(ordinary, self._write),
             "command": Operation(ordinary, self._command),
@@ -162,6 +163,9 @@ class WanService:
 
     async def _discover(self, fields: Fields, _attachment: bytes) -> Result:
         return await self._hub.han.discover(_device(fields))
+
+    async def _topology(self, _fields: Fields, _attachment: bytes) -> Result:
+        return await self._hub.han.topology()
 
     async def _read(self, fields: Fields, _attachment: bytes) -> Result:
         values = await self._hub.han.read(
