@@ -25,7 +25,6 @@ from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest
 from emulator.zcl.attributes import Gate
 from emulator.zcl.client import Peer, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
-from emulator.zcl.frame import parse
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Model, PowerSource
 from hw_profiles.model import NodeType as ProfileNodeType
@@ -173,13 +172,13 @@ class Life:
                 self.on_zdo(indication)
             return
         if cluster == _OTA and self.firmware is not None and indication.security is Security.APS:
-            frame = parse(indication.asdu)
-            if frame.is_cluster_command or frame.command == 0x0B:
+            frame = try_parse(indication.asdu)
+            if frame is not None and (frame.is_cluster_command or frame.command == 0x0B):
                 self.firmware.handle(indication, frame)
                 return
         elif cluster == _KEY_ESTABLISHMENT:
-            frame = parse(indication.asdu)
-            if frame.is_cluster_command:
+            frame = try_parse(indication.asdu)
+            if frame is not None and frame.is_cluster_command:
                 self.key_establishment.handle(indication, frame)
                 return
         self._dispatch(indication)

@@ -125,6 +125,14 @@ def parse(asdu: bytes) -> ZclFrame:
     return ZclFrame(control, _MANUFACTURER.unpack_from(asdu, 1)[0], asdu[3], asdu[4], asdu[5:])
 
 
+def try_parse(asdu: bytes) -> ZclFrame | None:
+    """Split an ASDU, or return None for one whose header says nothing of whom or what to answer."""
+    try:
+        return parse(asdu)
+    except FrameError:
+        return None
+
+
 def build(
     frame_control: int, tsn: int, command: int, payload: bytes = b"", manufacturer: int | None = None
 ) -> bytes:

@@ -32,7 +32,7 @@ from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, S
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
 from emulator.wan.link import WanLink
 from emulator.zcl.endpoint import ZclEndpoint
-from emulator.zcl.frame import ZclFrame, ZclStatus, parse
+from emulator.zcl.frame import ZclFrame, ZclStatus
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, Model
 
@@ -188,14 +188,15 @@ class CommsHub:
             self._last_seen[source] = self._scope.unix_seconds
         cluster = indication.cluster
         if cluster == OTA_CLUSTER and indication.security is Security.APS:
-            if not self._transactions.offer(indication):
-                self.firmware.message(indication, parse(indication.asdu))
+            frame = try_parse(indication.asdu)
+            if frame is not None and not self._transactions.offer(indication):
+                self.firmware.message(indication, frame)
             return True
         if indication.destination_endpoint == 0 or self._transactions.offer(indication):
             return True
         if cluster == KEY_ESTABLISHMENT:
-            frame = parse(indication.asdu)
-            if frame.is_cluster_command:
+            frame = try_parse(indication.asdu)
+            if frame is not None and frame.is_cluster_command:
                 self._key_establishment.handle(indication, frame)
                 return True
         self._dispatch(indication)
