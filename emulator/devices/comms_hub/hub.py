@@ -32,7 +32,7 @@ from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, S
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
 from emulator.wan.link import WanLink
 from emulator.zcl.endpoint import ZclEndpoint
-from emulator.zcl.frame import ZclFrame, ZclStatus
+from emulator.zcl.frame import ZclFrame, ZclStatus, try_parse
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, Model
 
