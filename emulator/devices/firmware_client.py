@@ -26,7 +26,8 @@ from hw_profiles.model import BlockPeriodUnit, Flash, Model, Ota, Quirk
 
 CLUSTER = 0x0019
 _SLOT = "download"
-_SAVED = "ota.saved"
+SAVED_TRANSFER = "ota.saved"
+"""Where a device keeps how far an upgrade has come."""
 _SAVED_STATE = Struct("<BHHIIIQ")
 _MS = 1000
 _S = 1_000_000
@@ -245,10 +246,10 @@ class FirmwareClient:
     def _save(self, state: SavedTransfer | None) -> None:
         self._flush()
         if state is None:
-            self._nonvolatile.delete(_SAVED)
+            self._nonvolatile.delete(SAVED_TRANSFER)
             return
         octets = _SAVED_STATE.pack(state.phase, *state.key, state.size, state.offset, state.activate_at)
-        self._nonvolatile.put(_SAVED, octets)
+        self._nonvolatile.put(SAVED_TRANSFER, octets)
 
     def _verify(self, key: ImageKey, size: int) -> None:
         try:
@@ -269,7 +270,7 @@ class FirmwareClient:
 
 
 def _load(nonvolatile: NonVolatile) -> SavedTransfer | None:
-    octets = nonvolatile.get(_SAVED)
+    octets = nonvolatile.get(SAVED_TRANSFER)
     if octets is None or len(octets) != _SAVED_STATE.size:
         return None
     phase, manufacturer, image_type, version, size, offset, at = _SAVED_STATE.unpack(octets)

@@ -13,6 +13,7 @@ from emulator.devices.attributes import AttributeRow, Configuration, complete, t
 from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
 from emulator.devices.description import basic_rows, ota_rows
 from emulator.devices.event_log import EventLog
+from emulator.devices.firmware_client import SAVED_TRANSFER
 from emulator.devices.life import TIME_SERVER, Life
 from emulator.devices.presence import TIME
 from emulator.devices.registration import Service
@@ -225,8 +226,7 @@ class SmartEnergyDevice:
     def _activate(self, version: int) -> None:
         """Order the boot loader to swap images and reset: from here the new firmware runs, whatever happens."""
         self._before_reset()
-        if not FirmwareFaults.of(self.entry.faults).never_activates:
-            self.nonvolatile.put(_ACTIVATING, _ORDER.pack(version, self.log.next_number))
+        self.nonvolatile.put(_ACTIVATING, _ORDER.pack(version, self.log.next_number))
         apply_s = self.model.ota.activation.apply_s if self.model.ota is not None else 0.0
         reboot = int((apply_s + self.model.timings.reboot_s) * MICROSECONDS)
         # The life that asked is still on the stack: it ends once this event is over.
@@ -239,6 +239,11 @@ class SmartEnergyDevice:
         if order is None:
             return
         version, number = _ORDER.unpack(order)
+        if FirmwareFaults.of(self.entry.faults).never_activates:
+            self.nonvolatile.delete(SAVED_TRANSFER)
+            self.nonvolatile.delete(_ACTIVATING)
+            self._note_firmware(Event.FIRMWARE_REJECTED, version, "the boot loader kept the old image")
+            return
         if Quirk.REPORTS_OLD_VERSION_UNTIL_READ in self.model.quirks and version != self.version:
             self.nonvolatile.put(_STALE, self.version.to_bytes(4, "little"))
         self.nonvolatile.put(_VERSION, version.to_bytes(4, "little"))

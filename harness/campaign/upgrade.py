@@ -7,7 +7,7 @@ the transfer are repeated harmlessly; an activation in doubt is settled by askin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from emulator.wan.messages import ATTACHMENT_MAX
@@ -26,7 +26,11 @@ TRANSFER_STALL_S = 5 * 86_400.0
 ACTIVATION_LIMIT_S = 3 * 86_400.0
 HOP_ATTEMPTS = 3
 UNREACHABLE_PAUSE_S = 1800.0
-UNREACHABLE_LIMIT = 24
+UNREACHABLE_LIMIT = 108
+"""Pauses before a hub counts as lost: three days, with the time each question is repeated itself."""
+READ_BACK_ATTEMPTS = 4
+READ_BACK_PAUSE_S = 120.0
+"""A device that has just restarted may not answer at once."""
 BLOCK_OCTETS = 48
 """Data octets of a block that fit beside APS security (protocol facts 4.6)."""
 HELD_STATES = ("held", "released", "activated")
@@ -68,11 +72,15 @@ class _ImageLocks:
 
 async def _upload(context: Context, hop: Hop, subject: str) -> None:
     """Bring an image to the hub, going on where an earlier attempt stopped."""
-    journal, call = context.journal, context.head_end.call
+    journal = context.journal
     key = f"image/{hop.sha256}"
     if journal.done(key) is not None:
         return
     data = context.images.octets(hop.sha256)
+
+    async def call(op: str, **arguments: Any) -> Fields:
+        return await _patiently(lambda: context.head_end.call(op, **arguments))
+
     details: dict[str, Json] = {"sha256": hop.sha256, "name": hop.name, "octets": len(data)}
     with journal.effect(subject, "image-upload", details, key=key) as effect:
         state = await call("image_begin", sha256=hop.sha256, size=len(data), name=hop.name)
@@ -83,6 +91,18 @@ async def _upload(context: Context, hop: Hop, subject: str) -> None:
             held = int(answer["held"])
         answer = await call("image_commit", sha256=hop.sha256)
         effect.done({"identity": list(answer["key"])})
+
+
+async def _patiently(ask: Callable[[], Awaitable[Fields]]) -> Fields:
+    """Ask the hub; a wide-area link that is down for days is waited for."""
+    for remaining in reversed(range(UNREACHABLE_LIMIT)):
+        try:
+            return await ask()
+        except HubUnreachableError:
+            if remaining == 0:
+                raise
+        await asyncio.sleep(UNREACHABLE_PAUSE_S)
+    raise AssertionError("UNREACHABLE_LIMIT is at least 1")
 
 
 class _DeviceUpgrade:
@@ -96,6 +116,7 @@ class _DeviceUpgrade:
         self._journal = context.journal
         self._alerted = asyncio.Event()
         self._offset = -1
+        self._outcome = ""
 
     async def run(self) -> Problem | None:
         unsubscribe: Callable[[], None] = self._context.head_end.on_alert(self._alert)
@@ -147,7 +168,7 @@ class _DeviceUpgrade:
         }
         with self._journal.effect(self._plan.device, "transfer", details, key=key) as effect:
             try:
-                await self._patiently(
+                await _patiently(
                     lambda: self._context.head_end.call(
                         "schedule",
                         device=self._plan.device,
@@ -168,12 +189,12 @@ class _DeviceUpgrade:
         offset, moved_s, stayed = self._offset, loop.time(), ""
         while True:
             self._alerted.clear()
-            job = await self._patiently(lambda: self._context.head_end.call("job", device=self._plan.device))
+            job = await _patiently(lambda: self._context.head_end.call("job", device=self._plan.device))
             state = str(job["state"])
             if state in wanted:
                 return job
             if state in FAILED_STATES:
-                raise _HopFailed(*_failure_of(job))
+                raise _HopFailed(*_failure_of(job, self._outcome))
             latest = max(self._offset, int(job.get("offset", 0)))
             if (latest, state) != (offset, stayed):
                 offset, stayed, moved_s = latest, state, loop.time()
@@ -187,28 +208,17 @@ class _DeviceUpgrade:
         except TimeoutError:
             return
 
-    async def _patiently(self, ask: Callable[[], Any]) -> Fields:
-        """Ask the hub; a wide-area link that is down for hours is waited for."""
-        for remaining in reversed(range(UNREACHABLE_LIMIT)):
-            try:
-                answer: Fields = await ask()
-            except HubUnreachableError:
-                if remaining == 0:
-                    raise
-            else:
-                return answer
-            await asyncio.sleep(UNREACHABLE_PAUSE_S)
-        raise AssertionError("UNREACHABLE_LIMIT is at least 1")
-
     def _alert(self, alert: Fields) -> None:
         if alert.get("device") != self._plan.device:
             return
         name = alert["alert"]
         if name == "transfer-progress":
             self._progress(int(alert["version"]), int(alert["offset"]), int(alert["size"]))
-        elif name in ("transfer-started", "transfer-attempt-failed", "job-outcome"):
+        elif name in ("transfer-started", "transfer-attempt-failed", "job-outcome", "device-joined"):
             fields = {key: value for key, value in alert.items() if key not in ("alert", "device")}
             self._journal.observe(self._plan.device, str(name), fields)
+        if name == "job-outcome":
+            self._outcome = str(alert["outcome"])
         if name in ("transfer-attempt-failed", "job-outcome"):
             self._alerted.set()
 
@@ -240,7 +250,7 @@ class _DeviceUpgrade:
 
     async def _release(self, hop: Hop) -> None:
         try:
-            await self._patiently(
+            await _patiently(
                 lambda: self._context.head_end.call("release", critical=True, device=self._plan.device, at=0)
             )
         except HubRefusedError as error:
@@ -266,9 +276,17 @@ class _DeviceUpgrade:
             self._journal.observe(self._plan.device, "withdraw-refused", {"detail": error.text})
 
     async def _runs(self, hop: Hop) -> bool:
-        version = await self._context.read_version(self._entry)
+        version = await self._read_back()
         self._journal.observe(self._plan.device, "version-read-back", {"version": version})
         return version == hop.version
+
+    async def _read_back(self) -> int:
+        for _ in range(READ_BACK_ATTEMPTS - 1):
+            try:
+                return await self._context.read_version(self._entry)
+            except NoAnswerError:
+                await asyncio.sleep(READ_BACK_PAUSE_S)
+        return await self._context.read_version(self._entry)
 
     # Ends
 
@@ -291,9 +309,11 @@ class _DeviceUpgrade:
         return problem
 
 
-def _failure_of(job: Fields) -> tuple[str, str]:
+def _failure_of(job: Fields, told: str) -> tuple[str, str]:
+    """Return outcome and cause of a failed job; `told` is the outcome the hub's last alert named, if it came."""
     detail = str(job.get("detail") or f"the hub's job is {job['state']}")
+    named = f"{told} {detail}".replace(" ", "").lower()
     for outcome in ("HardwareVersionMismatch", "FirmwareImageDiscarded"):
-        if outcome.lower() in detail.replace(" ", "").lower():
+        if outcome.lower() in named:
             return outcome, detail
     return "FileTransferFailure", detail
