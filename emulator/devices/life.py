@@ -25,6 +25,7 @@ from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest
 from emulator.zcl.attributes import Gate
 from emulator.zcl.client import Peer, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
+from emulator.zcl.frame import ZclFrame, try_parse
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Model, PowerSource
 from hw_profiles.model import NodeType as ProfileNodeType
