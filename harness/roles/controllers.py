@@ -120,6 +120,11 @@ class Dsp(Party):
         record = self.record(eui64)
         return record is not None and record.status is InventoryStatus.COMMISSIONED
 
+    def status(self, name: str) -> str:
+        """Return the status of a device, named as the DCC writes its EUI-64; empty when it has none."""
+        record = self.record(parse_eui64(name))
+        return "" if record is None or record.status is None else str(record.status)
+
     def commission(self, eui64: int, credentials: dict[str, str]) -> InventoryRecord:
         """Move a device to Commissioned, one legal step at a time, and place its certificates."""
         record = self.record(eui64)
