@@ -7,7 +7,6 @@ frames are XORed with a fixed pseudo-random sequence. `Deframer` takes any octet
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -15,6 +14,7 @@ from emulator.errors import FrameError
 
 FLAG, ESCAPE, XON, XOFF, SUBSTITUTE, CANCEL = 0x7E, 0x7D, 0x11, 0x13, 0x18, 0x1A
 _FLIP = 0x20
+_FLAG_OCTET, _ESCAPE_OCTET, _FLOW_CONTROL = b"\x7e", b"\x7d", b"\x11\x13"
 _RESERVED = (FLAG, ESCAPE, XON, XOFF, SUBSTITUTE, CANCEL)
 _ESCAPED = tuple(
     bytes((ESCAPE, octet ^ _FLIP)) if octet in _RESERVED else bytes((octet,)) for octet in range(256)
@@ -26,6 +26,8 @@ MAX_DATA_OCTETS = 220
 """Largest data field: what current firmware and hosts allow; older ones stop at 128."""
 MAX_FRAME_OCTETS = 1 + MAX_DATA_OCTETS + 2
 """Control, data and CRC, before stuffing."""
+MAX_STUFFED_OCTETS = 2 * MAX_FRAME_OCTETS
+"""The same on the line, when every octet is escaped."""
 MODULUS = 8
 """Frame and acknowledgement numbers count modulo eight."""
 
@@ -172,53 +174,46 @@ class Malformed:
 
 
 class Deframer:
-    """Finds frames in a stream of octets; holds at most one frame's worth of them."""
+    """Finds frames in a stream of octets; between calls it holds at most one frame's worth of them."""
 
-    __slots__ = ("_broken", "_escaped", "_octets")
+    __slots__ = ("_overrun", "_raw")
 
     def __init__(self) -> None:
-        self._octets = bytearray()
-        self._escaped = False
-        self._broken = ""
+        self._raw = bytearray()
+        self._overrun = False
 
-    def feed(self, stream: bytes) -> Iterator[AshFrame | Malformed]:
-        """Take octets as they come and yield what they complete."""
-        octets = self._octets
-        for octet in stream:
-            if octet == FLAG:
-                found = self._finish()
-                if found is not None:
-                    yield found
-            elif octet == CANCEL:
-                self._restart()
-            elif octet == SUBSTITUTE:
-                self._broken = "an octet was lost on the line"
-            elif octet in (XON, XOFF):
-                continue
-            elif octet == ESCAPE:
-                self._escaped = True
-            else:
-                if self._escaped:
-                    octet ^= _FLIP
-                    self._escaped = False
-                if len(octets) < MAX_FRAME_OCTETS:
-                    octets.append(octet)
-                else:
-                    self._broken = f"longer than {MAX_FRAME_OCTETS} octets"
+    def feed(self, stream: bytes) -> list[AshFrame | Malformed]:
+        """Take octets as they come and return what they complete."""
+        raw = self._raw
+        raw += stream
+        *pieces, rest = bytes(raw).split(_FLAG_OCTET)
+        raw[:] = rest
+        found = [each for each in map(self._finish, pieces) if each is not None]
+        if len(raw) > MAX_STUFFED_OCTETS:
+            self._overrun = CANCEL not in raw
+            raw[:] = b"" if self._overrun else raw[raw.rfind(CANCEL) :][:MAX_STUFFED_OCTETS]
+        return found
 
-    def _restart(self) -> None:
-        self._octets.clear()
-        self._escaped = False
-        self._broken = ""
-
-    def _finish(self) -> AshFrame | Malformed | None:
-        octets, broken = bytes(self._octets), self._broken
-        self._restart()
-        if broken:
-            return Malformed(broken)
+    def _finish(self, piece: bytes) -> AshFrame | Malformed | None:
+        """Read what came before a flag; nothing at all is no frame, for flags may repeat."""
+        overrun, self._overrun = self._overrun, False
+        if CANCEL in piece:
+            piece, overrun = piece[piece.rfind(CANCEL) + 1 :], False
+        if overrun:
+            return Malformed(f"longer than {MAX_FRAME_OCTETS} octets")
+        if SUBSTITUTE in piece:
+            return Malformed("an octet was lost on the line")
+        octets = _unstuff(piece.translate(None, _FLOW_CONTROL))
         if not octets:
-            return None  # flags may repeat
+            return None
         try:
             return decode(octets)
         except FrameError as error:
             return Malformed(str(error))
+
+
+def _unstuff(piece: bytes) -> bytes:
+    if ESCAPE not in piece:
+        return piece
+    first, *escaped = piece.split(_ESCAPE_OCTET)
+    return first + b"".join([bytes((part[0] ^ _FLIP,)) + part[1:] for part in escaped if part])

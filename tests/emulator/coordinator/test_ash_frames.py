@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emulator.coordinator.ash_frames import (
     MAX_DATA_OCTETS,
-    MAX_FRAME_OCTETS,
+    MAX_STUFFED_OCTETS,
     MIN_DATA_OCTETS,
     PSEUDO_RANDOM,
     Ack,
@@ -46,7 +46,7 @@ FRAMES = st.one_of(
 
 
 def found(octets: bytes) -> list[AshFrame | Malformed]:
-    return list(Deframer().feed(octets))
+    return Deframer().feed(octets)
 
 
 @pytest.mark.parametrize(("frame", "octets"), VECTORS)
@@ -102,8 +102,17 @@ def test_data_fields_have_their_limits(octets: int) -> None:
         assert isinstance(found(encode(Data(0, False, 0, bytes(octets))))[0], Malformed)
 
 
+def test_endless_octets_are_forgotten_until_a_flag_or_a_cancel() -> None:
+    deframer = Deframer()
+    for _ in range(100):
+        assert deframer.feed(bytes(100)) == []
+    assert deframer.feed(b"\x1a" + encode(Ack(1))) == [Ack(1)]
+    deframer.feed(bytes(10_000))
+    assert [type(each) for each in deframer.feed(b"\x7e" + encode(Ack(1)))] == [Malformed, Ack]
+
+
 @given(st.binary(max_size=600))
 def test_any_octets_are_taken_and_memory_stays_bounded(octets: bytes) -> None:
     deframer = Deframer()
-    list(deframer.feed(octets))
-    assert len(deframer._octets) <= MAX_FRAME_OCTETS
+    deframer.feed(octets)
+    assert len(deframer._raw) <= MAX_STUFFED_OCTETS
