@@ -55,8 +55,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     _action(actions, "list", "list the images", _list)
     show = _action(actions, "show", "show all that is known of one image", _show)
     show.add_argument("id", metavar="ID", help="the first 8 or more digits of its SHA-256, as `list` prints")
-    check = _action(actions, "check", "look into an OTA file without adding it", _check, catalogue=False)
-    check.add_argument("file", metavar="FILE", type=Path, help="the OTA file")
+    check = _action(actions, "check", "look into OTA files without adding them", _check, catalogue=False)
+    check.add_argument("files", metavar="FILE", type=Path, nargs="+", help="the OTA files")
     _action(actions, "refresh", "sign the catalogue's freshness again before it expires", _refresh)
 
 
@@ -191,16 +191,22 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    looked = inspect_file(options.file)
+    inspections = [(path, inspect_file(path)) for path in options.files]
     if options.json:
-        _print_json(_inspection_table(looked))
+        tables = [_inspection_table(looked) for _, looked in inspections]
+        _print_json(tables[0] if len(tables) == 1 else tables)
     else:
-        header = looked.file.header
-        print(f"{options.file.name}: {looked.verdict}")
-        print(f"  {header.identity}  {header.total_size} octets  {header.text!r}")
-        for finding in looked.findings:
-            print(f"  {'!' if finding.refuses else '-'} {finding.text}")
-    return 0 if looked.accepted else 1
+        for path, looked in inspections:
+            _print_inspection(path, looked)
+    return 0 if all(looked.accepted for _, looked in inspections) else 1
+
+
+def _print_inspection(path: Path, looked: Inspection) -> None:
+    header = looked.file.header
+    print(f"{path.name}: {looked.verdict}")
+    print(f"  {header.identity}  {header.total_size} octets  {header.text!r}")
+    for finding in looked.findings:
+        print(f"  {'!' if finding.refuses else '-'} {finding.text}")
 
 
 def _refresh(options: argparse.Namespace) -> int:
