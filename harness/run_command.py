@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 import signal
 import sys
 import threading
 from pathlib import Path
 
+from emulator.coordinator.monikers import MonikerError, parse
 from harness.campaign.options import INPROC_RADIO, JOURNAL_FILE, REPORT_HTML_FILE, RunOptions
 from harness.cli import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.errors import FolderInUseError, HarnessError
@@ -17,14 +17,15 @@ from harness.progress import ProgressObserver
 from harness.report.model import CampaignReport, Verdict
 from harness.terminal import close, progress_for
 
-_RADIO = re.compile(r"inproc:|pty:|tcp:[^:\s]+:\d{1,5}|serial:/\S+")
 _MAX_SEED = 2**63 - 1
+_MAX_SPEED = 1000.0
 
 _EPILOG = f"""\
 examples:
   smets1 run examples/dormant-semi/installation.toml
   smets1 run home.toml --image meter.zigbee --seed 7 --out out/seven
   smets1 run home.toml --dry-run            what would be done, without doing it
+  smets1 run home.toml --radio tcp:127.0.0.1:6638 --speed 20     meters of smets1 emulate, in another process
   smets1 run --resume out/seven             continue after Ctrl-C, a crash or a full disk
 
 The run folder receives: the journal, the signed files the parties exchanged, the capture with its keys for
@@ -53,8 +54,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--radio",
         default=INPROC_RADIO,
         metavar="WHERE",
-        help="inproc: (default), pty:, tcp:HOST:PORT, serial:/dev/...",
+        help="inproc: (default), wire:, pty:[PATH], tcp:[HOST:PORT], serial:/dev/...",
     )
+    add(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="X",
+        help="virtual seconds per second with a radio elsewhere; smets1 emulate --speed must be the same (1)",
+    )
+    add("--bench", action="store_true", help="all that serial: reaches is emulated or keyed for rehearsal")
+    add("--overwrite-network", action="store_true", help="a dongle may lose a network of somebody else")
     add("--resume", type=Path, metavar="DIR", help="continue the run in this folder")
     add(
         "--models",
@@ -73,6 +83,16 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= _MAX_SPEED:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, at most {_MAX_SPEED:g}")
+    return speed
+
+
 def options_of(arguments: argparse.Namespace) -> RunOptions:
     """Return the checked options; raises `HarnessError` naming the option that cannot be used."""
     installation, resume = arguments.installation, arguments.resume
@@ -87,6 +107,9 @@ def options_of(arguments: argparse.Namespace) -> RunOptions:
         dry_run=arguments.dry_run,
         json=arguments.json,
         radio=arguments.radio,
+        speed=arguments.speed,
+        bench=arguments.bench,
+        overwrite_network=arguments.overwrite_network,
         resume=resume,
         model_folders=tuple(arguments.models),
     )
@@ -97,10 +120,10 @@ def _check_files(arguments: argparse.Namespace) -> None:
         if path is not None and not path.is_file():
             raise HarnessError(f"{name}: {path}: no such file; check the path")
     check_folders(arguments.models)
-    if not _RADIO.fullmatch(arguments.radio):
-        raise HarnessError(
-            f"--radio: {arguments.radio!r}: expected inproc:, pty:, tcp:HOST:PORT or serial:/dev/..."
-        )
+    try:
+        parse(arguments.radio)
+    except MonikerError as error:
+        raise HarnessError(f"--radio: {error}") from error
     _check_folder(arguments)
 
 
@@ -140,7 +163,7 @@ def handle(arguments: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(report.to_json())
     elif (options.out / REPORT_HTML_FILE).exists():
-        print(f"\nopen {options.out / REPORT_HTML_FILE}")
+        print(f"\nopen {options.out / REPORT_HTML_FILE}\ncheck it: smets1 verify {options.out}")
     return status_of(report)
 
 

@@ -33,7 +33,13 @@ class RunOptions:
     json: bool = False
     """Machine-readable output: no progress display, the report on standard output."""
     radio: str = INPROC_RADIO
-    """Where the radio is: `inproc:`, `pty:`, `tcp:HOST:PORT` or `serial:/dev/...`."""
+    """Where the radio is, see `emulator.coordinator.monikers`; resuming with the default keeps the run's own."""
+    speed: float = 1.0
+    """Virtual seconds per real second when the radio is elsewhere; what is behind it must go as fast."""
+    bench: bool = False
+    """Whether everything a serial port reaches is emulated or keyed for rehearsal: no real installation."""
+    overwrite_network: bool = False
+    """Whether a dongle may lose a network that is somebody else's."""
     resume: Path | None = None
     """The folder of a stopped run to continue."""
     model_folders: tuple[Path, ...] = ()

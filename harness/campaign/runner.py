@@ -18,10 +18,10 @@ from harness.campaign.discovery import FOUND, Found, compare, discover
 from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
 from harness.campaign.narrative import tell
-from harness.campaign.options import INPROC_RADIO, RunOptions
+from harness.campaign.options import RunOptions
 from harness.campaign.plan import Plan
 from harness.campaign.problems import CampaignEnd, Problem
-from harness.campaign.rehearsal import Rehearsal, World, kernel_for
+from harness.campaign.rehearsal import World, kernel_for
 from harness.campaign.reporting import END, PHASE_FINISHED, PHASE_STARTED, STOPPED, assemble
 from harness.campaign.upgrade import upgrade
 from harness.campaign.workspace import Workspace
@@ -29,6 +29,7 @@ from harness.errors import HarnessError, RegimeError, UnreachableError
 from harness.head_end import HeadEnd, HubRefusedError, NotInControlError
 from harness.journal import Entry, Journal, Kind, read_entries
 from harness.progress import ProgressObserver, SilentProgress
+from harness.radios.ground import REHEARSED, Ground, ground_of
 from harness.report.model import CampaignReport, Severity, Verdict
 from harness.report.verification import read_report
 from harness.roles.lifecycle import State
@@ -49,15 +50,15 @@ def run(options: RunOptions, observer: ProgressObserver | None = None) -> Campai
 
     Raises `HarnessError`, `ProfileError` or `CatalogError` for inputs it cannot begin with.
     """
-    if options.radio != INPROC_RADIO:
-        raise HarnessError(f"--radio: {options.radio!r}: this version rehearses only; use {INPROC_RADIO}")
     observer = observer or SilentProgress()
     if options.resume is None:
-        return run_workspace(Workspace.create(options), Rehearsal, observer)
+        ground = ground_of(options, options.radio)
+        return run_workspace(Workspace.create(options), ground.world, observer, ground=ground)
     workspace = Workspace.resume(options.resume)
     report = finished_report(workspace)
     if report is None:
-        return run_workspace(workspace, Rehearsal, observer)
+        ground = ground_of(options, workspace.request.radio)
+        return run_workspace(workspace, ground.world, observer, ground=ground)
     observer.event(report.ended_us, "campaign", "This run had finished already; nothing was changed")
     observer.finished(report)
     return report
@@ -79,9 +80,10 @@ def run_workspace(
     make_world: MakeWorld,
     observer: ProgressObserver,
     on_append: OnAppend = lambda entry: None,
+    ground: Ground = REHEARSED,
 ) -> CampaignReport:
     """Run a campaign in its folder against a world; `on_append` hears of each journal entry once it is on disk."""
-    kernel = kernel_for(workspace)
+    kernel = kernel_for(workspace, real_time=ground.real_time)
     with workspace.open_journal(kernel) as journal:
         teller = _Teller(observer)
 
@@ -92,7 +94,7 @@ def run_workspace(
         journal.on_append = appended
         if _ended(journal) is None:
             campaign = _Campaign(workspace, kernel, journal, observer)
-            run_virtually(campaign.run(make_world(workspace, kernel)), kernel)
+            run_virtually(campaign.run(make_world(workspace, kernel)), kernel, pace=ground.pace)
         if _ended(journal) is not None and journal.last.kind is not Kind.CHECKPOINT:
             journal.checkpoint(FINISHED)
         report = assemble(workspace, list(journal.entries()))
