@@ -5,42 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from emulator.air.phy import NOISE_FLOOR_DBM
-from emulator.air.radio import Radio
+from emulator.air.radio import EnergyMeter, Radio, Transmission
 
-_PAN_AND_SHORT = struct.Struct(
-    "<I"
-).unpack_from  # destination PAN (low half) and short address, as on the air
+__all__ = ["Channel", "EnergyMeter", "Transmission", "is_broadcast", "overlap"]
+
+# Destination PAN (low half) and short address, as they lie on the air.
+_PAN_AND_SHORT = struct.Struct("<I").unpack_from
 _EXTENDED = struct.Struct("<Q").unpack_from
 _BROADCAST_PAN = 0xFFFF
 _FIRST_SPECIAL_SHORT = 0xFFF8
-
-
-class Transmission:
-    """One frame on the air, from `start_us` to `end_us`."""
-
-    __slots__ = ("end_us", "interferers", "lqi", "psdu", "received", "source", "start_us", "wants_ack")
-
-    def __init__(self, source: Radio, psdu: bytes, start_us: int, end_us: int, wants_ack: bool) -> None:
-        self.source = source
-        self.psdu = psdu
-        self.start_us = start_us
-        self.end_us = end_us
-        self.wants_ack = wants_ack
-        self.interferers: list[Transmission] | None = None
-        # What the addressee got, kept while it sends its acknowledgement.
-        self.received = b""
-        self.lqi = 0
-
-
-class EnergyMeter:
-    """The strongest power, in dBm, a radio has measured on a channel since the meter was put there."""
-
-    __slots__ = ("peak_dbm", "radio")
-
-    def __init__(self, radio: Radio) -> None:
-        self.radio = radio
-        self.peak_dbm = NOISE_FLOOR_DBM
 
 
 class Channel:

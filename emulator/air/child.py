@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from emulator.air.command import (
     AssociationRequest,
@@ -22,12 +21,10 @@ from emulator.air.frame import (
     encode_frame,
 )
 from emulator.air.phy import RESPONSE_WAIT_US
+from emulator.air.station import Station
 from emulator.clock.kernel import Scope, Timer
 from emulator.errors import EmulatorError
-from emulator.stack.primitives import Confirm, Status
-
-if TYPE_CHECKING:
-    from emulator.air.mac import Mac
+from emulator.status import Confirm, Status
 
 AssociateDone = Callable[[Status | int, int], None]
 """(association status, or the MAC status when there was no answer; short address, 0xFFFF when none)."""
@@ -38,9 +35,9 @@ _NO_ADDRESS = 0xFFFF
 class Poller:
     """Fetches frames from the parent; `waiting` while one is expected."""
 
-    def __init__(self, scope: Scope, mac: Mac) -> None:
+    def __init__(self, scope: Scope, station: Station) -> None:
         self._scope = scope
-        self._mac = mac
+        self._station = station
         self._confirms: list[Confirm | None] = []
         self._timer: Timer | None = None
         self.waiting = False
@@ -50,8 +47,8 @@ class Poller:
         self._confirms.append(done)
         if len(self._confirms) > 1:
             return
-        self._mac.stay_awake()
-        self._mac.transmitter.send(self._request(), True, self._sent)
+        self._station.stay_awake()
+        self._station.transmitter.send(self._request(), True, self._sent)
 
     def arrived(self) -> None:
         """Learn that the frame came."""
@@ -59,18 +56,18 @@ class Poller:
         self._finish(Status.SUCCESS)
 
     def _request(self) -> bytes:
-        mac = self._mac
-        short = mac.tuned_short
+        station = self._station
+        short = station.tuned_short
         extended = short >= NO_SHORT_ADDRESS
         frame = MacFrame(
             FrameType.COMMAND,
-            mac.next_sequence(),
+            station.next_sequence(),
             AddressMode.SHORT,
-            mac.tuned_pan,
-            mac.parent_address,
+            station.tuned_pan,
+            station.parent_address,
             AddressMode.EXTENDED if extended else AddressMode.SHORT,
-            mac.tuned_pan,
-            mac.eui64 if extended else short,
+            station.tuned_pan,
+            station.eui64 if extended else short,
             encode_command(DataRequest()),
             ack_request=True,
             pan_id_compression=True,
@@ -80,7 +77,7 @@ class Poller:
     def _sent(self, status: Status) -> None:
         if status is not Status.SUCCESS:
             self._finish(status)
-        elif not self._mac.transmitter.ack_pending:
+        elif not self._station.transmitter.ack_pending:
             self._finish(Status.NO_DATA)
         else:
             self.waiting = True
@@ -89,7 +86,7 @@ class Poller:
     def _finish(self, status: Status) -> None:
         self.waiting = False
         confirms, self._confirms = self._confirms, []
-        self._mac.may_sleep()
+        self._station.may_sleep()
         for confirm in confirms:
             if confirm is not None:
                 confirm(status)
@@ -98,35 +95,36 @@ class Poller:
 class Association:
     """Joins a PAN at MAC level: request, wait, poll by EUI-64, take the response."""
 
-    def __init__(self, scope: Scope, mac: Mac) -> None:
+    def __init__(self, scope: Scope, station: Station, poller: Poller) -> None:
         self._scope = scope
-        self._mac = mac
+        self._station = station
+        self._poller = poller
         self._done: AssociateDone | None = None
         self._before = (11, BROADCAST_PAN, _NO_ADDRESS, _NO_ADDRESS)
         self._response: AssociationResponse | None = None
 
     def start(self, channel: int, pan_id: int, parent: int, capability: int, done: AssociateDone) -> None:
         """Associate with `parent`; on failure channel, PAN, address and parent are put back as they were."""
-        mac = self._mac
+        station = self._station
         if self._done is not None:
-            raise EmulatorError(f"MAC {mac.eui64:016X}: an association is running, wait for it to end")
-        self._before = (mac.channel, mac.pan_id, mac.short_address, mac.parent_address)
+            raise EmulatorError(f"MAC {station.eui64:016X}: an association is running, wait for it to end")
+        self._before = (station.channel, station.pan_id, station.short_address, station.parent_address)
         self._done, self._response = done, None
-        mac.stay_awake()
+        station.stay_awake()
         self._tune(channel, pan_id, _NO_ADDRESS, parent)
         frame = MacFrame(
             FrameType.COMMAND,
-            mac.next_sequence(),
+            station.next_sequence(),
             AddressMode.SHORT,
             pan_id,
             parent,
             AddressMode.EXTENDED,
             BROADCAST_PAN,
-            mac.eui64,
+            station.eui64,
             encode_command(AssociationRequest(capability)),
             ack_request=True,
         )
-        mac.transmitter.send(with_fcs(encode_frame(frame)), True, self._requested)
+        station.transmitter.send(with_fcs(encode_frame(frame)), True, self._requested)
 
     def answered(self, response: AssociationResponse) -> None:
         """Take the association response; one that nobody waits for is ignored."""
@@ -135,7 +133,7 @@ class Association:
 
     def _requested(self, status: Status) -> None:
         if status is Status.SUCCESS:
-            self._scope.call_later(RESPONSE_WAIT_US, self._mac.poll, self._polled)
+            self._scope.call_later(RESPONSE_WAIT_US, self._poller.poll, self._polled)
         else:
             self._finish(status, _NO_ADDRESS)
 
@@ -149,14 +147,14 @@ class Association:
     def _finish(self, status: Status | int, short_address: int) -> None:
         done, self._done = self._done, None
         if self._response is not None and status == AssociationStatus.SUCCESS:
-            self._mac.short_address = short_address
+            self._station.short_address = short_address
         else:
             self._tune(*self._before)
-        self._mac.may_sleep()
+        self._station.may_sleep()
         if done is not None:
             done(status, short_address)
 
     def _tune(self, channel: int, pan_id: int, short_address: int, parent: int) -> None:
-        mac = self._mac
-        mac.medium.retune(mac, channel=channel, pan_id=pan_id, short_address=short_address)
-        mac.parent_address = parent
+        station = self._station
+        station.medium.retune(station, channel=channel, pan_id=pan_id, short_address=short_address)
+        station.parent_address = parent

@@ -15,7 +15,7 @@ from emulator.air.phy import (
 )
 from emulator.air.radio import Radio
 from emulator.clock.kernel import Scope
-from emulator.stack.primitives import Confirm, Status
+from emulator.status import Confirm, Status
 
 QUEUE_LIMIT = 64
 """Frames waiting in one MAC; more are refused with TRANSACTION_OVERFLOW."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.air.phy import INDIRECT_PERSISTENCE_US
 from emulator.clock.kernel import Scope, Timer
-from emulator.stack.primitives import Confirm, Status
+from emulator.status import Confirm, Status
 
 HELD_LIMIT = 32
 """Frames one parent holds in all; more are refused with TRANSACTION_OVERFLOW."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from emulator.air.beacon import Beacon, BeaconPayload, encode_beacon_payload
-from emulator.air.channel import Transmission
 from emulator.air.child import AssociateDone, Association, Poller
 from emulator.air.command import (
     AssociationRequest,
@@ -17,7 +16,6 @@ from emulator.air.command import (
     decode_command,
     encode_command,
 )
-from emulator.air.csma import Transmitter
 from emulator.air.fcs import FCS_OCTETS, with_fcs
 from emulator.air.frame import (
     ACK_REQUEST,
@@ -31,13 +29,13 @@ from emulator.air.frame import (
     encode_frame,
 )
 from emulator.air.indirect import Held, IndirectQueue
-from emulator.air.medium import Medium
 from emulator.air.phy import MAX_PSDU
-from emulator.air.radio import ACK, ACK_PENDING, DEAF, NO_ACK, Radio
+from emulator.air.radio import ACK, ACK_PENDING, NO_ACK, Air, Transmission
 from emulator.air.scan import Scanner
+from emulator.air.station import Station
 from emulator.clock.kernel import Scope
 from emulator.errors import FrameError
-from emulator.stack.primitives import COORDINATOR, Confirm, Status
+from emulator.status import Confirm, Status
 
 __all__ = ["MAX_NPDU", "Beacon", "Mac", "MacListener"]
 
@@ -48,6 +46,7 @@ _CONTROL_VARIABLE = FRAME_PENDING | ACK_REQUEST
 _EXTENDED_SOURCE = struct.Struct("<Q")
 _DATA_REQUEST_OCTETS = {0x88: 9 + 1 + FCS_OCTETS, 0xC8: 15 + 1 + FCS_OCTETS}
 _DATA_REQUEST = 0x04
+_PAN_COORDINATOR = 0x0000
 
 MAX_NPDU = MAX_PSDU - FCS_OCTETS - _DATA.size
 """Longest NPDU, in octets, of a frame between short addresses."""
@@ -72,7 +71,7 @@ class MacListener(Protocol):
         """Note that somebody scans; a coordinator's Mac has answered already."""
 
 
-class Mac(Radio):
+class Mac(Station):
     """One MAC entity. PIB attributes are attributes; every request ends in exactly one confirm.
 
     `coordinator` says whether beacon requests are answered (with `beacon_payload`) and association requests
@@ -85,32 +84,25 @@ class Mac(Radio):
     def __init__(
         self,
         scope: Scope,
-        medium: Medium,
+        medium: Air,
         eui64: int,
         *,
         rx_on_when_idle: bool = True,
         position: tuple[float, float] = (0, 0),
     ) -> None:
         """Put a radio at `position` (metres) on the air; `EmulatorError` when the EUI-64 is taken."""
-        super().__init__(medium, eui64, position)
+        super().__init__(scope, medium, eui64, rx_on_when_idle=rx_on_when_idle, position=position)
         self.association_permit = False
         self.beacon_payload = b""
         self.coordinator = False
-        self.parent_address = 0xFFFF
         self.malformed = 0
         self.tap: Callable[[bytes, int, int], None] | None = None
-        self.transmitter = Transmitter(scope, self)
-        self._kernel = medium.kernel
-        self._sequence = scope.random.getrandbits(8)
         self._beacon_sequence = scope.random.getrandbits(8)
         self._latest: dict[int, tuple[int, int]] = {}
         self._indirect = IndirectQueue(scope)
         self._scanner = Scanner(scope, self)
         self._poller = Poller(scope, self)
-        self._association = Association(scope, self)
-        self._rx_on_when_idle = rx_on_when_idle
-        self._awake = 0
-        self.ready_us = medium.kernel.now if rx_on_when_idle else DEAF
+        self._association = Association(scope, self, self._poller)
         medium.attach(self)
 
     # Requests
@@ -197,38 +189,6 @@ class Mac(Radio):
         """Leave the medium: the power is off, and this Mac is of no more use."""
         self.transmitter.clear()
         self.medium.detach(self)
-
-    # Receiver power
-
-    @property
-    def rx_on_when_idle(self) -> bool:
-        """Whether the receiver stays on between frames."""
-        return self._rx_on_when_idle
-
-    @rx_on_when_idle.setter
-    def rx_on_when_idle(self, on: bool) -> None:
-        self._rx_on_when_idle = on
-        if on or self._awake:
-            self.ready_us = min(self.ready_us, self._kernel.now)
-        else:
-            self.ready_us = DEAF
-
-    def stay_awake(self) -> None:
-        """Keep the receiver on until the matching `may_sleep`."""
-        self._awake += 1
-        if self.ready_us == DEAF:
-            self.ready_us = self._kernel.now
-
-    def may_sleep(self) -> None:
-        """End one reason to stay awake."""
-        self._awake -= 1
-        if not self._awake and not self._rx_on_when_idle:
-            self.ready_us = DEAF
-
-    def next_sequence(self) -> int:
-        """Return the next data sequence number."""
-        self._sequence = (self._sequence + 1) & 0xFF
-        return self._sequence
 
     # From the medium
 
@@ -319,7 +279,9 @@ class Mac(Radio):
 
     def _send_beacon(self) -> None:
         self._beacon_sequence = (self._beacon_sequence + 1) & 0xFF
-        payload = BeaconPayload(self.tuned_short == COORDINATOR, self.association_permit, self.beacon_payload)
+        payload = BeaconPayload(
+            self.tuned_short == _PAN_COORDINATOR, self.association_permit, self.beacon_payload
+        )
         frame = MacFrame(
             FrameType.BEACON,
             self._beacon_sequence,

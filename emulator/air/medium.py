@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from emulator.air.channel import Channel, EnergyMeter, Transmission, is_broadcast, overlap
+from emulator.air.channel import Channel, is_broadcast, overlap
 from emulator.air.fcs import fcs_ok, with_fcs
 from emulator.air.link import Link, LinkOverride, link_at
 from emulator.air.phy import (
@@ -26,7 +26,7 @@ from emulator.air.phy import (
     PathLoss,
     airtime_us,
 )
-from emulator.air.radio import ACK_PENDING, NO_ACK, Radio
+from emulator.air.radio import ACK_PENDING, NO_ACK, EnergyMeter, Radio, Transmission
 from emulator.clock.kernel import Kernel
 from emulator.errors import EmulatorError
 

@@ -1,15 +1,12 @@
-"""What the medium and a transceiver know of each other."""
+"""What the medium and a transceiver know of each other: the radio, what it sends, and the air it sends it on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from emulator.air.phy import DEFAULT_TX_POWER_DBM
-
-if TYPE_CHECKING:
-    from emulator.air.channel import Transmission
-    from emulator.air.link import Link
-    from emulator.air.medium import Medium
+from emulator.air.link import Link
+from emulator.air.phy import DEFAULT_TX_POWER_DBM, NOISE_FLOOR_DBM
+from emulator.clock.kernel import Kernel
 
 DEAF = 1 << 62
 """`ready_us` of a receiver that is off."""
@@ -17,6 +14,44 @@ DEAF = 1 << 62
 NO_ACK = 0
 ACK = 1
 ACK_PENDING = 2
+
+
+class Air(Protocol):
+    """What a radio may ask of the medium; see `emulator.air.medium.Medium`."""
+
+    kernel: Kernel
+
+    def attach(self, radio: Radio) -> None:
+        """Put a radio on the air."""
+
+    def detach(self, radio: Radio) -> None:
+        """Take a radio off the air."""
+
+    def retune(
+        self,
+        radio: Radio,
+        *,
+        channel: int | None = None,
+        pan_id: int | None = None,
+        short_address: int | None = None,
+        promiscuous: bool | None = None,
+    ) -> None:
+        """Change a radio's channel, PAN, short address or promiscuity, and with them who finds it."""
+
+    def refresh_links(self) -> None:
+        """Forget computed links: a radio's `position` or `tx_power_dbm` has changed."""
+
+    def clear(self, radio: Radio) -> bool:
+        """Assess the channel as `radio` hears it."""
+
+    def transmit(self, radio: Radio, psdu: bytes, wants_ack: bool) -> Transmission:
+        """Send a PSDU; `radio.sent` tells how it ended."""
+
+    def measure(self, radio: Radio) -> EnergyMeter:
+        """Start measuring energy on the radio's channel."""
+
+    def read_meter(self, meter: EnergyMeter) -> int:
+        """Stop a measurement and return its peak in dBm."""
 
 
 class Radio:
@@ -42,7 +77,7 @@ class Radio:
         "tx_power_dbm",
     )
 
-    def __init__(self, medium: Medium, eui64: int, position: tuple[float, float]) -> None:
+    def __init__(self, medium: Air, eui64: int, position: tuple[float, float]) -> None:
         self.medium = medium
         self.eui64 = eui64
         self.position = position
@@ -105,3 +140,30 @@ class Radio:
     def sent(self, transmission: Transmission, acked: bool, pending: bool) -> None:
         """Learn how a transmission of this radio ended, after any wait for its acknowledgement."""
         raise NotImplementedError(type(self).__name__)
+
+
+class Transmission:
+    """One frame on the air, from `start_us` to `end_us`."""
+
+    __slots__ = ("end_us", "interferers", "lqi", "psdu", "received", "source", "start_us", "wants_ack")
+
+    def __init__(self, source: Radio, psdu: bytes, start_us: int, end_us: int, wants_ack: bool) -> None:
+        self.source = source
+        self.psdu = psdu
+        self.start_us = start_us
+        self.end_us = end_us
+        self.wants_ack = wants_ack
+        self.interferers: list[Transmission] | None = None
+        # What the addressee got, kept while it sends its acknowledgement.
+        self.received = b""
+        self.lqi = 0
+
+
+class EnergyMeter:
+    """The strongest power, in dBm, a radio has measured on a channel since the meter was put there."""
+
+    __slots__ = ("peak_dbm", "radio")
+
+    def __init__(self, radio: Radio) -> None:
+        self.radio = radio
+        self.peak_dbm = NOISE_FLOOR_DBM

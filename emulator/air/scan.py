@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from emulator.air.beacon import Beacon, decode_beacon_payload
-from emulator.air.channel import EnergyMeter
 from emulator.air.command import BeaconRequest, encode_command
 from emulator.air.fcs import with_fcs
 from emulator.air.frame import (
@@ -20,12 +19,11 @@ from emulator.air.frame import (
     encode_frame,
 )
 from emulator.air.phy import CHANNELS, scan_duration_us
+from emulator.air.radio import EnergyMeter
+from emulator.air.station import Station
 from emulator.clock.kernel import Scope
 from emulator.errors import EmulatorError
-from emulator.stack.primitives import Status
-
-if TYPE_CHECKING:
-    from emulator.air.mac import Mac
+from emulator.status import Status
 
 
 class _Scan(NamedTuple):
@@ -45,9 +43,9 @@ class Scanner:
     A scan asked for meanwhile waits its turn: a device may want to rejoin while it measures for somebody else.
     """
 
-    def __init__(self, scope: Scope, mac: Mac) -> None:
+    def __init__(self, scope: Scope, station: Station) -> None:
         self._scope = scope
-        self._mac = mac
+        self._station = station
         self._home = self._visited = 11
         self._scan = _Scan([], 0, _nothing, _nothing, {}, {})
         self._waiting: deque[_Scan] = deque()
@@ -75,7 +73,7 @@ class Scanner:
         if frame.source_mode is not AddressMode.SHORT or frame.source_pan is None or frame.source is None:
             return
         fields = decode_beacon_payload(frame.payload)
-        channel = self._mac.tuned_channel
+        channel = self._station.tuned_channel
         key = (channel, frame.source_pan, frame.source)
         beacons = self._scan.beacons
         known = beacons.get(key)
@@ -94,27 +92,27 @@ class Scanner:
             return
         self._scan = scan
         self.busy = True
-        self._mac.stay_awake()
-        self._mac.transmitter.pause(self._start)
+        self._station.stay_awake()
+        self._station.transmitter.pause(self._start)
 
     def _start(self) -> None:
-        self._home = self._visited = self._mac.channel
+        self._home = self._visited = self._station.channel
         self._next()
 
     def _next(self) -> None:
-        mac = self._mac
+        station = self._station
         scan = self._scan
-        if mac.channel != self._visited:
+        if station.channel != self._visited:
             # The network moved, or was left, while we were away: that is where to return to.
-            self._home = mac.channel
+            self._home = station.channel
         if scan.channels:
-            mac.channel = self._visited = scan.channels.pop(0)
+            station.channel = self._visited = scan.channels.pop(0)
             scan.visit()
             return
         self.busy = False
-        mac.channel = self._home
-        mac.may_sleep()
-        mac.transmitter.resume()
+        station.channel = self._home
+        station.may_sleep()
+        station.transmitter.resume()
         scan.finished()
         if self._waiting and not self.busy:
             self._begin(self._waiting.popleft())
@@ -123,25 +121,25 @@ class Scanner:
         mpdu = encode_frame(
             MacFrame(
                 FrameType.COMMAND,
-                self._mac.next_sequence(),
+                self._station.next_sequence(),
                 AddressMode.SHORT,
                 BROADCAST_PAN,
                 BROADCAST_SHORT,
                 payload=encode_command(BeaconRequest()),
             )
         )
-        self._mac.transmitter.send_now(with_fcs(mpdu), False, self._asked)
+        self._station.transmitter.send_now(with_fcs(mpdu), False, self._asked)
 
     def _asked(self, _status: Status) -> None:
         # A channel too busy to ask on still gets its dwell: beacons others asked for may be heard.
         self._scope.call_later(self._scan.dwell_us, self._next)
 
     def _listen(self) -> None:
-        meter = self._mac.medium.measure(self._mac)
+        meter = self._station.medium.measure(self._station)
         self._scope.call_later(self._scan.dwell_us, self._measured, meter)
 
     def _measured(self, meter: EnergyMeter) -> None:
-        self._scan.energies[self._visited] = self._mac.medium.read_meter(meter)
+        self._scan.energies[self._visited] = self._station.medium.read_meter(meter)
         self._next()
 
 

@@ -6,37 +6,32 @@ An EUI-64 is an `int` (see `emulator.eui64`); a short address is an `int` 0x0000
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple
+
+from emulator.status import Confirm, Status
+
+__all__ = [
+    "BROADCAST_ALL",
+    "BROADCAST_ROUTERS",
+    "BROADCAST_RX_ON",
+    "COORDINATOR",
+    "UNKNOWN_SHORT",
+    "ApsdeIndication",
+    "ApsdeRequest",
+    "Confirm",
+    "JoinKind",
+    "NetworkParameters",
+    "NldeIndication",
+    "Security",
+    "Status",
+]
 
 BROADCAST_ALL = 0xFFFF
 BROADCAST_RX_ON = 0xFFFD
 BROADCAST_ROUTERS = 0xFFFC
 COORDINATOR = 0x0000
 UNKNOWN_SHORT = 0xFFFE
-
-
-class Status(IntEnum):
-    """Outcome of a request, across layers (values from the ZigBee PRO and 802.15.4 status tables)."""
-
-    SUCCESS = 0x00
-    NO_ACK = 0xE9
-    CHANNEL_ACCESS_FAILURE = 0xE1
-    TRANSACTION_EXPIRED = 0xF0
-    TRANSACTION_OVERFLOW = 0xF1
-    NO_BEACON = 0xEA
-    NO_DATA = 0xEB
-    NWK_INVALID_REQUEST = 0xC2
-    NWK_NOT_PERMITTED = 0xC3
-    NWK_NO_NETWORKS = 0xCA
-    NWK_NO_KEY = 0xCD
-    NWK_ROUTE_DISCOVERY_FAILED = 0xD0
-    NWK_ROUTE_ERROR = 0xD1
-    APS_ASDU_TOO_LONG = 0xA0
-    APS_NO_ACK = 0xA7
-    APS_NO_SHORT_ADDRESS = 0xA9
-    APS_SECURITY_FAIL = 0xAD
 
 
 class Security(IntEnum):
@@ -86,10 +81,6 @@ class ApsdeIndication(NamedTuple):
     security: Security
     lqi: int
     aps_counter: int
-
-
-Confirm = Callable[[Status], None]
-"""Called once with the outcome of a request."""
 
 
 class NetworkParameters(NamedTuple):
