@@ -22,7 +22,11 @@ MAX_PAYLOAD_OCTETS = 82
 APS_SECURITY_OCTETS = 9
 FRAGMENT_OCTETS = 64
 """Payload of one fragment: what is left beside the extended header and APS security, with room for source routes."""
-FRAGMENT_TIMEOUT_S = 10.0
+REPORT_TIMEOUT_S = 60.0
+"""How long the dongle's report on a message is awaited: longer than any stack tries to reach a sleepy device."""
+FULL_ATTEMPTS = 20
+FULL_WAIT_S = 0.5
+_FULL = (b.sl_Status.ZIGBEE_MAX_MESSAGE_LIMIT_REACHED, b.sl_Status.ALLOCATION_FAILED, b.sl_Status.BUSY)
 KEY_SWITCH_S = 10.0
 """Between a new network key and the switch to it: long enough for the broadcast to reach every router."""
 _NO_SLOT = 0xFF
@@ -96,50 +100,67 @@ class EzspRadio(HubRadio, ControllerApplication):  # type: ignore[misc]
         _check(status, "switching the network key")
         await asyncio.sleep(KEY_SWITCH_S)
 
-    # Long messages
+    # Messages
 
     async def send_long(self, packet: t.ZigbeePacket) -> None:
-        """Send an ASDU, in fragments when one frame does not hold it; raises `DeliveryError`."""
-        room = MAX_PAYLOAD_OCTETS
-        if t.TransmitOptions.APS_Encryption in packet.tx_options:
-            room -= APS_SECURITY_OCTETS
-        data = packet.data.serialize()
+        """Send an ASDU, in fragments when one frame does not hold it; raises `DeliveryError`.
+
+        Unicasts wait for the dongle's report as long as the dongle tries: for a sleepy device that is longer than
+        bellows waits.
+        """
         assert packet.dst is not None
-        if len(data) <= room or packet.dst.addr_mode is not t.AddrMode.NWK:
+        if packet.dst.addr_mode is not t.AddrMode.NWK:
             await self.send_packet(packet)
             return
-        async with self._limit_concurrency(priority=packet.priority):
-            await self._send_fragments(packet, list(_pieces(data)))
-
-    async def _send_fragments(self, packet: t.ZigbeePacket, fragments: list[bytes]) -> None:
-        """Send one fragment after the other; the dongle reports each as it reports a message."""
-        frame = _fragment_frame(packet)
-        assert packet.dst is not None
+        encrypted = t.TransmitOptions.APS_Encryption in packet.tx_options
+        room = MAX_PAYLOAD_OCTETS - (APS_SECURITY_OCTETS if encrypted else 0)
+        data = packet.data.serialize()
+        frame = _aps_frame(packet)
+        if len(data) <= room:
+            await self._unicast(packet, frame, data)
+            return
+        frame.options |= b.EmberApsOption.APS_OPTION_FRAGMENT | b.EmberApsOption.APS_OPTION_RETRY
+        fragments = list(_pieces(data))
         for index, fragment in enumerate(fragments):
             frame.groupId = b.uint16_t(len(fragments) << 8 | index)
-            tag = self.get_sequence()
-            pending = (packet.dst.address, tag)
-            future = self._pending_requests[pending] = asyncio.get_running_loop().create_future()
-            try:
+            frame.sequence = await self._unicast(packet, frame, fragment)
+
+    async def _unicast(self, packet: t.ZigbeePacket, frame: b.EmberApsFrame, data: bytes) -> b.uint8_t:
+        """Send one message and wait until it is delivered or given up; returns its APS counter."""
+        assert packet.dst is not None
+        tag = self.get_sequence()
+        pending = (packet.dst.address, tag)
+        future = self._pending_requests[pending] = asyncio.get_running_loop().create_future()
+        try:
+            sequence = await self._enqueue(packet, frame, tag, data)
+            async with asyncio.timeout(REPORT_TIMEOUT_S):
+                status, _ = await future
+            _deliverable(status)
+            return sequence
+        finally:
+            del self._pending_requests[pending]
+
+    async def _enqueue(
+        self, packet: t.ZigbeePacket, frame: b.EmberApsFrame, tag: int, data: bytes
+    ) -> b.uint8_t:
+        """Hand a message to the dongle, later when it has its hands full; returns its APS counter."""
+        assert packet.dst is not None
+        for _ in range(FULL_ATTEMPTS):
+            async with self._limit_concurrency(priority=packet.priority):
                 status, sequence = await self.ezsp.send_unicast(
-                    nwk=packet.dst.address, aps_frame=frame, message_tag=tag, data=fragment
+                    nwk=packet.dst.address, aps_frame=frame, message_tag=tag, data=data
                 )
-                _deliverable(status)
-                if index == 0:
-                    frame.sequence = sequence
-                async with asyncio.timeout(FRAGMENT_TIMEOUT_S):
-                    status, _ = await future
-                _deliverable(status)
-            finally:
-                del self._pending_requests[pending]
+            if b.sl_Status.from_ember_status(status) not in _FULL:
+                break
+            await asyncio.sleep(FULL_WAIT_S)
+        _deliverable(status)
+        return sequence
 
 
-def _fragment_frame(packet: t.ZigbeePacket) -> b.EmberApsFrame:
-    options = (
-        b.EmberApsOption.APS_OPTION_FRAGMENT
-        | b.EmberApsOption.APS_OPTION_RETRY
-        | b.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
-    )
+def _aps_frame(packet: t.ZigbeePacket) -> b.EmberApsFrame:
+    options = b.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
+    if t.TransmitOptions.ACK in packet.tx_options:
+        options |= b.EmberApsOption.APS_OPTION_RETRY
     if t.TransmitOptions.APS_Encryption in packet.tx_options:
         options |= b.EmberApsOption.APS_OPTION_ENCRYPTION
     return b.EmberApsFrame(
@@ -160,7 +181,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 def _deliverable(status: Any) -> None:
     status = b.sl_Status.from_ember_status(status)
     if status != b.sl_Status.OK:
-        raise zigpy.exceptions.DeliveryError(f"fragment not delivered: {status!r}", status)
+        raise zigpy.exceptions.DeliveryError(f"message not delivered: {status!r}", status)
 
 
 def _check(status: Any, what: str) -> None:
