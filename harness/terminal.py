@@ -71,6 +71,7 @@ class _Printed:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self._started_s = time.monotonic()
         self._transfers: dict[tuple[str, str], _Transfer] = {}
 
     def phase_started(self, name: str) -> None:
@@ -103,6 +104,12 @@ class _Printed:
             self._print(Text(words, _STYLES[exception.severity]))
         for obligation in report.obligations:
             self._print(Text(f"  owed by {clean(obligation.owner)}: {clean(obligation.what)}", "yellow"))
+        self._print(Text(f"  {self._durations(report)}", "dim"))
+
+    def _durations(self, report: CampaignReport) -> str:
+        real_us = int((time.monotonic() - self._started_s) * MICROSECONDS)
+        network_us = report.ended_us - report.started_us
+        return f"{duration(network_us)} of network time, in {duration(real_us)} here"
 
     def close(self) -> None:
         """Leave the terminal as it was found."""

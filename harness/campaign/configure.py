@@ -116,7 +116,7 @@ class _StepRun:
         assert value is not None
         wanted = Condition(cluster=place.cluster, attribute=place.attribute, type=place.type, equals=value)
         if await self._holds(self._step.done_when or wanted):
-            self._done(effect, StepResult.ALREADY, str(value))
+            self._done(effect, StepResult.ALREADY, _shown(place.type, value))
             return
         answer = await self._context.head_end.call(
             "write",
@@ -130,7 +130,7 @@ class _StepRun:
         if answer["status"] != 0:
             raise _StepFailed(f"the device refused the value {value}: {answer['name']}")
         await self._require(self._step.verification or wanted)
-        self._done(effect, StepResult.APPLIED, str(value))
+        self._done(effect, StepResult.APPLIED, _shown(place.type, value))
 
     async def _command(self, effect: Effect) -> None:
         step = self._step
@@ -220,6 +220,15 @@ class _StepRun:
         )
         problem.record(self._journal)
         return None if keeps_going else problem
+
+
+def _shown(type_name: str, value: Scalar) -> str:
+    """Return a value as people read it: octets that are plain text as that text."""
+    if type_name == "octets" and isinstance(value, str):
+        octets = bytes.fromhex(value)
+        if octets and octets.isascii() and octets.decode("ascii").isprintable():
+            return octets.decode("ascii")
+    return str(value)
 
 
 def _agrees(condition: Condition, value: Scalar) -> bool:

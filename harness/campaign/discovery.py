@@ -17,8 +17,12 @@ from hw_profiles.model import DeviceKind, Model
 BASIC, OTA = 0x0000, 0x0019
 HW_VERSION, MANUFACTURER_NAME, MODEL_IDENTIFIER = 0x0003, 0x0004, 0x0005
 CURRENT_FILE_VERSION = 0x0002
+TOPOLOGY_TIMEOUT_S = 1200.0
+"""Every router is asked in turn, page by page, and up to three times."""
 FOUND = "discovered"
 """Journal action of what was found of one device."""
+TOPOLOGY = "topology"
+"""Journal action of the links of the home, as the hub's routers report them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,16 @@ async def discover(
             found[name] = Found(name, False, detail="the hub does not know it")
         journal.observe(name, FOUND, found[name].to_json())
     return found
+
+
+async def discover_topology(head_end: HeadEnd, journal: Journal) -> None:
+    """Ask who hears whom and how well, and journal the answer; a hub that cannot tell is no obstacle."""
+    try:
+        answer = await head_end.call("topology", timeout_s=TOPOLOGY_TIMEOUT_S)
+    except HubRefusedError as error:
+        journal.observe("campaign", TOPOLOGY, {"links": [], "silent": [], "detail": error.text})
+        return
+    journal.observe("campaign", TOPOLOGY, {"links": answer["links"], "silent": answer["silent"]})
 
 
 def _hub(name: str, status: Mapping[str, Any], model: Model) -> Found:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from emulator.eui64 import format_eui64
+from harness.campaign.discovery import display
 from harness.journal import Entry, Kind, Status
 from harness.report.model import Severity
+from hw_profiles.installation import Installation
 
 Details = Mapping[str, Any]
 
@@ -18,32 +21,67 @@ class Sentence(NamedTuple):
     severity: Severity = Severity.INFO
 
 
-def tell(entry: Entry) -> Sentence | None:
-    """Return what a person is told of an entry, or None for one that is only for machines."""
-    match entry.kind:
-        case Kind.INTENT:
-            return _from(_INTENTS, entry)
-        case Kind.OUTCOME:
-            return _outcome(entry)
-        case Kind.OBSERVATION:
-            return _from(_OBSERVATIONS, entry)
-        case Kind.DECISION:
-            return _from(_DECISIONS, entry)
-        case Kind.EXCEPTION:
-            return _exception(entry)
-        case Kind.CHECKPOINT:
-            return Sentence(f"Journal signed: {entry.action}")
-        case Kind.FILE:
-            return Sentence(f"Received {entry.details['name']}")
-        case _:
+class Narrator:
+    """Tells entries in their order; outcomes are told with what was announced before them."""
+
+    def __init__(self, installation: Installation) -> None:
+        """`installation` knows what people call each device's versions."""
+        self._models = {
+            format_eui64(entry.address): installation.models[entry.name]
+            for entry in installation.record.devices
+        }
+        self._announced: dict[str, Details] = {}
+
+    def version(self, subject: str, version: int) -> str:
+        """Return how people call a version of a device, hexadecimal where its profile does not list it."""
+        model = self._models.get(subject)
+        return f"0x{version:08X}" if model is None else display(model, version)
+
+    def tell(self, entry: Entry) -> Sentence | None:
+        """Return what a person is told of an entry, or None for one that is only for machines."""
+        match entry.kind:
+            case Kind.INTENT:
+                self._announced[entry.key] = entry.details
+                return self._from(_INTENTS, entry)
+            case Kind.OUTCOME:
+                return self._outcome(entry)
+            case Kind.OBSERVATION:
+                return self._from(_OBSERVATIONS, entry)
+            case Kind.DECISION:
+                return self._from(_DECISIONS, entry)
+            case Kind.EXCEPTION:
+                return _exception(entry)
+            case Kind.CHECKPOINT:
+                return Sentence(f"Journal signed: {entry.action}")
+            case Kind.FILE:
+                return Sentence(f"Received {entry.details['name']}")
+            case _:
+                return None
+
+    def _from(self, table: Mapping[str, Callable[[Details], str]], entry: Entry) -> Sentence | None:
+        told = table.get(entry.action)
+        if told is None:
             return None
+        severity = _SEVERITIES.get(entry.action, Severity.INFO)
+        return Sentence(told(self._with_version(entry.subject, entry.details)), severity)
 
+    def _with_version(self, subject: str, details: Details) -> Details:
+        """Add the display string of a version as `shown`."""
+        version = details.get("version")
+        return {**details, "shown": self.version(subject, version)} if isinstance(version, int) else details
 
-def _from(table: Mapping[str, Callable[[Details], str]], entry: Entry) -> Sentence | None:
-    told = table.get(entry.action)
-    return (
-        None if told is None else Sentence(told(entry.details), _SEVERITIES.get(entry.action, Severity.INFO))
-    )
+    def _outcome(self, entry: Entry) -> Sentence | None:
+        result = entry.details["result"]
+        assert isinstance(result, dict)
+        title = self._announced.get(entry.key, {}).get("title", "")
+        if entry.status is not Status.DONE:
+            cause = result.get("cause") or result.get("outcome") or entry.status
+            return Sentence(f"{title or _name(entry.action)} failed: {cause}", Severity.WARNING)
+        told = _DONE.get(entry.action)
+        if told is None:
+            return None
+        words = told(self._with_version(entry.subject, result))
+        return Sentence(f"{title}: {words}" if title else words, Severity.NOTICE)
 
 
 def _exception(entry: Entry) -> Sentence:
@@ -53,17 +91,6 @@ def _exception(entry: Entry) -> Sentence:
     return Sentence(f"{details.get('code', entry.action)}: {details.get('text', '')}", Severity.WARNING)
 
 
-def _outcome(entry: Entry) -> Sentence | None:
-    details = entry.details
-    result = details["result"]
-    assert isinstance(result, dict)
-    if entry.status is not Status.DONE:
-        cause = result.get("cause") or result.get("outcome") or entry.status
-        return Sentence(f"{_name(entry.action)} failed: {cause}", Severity.WARNING)
-    told = _DONE.get(entry.action)
-    return None if told is None else Sentence(told(result), Severity.NOTICE)
-
-
 def _name(action: str) -> str:
     return action.replace("-", " ").replace("_", " ").capitalize()
 
@@ -71,9 +98,16 @@ def _name(action: str) -> str:
 def _found(details: Details) -> str:
     if not details["answered"]:
         return f"Does not answer: {details['detail']}"
-    version = details["version"]
-    runs = "" if version is None else f", running 0x{version:08X}"
+    runs = f", running {details['shown']}" if "shown" in details else ""
     return f"Found: {details['model_identifier'] or 'no model name'}{runs}"
+
+
+def _topology(details: Details) -> str:
+    if details.get("detail"):
+        return f"The hub tells no links: {details['detail']}"
+    silent = details["silent"]
+    unheard = f", {len(silent)} routers did not answer" if silent else ""
+    return f"{len(details['links'])} links reported{unheard}"
 
 
 _INTENTS: Mapping[str, Callable[[Details], str]] = {
@@ -86,22 +120,32 @@ _INTENTS: Mapping[str, Callable[[Details], str]] = {
 _DONE: Mapping[str, Callable[[Details], str]] = {
     "image-upload": lambda _: "Image complete at the hub",
     "transfer": lambda _: "Image complete on the device, activation held",
-    "activate": lambda r: f"Activated: runs 0x{r['version']:08X}",
-    "write_attribute": lambda r: f"Set to {r['detail']}" if r["result"] == "applied" else "Already set",
-    "send_command": lambda r: "Command carried out" if r["result"] == "applied" else "Already so",
-    "check": lambda _: "Checked",
+    "activate": lambda r: f"Activated: runs {r['shown']}",
+    "write_attribute": lambda r: (
+        f"set to {r['detail']}" if r["result"] == "applied" else f"already {r['detail']}"
+    ),
+    "send_command": lambda r: "command carried out" if r["result"] == "applied" else "already so",
+    "check": lambda _: "checked",
+    "wait": lambda r: f"waited {r['detail']}",
     "rotate-key": lambda r: f"Key rotated, generation {r['generation']}",
     "commission": lambda r: f"Inventory status {r['status']}",
     "publish": lambda r: f"Issued {r['name']}",
 }
 _OBSERVATIONS: Mapping[str, Callable[[Details], str]] = {
     "discovered": _found,
-    "version-read-back": lambda d: f"Reports firmware 0x{d['version']:08X}",
+    "version-read-back": lambda d: f"Reports firmware {d['shown']}",
     "transfer-started": lambda d: f"Download begins at octet {d['offset']}",
     "transfer-attempt-failed": lambda d: (
         f"The device gave the download up (status 0x{d['status']:02X}); it tries again"
     ),
     "job-outcome": lambda d: f"{d['outcome']}" + (f": {d['detail']}" if d.get("detail") else ""),
+    "device-joined": lambda _: "Came back to the network",
+    "topology": _topology,
+    "battery": lambda d: (
+        f"Battery does not say its charge: {d['detail']}"
+        if d["half_percents"] is None
+        else f"Battery at {d['half_percents'] / 2:.1f} % {d['when']} the upgrade"
+    ),
     "configuration-retry": lambda d: f"Step {d['step']} is tried again: {d['cause']}",
     "device-test": lambda d: "Answers the device test" if d["passed"] else "Does not answer the device test",
     "control-proof": lambda d: (

@@ -9,11 +9,12 @@ from typing import Any
 
 from emulator.air.capture import read_frames
 from emulator.eui64 import format_eui64
+from harness.campaign.batteries import AFTER, BATTERY, BEFORE
 from harness.campaign.configure import RESULT as CONFIGURATION
-from harness.campaign.discovery import FOUND, Found, display
+from harness.campaign.discovery import FOUND, TOPOLOGY, Found, display
 from harness.campaign.enrol import RESULT as ENROLMENT
 from harness.campaign.names import cluster_name, device_name
-from harness.campaign.narrative import tell
+from harness.campaign.narrative import Narrator
 from harness.campaign.plan import DevicePlan, Plan
 from harness.campaign.problems import ACTION, problem_of
 from harness.campaign.transfers import transfers
@@ -30,6 +31,7 @@ from harness.report.model import (
     DeviceRole,
     EndpointSummary,
     ExchangedFile,
+    Link,
     Obligation,
     PhaseReport,
     ReportedException,
@@ -38,6 +40,7 @@ from harness.report.model import (
     TimelineEntry,
     Verdict,
 )
+from harness.report.wording import named_device
 from harness.roles.case import CONTROLLED_KINDS
 from harness.roles.control import NEW_CONTROLLER, OLD_CONTROLLER, transfer_key
 from harness.roles.validation import BY_CODE
@@ -81,6 +84,10 @@ class _Assembly:
             None,
         )
         self._enrolment: Mapping[str, Any] = self._last(ENROLMENT) or {}
+        topology: Any = self._last(TOPOLOGY) or {}
+        self._links: Sequence[Mapping[str, Any]] = topology.get("links", ())
+        self._narrator = Narrator(self._installation)
+        self._transfers = tuple(transfers(entries, self._narrator.version))
 
     def _last(self, action: str) -> dict[str, Json] | None:
         found = [entry for entry in self._entries if entry.action == action and entry.kind in _SAID]
@@ -106,7 +113,7 @@ class _Assembly:
             started_us=self._entries[0].time_us,
             ended_us=last.time_us,
             devices=devices,
-            transfers=tuple(transfers(self._entries)),
+            transfers=self._transfers,
             phases=tuple(self._phases()),
             timeline=tuple(self._timeline()),
             certificates=certificates,
@@ -144,7 +151,8 @@ class _Assembly:
             model=model.title,
             position_m=(x, y),
             endpoints=_endpoints(found),
-            parent=None if entry is self._installation.hub else format_eui64(self._installation.hub.address),
+            parent=self._parent(name, found),
+            links=tuple(self._links_of(name)),
             version_before=before,
             version_target=plan.target_display if plan is not None and plan.hops else None,
             version_after=self._version_after(name, entry, before),
@@ -152,7 +160,36 @@ class _Assembly:
             configuration=tuple(self._configuration(name)),
             control_owner=owner if controlled else "",
             inventory_status=str(self._enrolment.get("inventory", {}).get(name, "")),
+            battery_before_percent=self._battery(name, BEFORE),
+            battery_after_percent=self._battery(name, AFTER),
+            off_air_seconds=sum(
+                transfer.off_air_seconds or 0.0 for transfer in self._transfers if transfer.device == name
+            ),
         )
+
+    def _parent(self, name: str, found: Found | None) -> str | None:
+        """Return the parent by what its routers say; the hub for a device that answered and is in no table."""
+        hub = format_eui64(self._installation.hub.address)
+        if name == hub or found is None or not found.answered:
+            return None
+        for link in self._links:
+            if link["peer"] == name and link["relationship"] == "child":
+                return str(link["device"])
+            if link["device"] == name and link["relationship"] == "parent":
+                return str(link["peer"])
+        return hub
+
+    def _links_of(self, name: str) -> Iterator[Link]:
+        for link in self._links:
+            if link["device"] == name:
+                yield Link(peer=link["peer"], lqi=int(link["lqi"]), relationship=str(link["relationship"]))
+
+    def _battery(self, name: str, when: str) -> float | None:
+        for entry in self._entries:
+            if entry.action == BATTERY and entry.subject == name and entry.details["when"] == when:
+                halves = entry.details["half_percents"]
+                return halves / 2 if isinstance(halves, int) else None
+        return None
 
     def _found(self, name: str) -> Found | None:
         for entry in self._entries:
@@ -212,7 +249,7 @@ class _Assembly:
         for entry in self._entries:
             if entry.action == PHASE_STARTED:
                 phase = str(entry.details["name"])
-            sentence = tell(entry)
+            sentence = self._narrator.tell(entry)
             if sentence is not None:
                 yield TimelineEntry(
                     at_us=entry.time_us,
@@ -250,9 +287,15 @@ class _Assembly:
         for item in self._enrolment.get("obligations", ()):
             yield Obligation(
                 owner=item["owner"],
-                what=f"Place the {item['role']} certificate for {item['device']}",
+                what=f"Place the {item['role']} certificate for {self._named(item['device'])}",
                 due_us=(int(item["due_unix_seconds"]) - epoch) * 1_000_000,
             )
+
+    def _named(self, name: str) -> str:
+        for entry in self._installation.record.devices:
+            if format_eui64(entry.address) == name:
+                return named_device(DeviceRole(entry.role.value), name)
+        return name
 
     def _exceptions(self) -> Iterator[ReportedException]:
         told: set[tuple[str, str, str]] = set()

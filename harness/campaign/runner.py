@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from emulator.clock.kernel import Kernel
 from emulator.clock.loop import run as run_virtually
 from emulator.eui64 import format_eui64
+from harness.campaign.batteries import AFTER, BEFORE, note_batteries
 from harness.campaign.configure import configure
 from harness.campaign.context import Context
-from harness.campaign.discovery import FOUND, Found, compare, discover
+from harness.campaign.discovery import FOUND, TOPOLOGY, Found, compare, discover, discover_topology
 from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
-from harness.campaign.narrative import tell
+from harness.campaign.narrative import Narrator
 from harness.campaign.options import RunOptions
 from harness.campaign.plan import Plan
 from harness.campaign.problems import CampaignEnd, Problem
@@ -30,10 +31,12 @@ from harness.head_end import HeadEnd, HubRefusedError, NotInControlError
 from harness.journal import Entry, Journal, Kind, read_entries
 from harness.progress import ProgressObserver, SilentProgress
 from harness.radios.ground import REHEARSED, Ground, ground_of
-from harness.report.model import CampaignReport, Severity, Verdict
+from harness.report.model import CampaignReport, DeviceRole, Severity, Verdict
 from harness.report.verification import read_report
+from harness.report.wording import named_device
 from harness.roles.lifecycle import State
 from harness.roles.regime import Regime
+from hw_profiles.installation import Installation
 
 MakeWorld = Callable[[Workspace, Kernel], World]
 OnAppend = Callable[[Entry], None]
@@ -85,7 +88,9 @@ def run_workspace(
     """Run a campaign in its folder against a world; `on_append` hears of each journal entry once it is on disk."""
     kernel = kernel_for(workspace, real_time=ground.real_time)
     with workspace.open_journal(kernel) as journal:
-        teller = _Teller(observer)
+        teller = _Teller(observer, workspace.installation)
+        for earlier in journal.entries():
+            teller.hear(earlier)
 
         def appended(entry: Entry) -> None:
             on_append(entry)
@@ -110,23 +115,29 @@ def _ended(journal: Journal) -> Entry | None:
 class _Teller:
     """Passes journal entries on to whoever watches."""
 
-    def __init__(self, observer: ProgressObserver) -> None:
+    def __init__(self, observer: ProgressObserver, installation: Installation) -> None:
         self._observer = observer
-        self._labels: dict[tuple[str, int], str] = {}
+        self._narrator = Narrator(installation)
+        self._names = {
+            (name := format_eui64(entry.address)): named_device(DeviceRole(entry.role.value), name)
+            for entry in installation.record.devices
+        }
+
+    def hear(self, entry: Entry) -> None:
+        """Take in what was told in an earlier run."""
+        self._narrator.tell(entry)
 
     def tell(self, entry: Entry) -> None:
-        if entry.action == "transfer" and entry.kind is Kind.INTENT:
-            version = int(str(entry.details["to_version"]))
-            self._labels[entry.subject, version] = str(entry.details["to"])
+        subject = self._names.get(entry.subject, entry.subject)
         if entry.action == "transfer-progress":
             details = entry.details
             version, offset, size = (int(str(details[name])) for name in ("version", "offset", "size"))
-            label = self._labels.get((entry.subject, version), f"0x{version:08X}")
-            self._observer.transfer(entry.subject, label, offset, size, entry.time_us)
+            label = self._narrator.version(entry.subject, version)
+            self._observer.transfer(subject, label, offset, size, entry.time_us)
             return
-        sentence = tell(entry)
+        sentence = self._narrator.tell(entry)
         if sentence is not None:
-            self._observer.event(entry.time_us, entry.subject, sentence.text, sentence.severity)
+            self._observer.event(entry.time_us, subject, sentence.text, sentence.severity)
 
 
 class _Campaign:
@@ -187,7 +198,9 @@ class _Campaign:
         if self._workspace.request.dry_run:
             return Verdict.PLANNED, ""
         with self._phase("upgrade"):
+            await note_batteries(context, BEFORE)
             problems = await upgrade(context, plan.stages)
+            await note_batteries(context, AFTER)
             if problems:
                 raise CampaignEnd(Verdict.NOT_MIGRATED, _because(problems[0]))
         with self._phase("configure"):
@@ -205,6 +218,8 @@ class _Campaign:
                 if entry.action == FOUND
             }
             found = await discover(self._installation, head_end, self._journal, already)
+            if all(entry.action != TOPOLOGY for entry in self._journal.entries(Kind.OBSERVATION)):
+                await discover_topology(head_end, self._journal)
             for problem in compare(self._installation, found):
                 problem.record(self._journal)
             return found

@@ -17,7 +17,7 @@ from harness.report.outcome import certificates, configuration, exceptions, obli
 from harness.report.picture import network_picture
 from harness.report.plots import mark_class, transfer_plot
 from harness.report.timeline import timeline_picture
-from harness.report.wording import VERDICTS, device_name, duration, moment, octets, subject_name
+from harness.report.wording import VERDICTS, device_model, device_name, duration, moment, octets, subject_name
 
 _TONES = {
     Verdict.COMMISSIONED: "good",
@@ -149,7 +149,7 @@ def _network(report: CampaignReport) -> Html:
 
 def _device_card(report: CampaignReport, device: DeviceReport) -> Html:
     facts = [
-        ("Model", f"{device.manufacturer} {device.model}"),
+        ("Model", device_model(device)),
         ("Reached through", subject_name(report, device.parent) if device.parent else ""),
         ("Controlled by", device.control_owner),
         ("Inventory", device.inventory_status),
@@ -206,7 +206,7 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
             "Repeated",
             ", ".join(f"{n} \u00d7 {cause}" for cause, n in sorted(transfer.retries.items())) or "nothing",
         ),
-        ("Activated", moment(report, transfer.activation_actual_us)),
+        ("Activated", _activated(report, transfer)),
     ]
     kinds = "".join(sorted({f"{mark.kind}\n" for mark in transfer.marks})).split("\n")[:-1]
     return element(
@@ -225,6 +225,12 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
         element("code", text(f"sha256 {transfer.image_sha256}"), class_="hash"),
         class_=f"card transfer {roles.get(transfer.device, '')}",
     )
+
+
+def _activated(report: CampaignReport, transfer: TransferReport) -> str:
+    words = moment(report, transfer.activation_actual_us)
+    silent = transfer.off_air_seconds
+    return words if silent is None else f"{words}, off the air for {duration(int(silent * 1e6))}"
 
 
 def _mark_key(kind: str) -> Html:

@@ -75,10 +75,12 @@ class EndpointSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A radio link as a device reports it: the neighbour's EUI-64 and link quality 0-255."""
+    """A radio link as a device reports it: the neighbour's EUI-64, link quality 0-255, and what it is to it."""
 
     peer: str
     lqi: int
+    relationship: str = ""
+    """`parent`, `child`, `sibling` or `previous-child`: the neighbour as the reporting device lists it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,8 @@ class TransferReport:
     octets_per_second: float = 0.0
     activation_requested_us: int | None = None
     activation_actual_us: int | None = None
+    off_air_seconds: float | None = None
+    """The longest the hub heard nothing of the device between release and its report of the new version."""
     result: str = ""
 
 

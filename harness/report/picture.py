@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from harness.report.markup import EMPTY, Html, element, join, text
 from harness.report.model import CampaignReport, DeviceReport, DeviceRole
-from harness.report.wording import device_name
+from harness.report.wording import device_model, device_name
 
 WIDTH, HEIGHT = 560.0, 470.0
 _RADIUS = 31.0
@@ -197,7 +197,7 @@ def _covered(place: Point, device: Point) -> float:
 
 
 def _device(device: DeviceReport, place: Point) -> Html:
-    tip = f"{device_name(device)} {device.eui64}, {device.manufacturer} {device.model}"
+    tip = f"{device_name(device)} {device.eui64}, {device_model(device)}"
     if device.inventory_status:
         tip += f"; {device.inventory_status}"
     icon = element("path", d=_ICONS[device.role], transform="translate(-16.8 -16.8) scale(1.4)")

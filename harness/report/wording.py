@@ -82,6 +82,18 @@ def device_name(device: DeviceReport) -> str:
     return ROLE_NAMES[device.role]
 
 
+def named_device(role: DeviceRole, eui64: str) -> str:
+    """Return a device as a line of its own names it: `Gas meter (\u202690-A2)`."""
+    return f"{ROLE_NAMES[role]} (\u2026{eui64[-5:]})"
+
+
+def device_model(device: DeviceReport) -> str:
+    """Return manufacturer and model, the manufacturer once: titles often begin with it."""
+    if device.model.lower().startswith(device.manufacturer.lower()):
+        return device.model
+    return f"{device.manufacturer} {device.model}"
+
+
 def subject_name(report: CampaignReport, subject: str) -> str:
     """Return the words for a subject: the kind of a device of this home, else the party as it is named."""
     kinds = [device.role for device in report.devices]

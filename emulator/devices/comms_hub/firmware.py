@@ -17,7 +17,7 @@ from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy import ota_effects as effects
-from emulator.smart_energy.ota_effects import HOLD, NOW, Activation, ActivationKind, JobState
+from emulator.smart_energy.ota_effects import HOLD, NOW, Activation, ActivationKind, JobState, Outcome
 from emulator.smart_energy.ota_file import parse as parse_ota_file
 from emulator.smart_energy.ota_jobs import OtaDeviceConfig, StoredImage
 from emulator.smart_energy.ota_messages import ImageKey
@@ -59,6 +59,8 @@ class FirmwareService:
         self._device_limits: dict[str, dict[str, int]] = {}
         self._client_endpoints: dict[int, int] = {}
         self._heard_us: dict[int, int] = {}
+        self._frame_us: dict[int, int] = {}
+        self._silences_us: dict[int, int] = {}
         self.server = OtaServer(scope)
         self._restore()
         scope.call_later(_SETTLING_US, self._remind)
@@ -116,6 +118,7 @@ class FirmwareService:
             raise WanError("no-job", f"{format_eui64(device)} has no image to activate")
         when = NOW if at_unix_seconds == 0 else Activation(ActivationKind.AT, at_unix_seconds)
         self._run(self.server.release(device, when))
+        self._silences_us.setdefault(device, 0)
         return self.status(device)
 
     def withdraw(self, device: int) -> dict[str, Any]:
@@ -138,6 +141,14 @@ class FirmwareService:
         }
 
     # From devices
+
+    def heard(self, device: int) -> None:
+        """A frame of `device` arrived, whatever it is: how long it was off the air while it activates."""
+        now = self._scope.now
+        longest = self._silences_us.get(device)
+        if longest is not None:
+            self._silences_us[device] = max(longest, now - self._frame_us.get(device, now))
+        self._frame_us[device] = now
 
     def message(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
         """A command of an OTA client arrived: the block path, kept short."""
@@ -197,7 +208,13 @@ class FirmwareService:
             case effects.TransferAttemptFailed(device, key, status):
                 self._tell("transfer-attempt-failed", device, key, status=status)
             case effects.JobOutcome(device, key, outcome, detail):
-                self._tell("job-outcome", device, key, outcome=outcome.value, detail=detail)
+                silent = self._silence(device) if outcome is Outcome.ACTIVATION_SUCCESS else {}
+                self._tell("job-outcome", device, key, outcome=outcome.value, detail=detail, **silent)
+
+    def _silence(self, device: int) -> dict[str, int]:
+        """The longest the hub heard nothing of an activating device; nothing when it was away itself."""
+        silence_us = self._silences_us.pop(device, None)
+        return {} if silence_us is None else {"silent_ms": silence_us // 1000}
 
     def _remind(self) -> None:
         """Notify devices that should be downloading and have been silent: a sleepy one missed the first notice,

@@ -186,6 +186,7 @@ class CommsHub:
         source = indication.source_eui64
         if source is not None:
             self._last_seen[source] = self._scope.unix_seconds
+            self.firmware.heard(source)
         cluster = indication.cluster
         if cluster == OTA_CLUSTER and indication.security is Security.APS:
             frame = try_parse(indication.asdu)

@@ -65,6 +65,7 @@ class FakeHome:
                 device.attributes[item.cluster, item.attribute] = item.default
             device.attributes[0x0702, 0x0000] = entry.registers.get("current_summation_delivered", 0)
             device.attributes[BASIC, 0x0000] = 1
+            device.attributes[0x0001, 0x0021] = 142
             self.devices[format_eui64(entry.address)] = device
 
     def named(self, name: str) -> FakeDevice:
@@ -164,6 +165,14 @@ class FakeWorld:
         if model.ota is not None:
             found["ota"] = {"0002": {"status": 0, "type": "uint32", "value": device.version}}
         return found
+
+    def _op_topology(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
+        links = [
+            {"device": self._hub, "peer": name, "lqi": 180, "relationship": "child", "type": 1}
+            for name in self.home.devices
+            if name != self._hub
+        ]
+        return {"links": links, "silent": []}
 
     def _op_read(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
         device = self._device(fields)

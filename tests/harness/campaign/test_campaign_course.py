@@ -22,7 +22,9 @@ def test_a_dormant_home_is_upgraded_configured_and_enrolled(rig: Rig) -> None:
     assert {device.eui64: device.version_after for device in report.devices}[GSME] == "1.4.0"
     steps = [step for device in report.devices for step in device.configuration]
     assert {step.result for step in steps} == {StepResult.APPLIED, StepResult.ALREADY}
-    assert [item.what for item in report.obligations] == [f"Place the GT certificate for {GSME}"]
+    assert [item.what for item in report.obligations] == [
+        "Place the GT certificate for Gas meter (\u202690-A2)"
+    ]
     assert {device.control_owner for device in report.devices[:3]} == {"S1SP + DCO"}
 
 
@@ -72,7 +74,7 @@ def test_a_dry_run_touches_no_device(rig: Rig) -> None:
         "2.0.0",
     )
     assert rig.home is not None
-    assert set(rig.home.commands) <= {"status", "discover"}
+    assert set(rig.home.commands) <= {"status", "discover", "topology"}
 
 
 def test_a_finished_run_resumed_says_the_same_again(rig: Rig) -> None:
@@ -253,3 +255,18 @@ def test_a_gas_meter_that_falls_silent_leaves_electricity_only(rig: Rig) -> None
     assert owners[GSME] == "SMSO"
     assert any("GT01" in item.what for item in report.exceptions)
     assert check_control(rig.entries()).faults == []
+
+
+def test_the_report_tells_links_batteries_and_versions_as_people_say_them(rig: Rig) -> None:
+    report = rig.run()
+    hub, electricity, gas = report.devices[:3]
+    assert {link.relationship for link in hub.links} == {"child"}
+    assert electricity.parent == hub.eui64
+    assert (gas.battery_before_percent, gas.battery_after_percent) == (71.0, 71.0)
+    assert [(item.from_version, item.to_version) for item in report.transfers if item.device == ESME] == [
+        ("1.0.0", "1.2.0"),
+        ("1.2.0", "2.0.0"),
+    ]
+    said = [entry.text for entry in report.timeline]
+    assert "MPAN in the electricity meter: set to 1400001234565" in said
+    assert "Activated: runs 2.0.0" in said

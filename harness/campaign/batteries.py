@@ -1,0 +1,56 @@
+"""What the campaign cost the batteries: the charge that battery devices report before and after their firmware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from emulator.eui64 import format_eui64
+from harness.campaign.context import Context, NoAnswerError
+from harness.head_end import HubUnreachableError
+from harness.journal import Journal, Json, Kind
+from hw_profiles.installation import DeviceEntry
+from hw_profiles.model import PowerSource
+
+POWER_CONFIGURATION, PERCENTAGE_REMAINING = 0x0001, 0x0021
+BATTERY = "battery"
+"""Journal action of a charge that was read; `when` is one of the two below."""
+BEFORE, AFTER = "before", "after"
+_UNKNOWN = 0xFF
+
+
+async def note_batteries(context: Context, when: str) -> None:
+    """Read and journal the charge of every battery device that has not been read for `when`.
+
+    A device that gives no answer is journalled without one: the campaign goes on. BatteryPercentageRemaining
+    counts half percents (ZCL 3.3.2.2.3).
+    """
+    for entry in _battery_devices(context):
+        name = format_eui64(entry.address)
+        if not _noted(context.journal, name, when):
+            context.journal.observe(name, BATTERY, {"when": when, **await _charge(context, entry)})
+
+
+def _battery_devices(context: Context) -> Iterator[DeviceEntry]:
+    for entry in context.installation.record.devices:
+        battery = context.installation.models[entry.name].node.power_source is PowerSource.BATTERY
+        if battery and context.found_of(entry).endpoint_serving(POWER_CONFIGURATION) is not None:
+            yield entry
+
+
+def _noted(journal: Journal, name: str, when: str) -> bool:
+    return any(
+        entry.action == BATTERY and entry.subject == name and entry.details["when"] == when
+        for entry in journal.entries(Kind.OBSERVATION)
+    )
+
+
+async def _charge(context: Context, entry: DeviceEntry) -> dict[str, Json]:
+    endpoint = context.found_of(entry).endpoint_serving(POWER_CONFIGURATION)
+    assert endpoint is not None
+    try:
+        halves = await context.read(entry, endpoint, POWER_CONFIGURATION, PERCENTAGE_REMAINING)
+    except (NoAnswerError, HubUnreachableError) as error:
+        return {"half_percents": None, "detail": str(error)}
+    if not isinstance(halves, int) or halves == _UNKNOWN:
+        return {"half_percents": None, "detail": f"the device says {halves}"}
+    return {"half_percents": halves}
