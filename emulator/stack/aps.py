@@ -7,11 +7,15 @@ trust centre.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-
-from emulator.clock.kernel import Scope, Timer
+from emulator.clock.kernel import Scope
 from emulator.crypto.ccm import CcmKey
 from emulator.errors import FrameError, SecurityError
+from emulator.stack.aps_acknowledged import (
+    ACK_WAIT_US,
+    MAX_FRAME_RETRIES,
+    SLEEPY_ACK_WAIT_US,
+    AcknowledgedSending,
+)
 from emulator.stack.aps_commands import ApsCommand, decode_command
 from emulator.stack.aps_duplicates import UNACKNOWLEDGED_US, DuplicateTable
 from emulator.stack.aps_frames import (
@@ -19,8 +23,6 @@ from emulator.stack.aps_frames import (
     DATA_HEADER_OCTETS,
     DELIVERY_BROADCAST,
     DELIVERY_MASK,
-    EXTENDED,
-    EXTENDED_HEADER_OCTETS,
     FRAME_ACK,
     FRAME_COMMAND,
     FRAME_TYPE_MASK,
@@ -46,9 +48,11 @@ from emulator.stack.aps_security import (
     unseal,
     unseal_data,
 )
-from emulator.stack.fragmentation import INTERFRAME_DELAY_US, Fragment, FragmentSender, Reassembler
+from emulator.stack.aps_service import ApsCommandIndication, ApsUser, NwkData
+from emulator.stack.fragmentation import Fragment, Reassembler
 from emulator.stack.key_table import KeyTable, LinkKey
 from emulator.stack.primitives import (
+    FIRST_BROADCAST,
     ApsdeIndication,
     ApsdeRequest,
     Confirm,
@@ -57,95 +61,10 @@ from emulator.stack.primitives import (
     Status,
 )
 
-MAX_FRAME_RETRIES = 3
-"""apscMaxFrameRetries."""
-ACK_WAIT_US = 1_600_000
-"""apscAckWaitDuration."""
-SLEEPY_ACK_WAIT_US = 7_680_000 + ACK_WAIT_US
-"""For a destination that sleeps: its parent may hold the frame for 7.68 s."""
+__all__ = ["FIRST_BROADCAST", "MAX_NSDU_OCTETS", "Aps", "ApsCommandIndication"]
+
 MAX_NSDU_OCTETS = 127 - 2 - 9 - 8 - 14 - 4
 """PSDU less FCS, MAC header, NWK header, NWK auxiliary header and MIC: 90 octets."""
-FIRST_BROADCAST = 0xFFF8
-
-
-class NwkData(Protocol):
-    """What APS needs of the network layer."""
-
-    eui64: int
-
-    @property
-    def short_address(self) -> int:
-        """Return the own short address."""
-
-    def data(
-        self,
-        destination: int,
-        nsdu: bytes,
-        confirm: Confirm | None = None,
-        *,
-        secure: bool = True,
-        radius: int = 30,
-    ) -> None:
-        """Send an NSDU (NLDE-DATA.request)."""
-
-    def eui64_of(self, short: int) -> int | None:
-        """Return the EUI-64 behind a short address, when known."""
-
-    def learn(self, eui64: int, short: int) -> None:
-        """Note which short address an EUI-64 has."""
-
-
-class ApsCommandIndication(NamedTuple):
-    """An APS command that arrived. `key` protected it, as `key_id` says; both are None when only NWK
-    security did.
-
-    `nwk_secured` is False for the frames a device gets before it holds the network key.
-    """
-
-    source: int
-    source_eui64: int | None
-    command: ApsCommand
-    key: LinkKey | None
-    key_id: int | None
-    nwk_secured: bool
-
-
-class ApsUser(Protocol):
-    """Who APS reports to: the node."""
-
-    def aps_data(self, indication: ApsdeIndication) -> None:
-        """Take an ASDU."""
-
-    def aps_command(self, indication: ApsCommandIndication) -> None:
-        """Take a key or device management command."""
-
-    def aps_security_failure(self, source: int, reason: str) -> None:
-        """Learn that a frame failed APS security."""
-
-    def aps_answer_expected(self, wait_us: int) -> None:
-        """Learn that something is on its way here: a sleepy device polls for it."""
-
-
-class _Pending:
-    """A frame that waits for its acknowledgement."""
-
-    __slots__ = ("confirm", "counter", "key", "request", "sender", "timer", "tries")
-
-    def __init__(
-        self,
-        request: ApsdeRequest,
-        counter: int,
-        key: LinkKey | None,
-        confirm: Confirm | None,
-        sender: FragmentSender | None,
-    ) -> None:
-        self.request = request
-        self.counter = counter
-        self.key = key
-        self.confirm = confirm
-        self.sender = sender
-        self.tries = 0
-        self.timer: Timer | None = None
 
 
 class Aps:
@@ -169,13 +88,12 @@ class Aps:
         self._keys = keys
         self._user = user
         self._counter = scope.random.randrange(256)
-        self._pending: dict[int, _Pending] = {}
-        self._ack_wait_us = ACK_WAIT_US + own_poll_us
         slowest_us = SLEEPY_ACK_WAIT_US if own_poll_us else ACK_WAIT_US
         self._duplicates = DuplicateTable((MAX_FRAME_RETRIES + 1) * slowest_us)
         self._reassembler = Reassembler(max_incoming_transfer, (MAX_FRAME_RETRIES + 2) * slowest_us)
         self.sleepy: set[int] = set()
         """Short addresses known to sleep."""
+        self._acknowledged = AcknowledgedSending(scope, nwk, user, ACK_WAIT_US + own_poll_us, self.sleepy)
         self.joining_key: LinkKey | None = None
         """The preconfigured key, while this node joins and the trust centre has no entry in the key table
         yet.
@@ -200,7 +118,7 @@ class Aps:
                 return
         limit = MAX_NSDU_OCTETS - DATA_HEADER_OCTETS - (0 if key is None else SECURITY_OCTETS)
         if ack or len(asdu) > limit:
-            self._data_with_ack(request, confirm, key, limit)
+            self._counter = self._acknowledged.send(request, confirm, key, limit, self._counter)
             return
         self._counter = counter = (self._counter + 1) & 0xFF
         if key is None:
@@ -244,12 +162,7 @@ class Aps:
 
     def abandon(self) -> None:
         """Give up everything under way: the network is gone."""
-        pending = list(self._pending.values())
-        self._pending.clear()
-        for entry in pending:
-            self._scope.cancel(entry.timer)
-            if entry.confirm is not None:
-                entry.confirm(Status.NWK_INVALID_REQUEST)
+        self._acknowledged.abandon()
 
     def _refuse(self, confirm: Confirm | None, status: Status) -> None:
         """Confirm later: a caller never hears of a request before it returns."""
@@ -292,74 +205,6 @@ class Aps:
         )
         if confirm is not None:
             confirm(Status.SUCCESS)
-
-    def _data_with_ack(
-        self, request: ApsdeRequest, confirm: Confirm | None, key: LinkKey | None, limit: int
-    ) -> None:
-        sender = None
-        if len(request.asdu) > limit:
-            try:
-                sender = FragmentSender(request.asdu, limit - EXTENDED_HEADER_OCTETS)
-            except ValueError:
-                self._refuse(confirm, Status.APS_ASDU_TOO_LONG)
-                return
-        if not self._advance_counter(request.destination):
-            self._refuse(confirm, Status.TRANSACTION_OVERFLOW)
-            return
-        pending = _Pending(request, self._counter, key, confirm, sender)
-        self._pending[request.destination << 8 | self._counter] = pending
-        self._transmit(pending)
-
-    def _advance_counter(self, destination: int) -> bool:
-        """Take the next counter that no frame to `destination` still waits under."""
-        for step in range(1, 257):
-            counter = (self._counter + step) & 0xFF
-            if destination << 8 | counter not in self._pending:
-                self._counter = counter
-                return True
-        return False
-
-    def _transmit(self, pending: _Pending) -> None:
-        """Send a frame or its current fragment, secured afresh each time so that a retry is not a replay."""
-        request, key, sender = pending.request, pending.key, pending.sender
-        control = ACK_REQUEST if key is None else ACK_REQUEST | SECURED
-        payload = request.asdu
-        extended = b""
-        if sender is not None:
-            fragment = sender.fragment()
-            control |= EXTENDED
-            extended = bytes((fragment.fragmentation, fragment.block))
-            payload = fragment.payload
-        header = encode_data_header(
-            control,
-            request.destination_endpoint,
-            request.cluster,
-            request.profile,
-            request.source_endpoint,
-            pending.counter,
-        )
-        if extended:
-            header += extended
-        if key is None:
-            frame = header + payload
-        else:
-            frame = seal(key.cipher, KEY_DATA, key.take_counter(), self._nwk.eui64, header, payload)
-        wait_us = SLEEPY_ACK_WAIT_US if request.destination in self.sleepy else self._ack_wait_us
-        pending.timer = self._scope.call_later(wait_us, self._ack_missing, pending)
-        self._nwk.data(request.destination, frame, None, radius=request.radius)
-        self._user.aps_answer_expected(wait_us)
-
-    def _ack_missing(self, pending: _Pending) -> None:
-        pending.tries += 1
-        if pending.tries <= MAX_FRAME_RETRIES:
-            self._transmit(pending)
-        else:
-            self._finish(pending, Status.APS_NO_ACK)
-
-    def _finish(self, pending: _Pending, status: Status) -> None:
-        self._pending.pop(pending.request.destination << 8 | pending.counter, None)
-        if pending.confirm is not None:
-            pending.confirm(status)
 
     # ---- receiving
 
@@ -427,7 +272,7 @@ class Aps:
         else:
             payload = nsdu[header.length :]
         if kind == FRAME_ACK:
-            self._receive_ack(indication.source, header)
+            self._acknowledged.acknowledge(indication.source, header)
         else:
             self._receive_data(indication, header, key, payload)
 
@@ -510,22 +355,6 @@ class Aps:
         if key is not None:
             ack = seal(key.cipher, KEY_DATA, key.take_counter(), self._nwk.eui64, ack, b"")
         self._nwk.data(destination, ack, None)
-
-    def _receive_ack(self, source: int, header: ApsHeader) -> None:
-        pending = self._pending.get(source << 8 | header.counter)
-        if pending is None:
-            return
-        sender = pending.sender
-        if sender is None:
-            self._scope.cancel(pending.timer)
-            self._finish(pending, Status.SUCCESS)
-        elif header.fragmentation != NOT_FRAGMENT and sender.acknowledged(header.block, header.bitfield):
-            self._scope.cancel(pending.timer)
-            pending.tries = 0
-            if sender.done:
-                self._finish(pending, Status.SUCCESS)
-            else:
-                pending.timer = self._scope.call_later(INTERFRAME_DELAY_US, self._transmit, pending)
 
     def _receive_command(self, indication: NldeIndication, header: ApsHeader) -> None:
         key = key_id = None

@@ -16,7 +16,6 @@ from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, Confirm, S
 if TYPE_CHECKING:
     from emulator.stack.nwk import Nwk
 
-LOWEST_BROADCAST = 0xFFF8
 MAX_TRANSACTIONS = 256
 
 

@@ -8,7 +8,6 @@ reboot.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from emulator.air.mac import Mac
 from emulator.air.medium import Medium
@@ -16,13 +15,9 @@ from emulator.air.phy import energy_level
 from emulator.clock.kernel import Kernel, Scope
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.aps import FIRST_BROADCAST, Aps, ApsCommandIndication
-from emulator.stack.descriptors import (
-    SERVER_PRIMARY_TRUST_CENTRE,
-    NodeDescriptor,
-    PowerDescriptor,
-    SimpleDescriptor,
-)
+from emulator.stack.aps import Aps
+from emulator.stack.aps_service import ApsCommandIndication
+from emulator.stack.descriptors import NodeDescriptor
 from emulator.stack.events import (
     ApsSecurityFailure,
     DeviceAnnounced,
@@ -40,12 +35,14 @@ from emulator.stack.events import (
 )
 from emulator.stack.joiner import Joiner
 from emulator.stack.key_table import KeyObserver, KeyTable
-from emulator.stack.neighbours import Neighbour, Relationship
+from emulator.stack.network_tables import child_addresses, neighbour_entries, route_entries
+from emulator.stack.node_config import PREFERRED_CHANNELS, NodeConfig
 from emulator.stack.nwk import Nwk
 from emulator.stack.nwk_service import Capability, NetworkStatus, NodeType
 from emulator.stack.primitives import (
     BROADCAST_RX_ON,
     COORDINATOR,
+    FIRST_BROADCAST,
     ApsdeIndication,
     ApsdeRequest,
     Confirm,
@@ -69,56 +66,11 @@ from emulator.stack.zdo_frames import (
     ZdoStatus,
 )
 
-PREFERRED_CHANNELS = (11, 14, 15, 19, 20, 24, 25)
-"""Smart Energy's preferred 2.4 GHz channels, scanned first (fact sheet, devices 2.8)."""
-
-DEFAULT_POWER = PowerDescriptor()
-"""On the mains, full."""
+__all__ = ["PREFERRED_CHANNELS", "Node", "NodeConfig"]
 
 _LEAVE_DELAY_US = 100_000
 """Between the response to Mgmt_Leave_req and the leave itself."""
 _TOKEN_BOOTS = "node.boots"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeConfig:
-    """What a device is before it joins anything. A device's profile supplies all of it.
-
-    `max_incoming_transfer` is the largest ASDU it reassembles, octets. `position` is in metres.
-    `own_link_key_request` makes the joiner ask the trust centre for a fresh link key after the join (R21
-    Request-Key, Verify-Key; Smart Energy 1.x devices do not). `strict_leave` is Smart Energy's rule: only
-    an APS-secured Remove-Device makes the device leave, except that an end device obeys its parent.
-    """
-
-    eui64: int
-    device_type: NodeType
-    manufacturer_code: int = 0
-    endpoints: tuple[SimpleDescriptor, ...] = ()
-    name: str = ""
-    """Name of the scope and of the device in labels; the EUI-64 when empty."""
-    mains_powered: bool = True
-    rx_on_when_idle: bool = True
-    power: PowerDescriptor = DEFAULT_POWER
-    preconfigured_link_key: bytes | None = None
-    max_incoming_transfer: int = 128
-    stack_revision: int = 20
-    own_link_key_request: bool = False
-    strict_leave: bool = True
-    position: tuple[float, float] = (0.0, 0.0)
-    long_poll_us: int = 300_000_000
-    short_poll_us: int = 1_000_000
-
-    @property
-    def capability(self) -> int:
-        """The MAC capability octet it joins and announces with."""
-        bits = Capability.ALLOCATE_ADDRESS
-        if self.device_type != NodeType.END_DEVICE:
-            bits |= Capability.FULL_FUNCTION
-        if self.mains_powered:
-            bits |= Capability.MAINS_POWERED
-        if self.rx_on_when_idle:
-            bits |= Capability.RX_ON_WHEN_IDLE
-        return bits
 
 
 class Node:
@@ -232,16 +184,7 @@ class Node:
     @property
     def descriptor(self) -> NodeDescriptor:
         """The node descriptor the ZDO answers with."""
-        config = self.config
-        role = SERVER_PRIMARY_TRUST_CENTRE if self.trust_centre is not None else 0
-        return NodeDescriptor(
-            logical_type=config.device_type,
-            capability=self.capability,
-            manufacturer_code=config.manufacturer_code,
-            max_incoming_transfer=config.max_incoming_transfer,
-            server_mask=config.stack_revision << 9 | role,
-            max_outgoing_transfer=config.max_incoming_transfer,
-        )
+        return self.config.descriptor(trust_centre=self.trust_centre is not None)
 
     def send(self, request: ApsdeRequest, confirm: Confirm | None = None) -> None:
         """APSDE-DATA.request: send an ASDU; fragmented when it is too long for one frame.
@@ -477,22 +420,15 @@ class Node:
 
     def child_addresses(self) -> list[tuple[int, int]]:
         """Return (EUI-64, short address) of the end devices whose parent this node is."""
-        return [
-            (child.eui64, child.short_address)
-            for child in self.nwk.children
-            if child.eui64 is not None and not child.is_router
-        ]
+        return child_addresses(self.nwk)
 
     def neighbour_entries(self) -> list[NeighbourEntry]:
         """Return the neighbour table."""
-        parameters = self.nwk.parameters
-        extended = 0 if parameters is None else parameters.extended_pan_id
-        return [_neighbour_entry(each, extended) for each in self.nwk.neighbours.by_short.values()]
+        return neighbour_entries(self.nwk)
 
     def route_entries(self) -> list[RouteEntry]:
         """Return the active routes."""
-        table = self.nwk.routing.table
-        return [RouteEntry(destination, 0, route.next_hop) for destination, route in table.items()]
+        return route_entries(self.nwk)
 
     def asked_to_leave(self, indication: ApsdeIndication, eui64: int, flags: int) -> ZdoStatus:
         """Decide about a Mgmt_Leave_req: Smart Energy devices leave only under link-key security."""
@@ -548,20 +484,6 @@ def _boot_name(config: NodeConfig, nonvolatile: NonVolatile) -> str:
     boots = int.from_bytes(nonvolatile.get(_TOKEN_BOOTS) or b"", "big") + 1
     nonvolatile.put(_TOKEN_BOOTS, boots.to_bytes(4, "big"))
     return f"{config.name or format_eui64(config.eui64)}/boot {boots}"
-
-
-def _neighbour_entry(neighbour: Neighbour, extended_pan_id: int) -> NeighbourEntry:
-    return NeighbourEntry(
-        extended_pan_id=extended_pan_id,
-        eui64=neighbour.eui64 or 0,
-        short=neighbour.short_address,
-        device_type=neighbour.device_type,
-        rx_on=0 if neighbour.indirect else 1,
-        relationship=Relationship.CHILD if neighbour.is_child else neighbour.relationship,
-        permit_joining=2,
-        depth=15 if neighbour.short_address else 0,
-        lqi=neighbour.lqi,
-    )
 
 
 def _ignore(_: object) -> None:

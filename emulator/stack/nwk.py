@@ -18,7 +18,7 @@ from emulator.errors import SecurityError
 from emulator.nonvolatile import NonVolatile
 from emulator.stack import nwk_frame
 from emulator.stack.address_map import AddressMap
-from emulator.stack.broadcast import LOWEST_BROADCAST, Broadcasts
+from emulator.stack.broadcast import Broadcasts
 from emulator.stack.departure import Departure
 from emulator.stack.joining import Joining
 from emulator.stack.link_status import LinkStatusExchange
@@ -41,7 +41,7 @@ from emulator.stack.nwk_service import (
 )
 from emulator.stack.parent_link import ParentLink
 from emulator.stack.parenting import Parenting
-from emulator.stack.primitives import Confirm, NetworkParameters, NldeIndication, Status
+from emulator.stack.primitives import FIRST_BROADCAST, Confirm, NetworkParameters, NldeIndication, Status
 from emulator.stack.routing import Outgoing, Routing
 
 __all__ = [
@@ -280,7 +280,7 @@ class Nwk:
 
     def learn(self, eui64: int, short: int) -> None:
         """Record a pair of addresses seen in a frame, an announcement or a key; notes conflicts."""
-        if short >= LOWEST_BROADCAST or eui64 == self.eui64:
+        if short >= FIRST_BROADCAST or eui64 == self.eui64:
             return
         if self.addresses.short_by_eui64.get(eui64) == short:
             return

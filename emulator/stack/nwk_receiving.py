@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.errors import FrameError, SecurityError
 from emulator.stack import nwk_frame
-from emulator.stack.broadcast import LOWEST_BROADCAST
 from emulator.stack.neighbours import Neighbour, Relationship
 from emulator.stack.nwk_commands import NwkCommand
 from emulator.stack.nwk_commands_in import CommandDispatch
 from emulator.stack.nwk_frame import NwkHeader
 from emulator.stack.nwk_security import ReplayError, UnknownKeyError
 from emulator.stack.nwk_service import NodeType
-from emulator.stack.primitives import NldeIndication
+from emulator.stack.primitives import FIRST_BROADCAST, NldeIndication
 
 if TYPE_CHECKING:
     from emulator.stack.nwk import Nwk
@@ -50,7 +49,7 @@ class Receiving:
             arrival = Arrival(header, npdu[:offset], hop, lqi, npdu)
             if nwk.parameters is None or header.frame_type == nwk_frame.INTER_PAN:
                 nwk.counters.drop("no network")
-            elif header.destination >= LOWEST_BROADCAST:
+            elif header.destination >= FIRST_BROADCAST:
                 self._broadcast(arrival, mac_destination)
             elif not header.secured:
                 self._unsecured(arrival)

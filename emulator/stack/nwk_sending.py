@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.errors import SecurityError
 from emulator.stack import nwk_frame
-from emulator.stack.broadcast import LOWEST_BROADCAST
 from emulator.stack.neighbours import Neighbour
 from emulator.stack.nwk_commands import (
     NetworkStatusCommand,
@@ -21,7 +20,7 @@ from emulator.stack.nwk_commands import (
 )
 from emulator.stack.nwk_frame import MAX_NSDU, NwkHeader
 from emulator.stack.nwk_service import NetworkStatus, NodeType
-from emulator.stack.primitives import Confirm, NldeIndication, Status
+from emulator.stack.primitives import FIRST_BROADCAST, Confirm, NldeIndication, Status
 from emulator.stack.routing import Outgoing
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Sending:
         if secure and not self._nwk.authenticated:
             self.refuse(confirm, Status.NWK_NO_KEY, "no network key")
             return
-        broadcast = destination >= LOWEST_BROADCAST
+        broadcast = destination >= FIRST_BROADCAST
         if not secure and (broadcast or (self._nwk.authenticated and not self._nwk.is_child(destination))):
             self.refuse(confirm, Status.NWK_INVALID_REQUEST, "unsecured to a stranger")
             return
@@ -127,7 +126,7 @@ class Sending:
         header = self.command_header(
             destination, source_eui64=self._nwk.eui64, destination_eui64=destination_eui64
         )
-        if destination >= LOWEST_BROADCAST:
+        if destination >= FIRST_BROADCAST:
             self._nwk.broadcasts.originate(header, header[7], payload, confirm)
         else:
             self.route(Outgoing(header, payload, destination, confirm, DISCOVERIES))

@@ -11,8 +11,7 @@ from typing import NamedTuple, Protocol
 from emulator.clock.kernel import Scope, Timer
 from emulator.errors import FrameError
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.aps import FIRST_BROADCAST
-from emulator.stack.primitives import BROADCAST_RX_ON, ApsdeIndication, ApsdeRequest, Confirm
+from emulator.stack.primitives import BROADCAST_RX_ON, FIRST_BROADCAST, ApsdeIndication, ApsdeRequest, Confirm
 from emulator.stack.zdo_binding import BindingTable
 from emulator.stack.zdo_frames import (
     RESPONSE,
