@@ -22,7 +22,7 @@ from harness.errors import FolderInUseError, HarnessError, RegimeError
 from harness.journal import Journal, key_from_seed
 from harness.progress import ProgressObserver
 from harness.report.html import render_html
-from harness.report.model import CampaignReport, CaptureSummary, ExchangedFile, Verdict
+from harness.report.model import CampaignReport, CaptureSummary, Verdict
 from hw_profiles.errors import ProfileError
 
 Runner = Callable[[RunOptions, ProgressObserver], CampaignReport]
@@ -245,17 +245,16 @@ def test_models_are_listed_with_what_is_known_of_them(capsys: pytest.CaptureFixt
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
-    """A finished run: a journal of three entries, a capture, one exchanged file, the report after entry 2."""
+    """A finished run: a journal of three entries, a capture, and the report; exchanged files have tests of their own."""
     folder = tmp_path / "run"
-    (folder / "files").mkdir(parents=True)
+    folder.mkdir()
     (folder / "capture.pcapng").write_bytes(b"capture")
-    (folder / "files" / "common.xml").write_bytes(b"common")
     with Journal.create(
         folder / JOURNAL_FILE, {"seed": 1}, clock=Kernel(), key=key_from_seed(b"1", "journal")
     ) as journal:
         journal.observe("ESME", "seen")
-        head = journal.head
         journal.checkpoint("report")
+        head = journal.head
     report = CampaignReport(
         product_version="0",
         installation_id="x",
@@ -265,9 +264,8 @@ def run_folder(tmp_path: Path) -> Path:
         radio="inproc:",
         result=Verdict.COMMISSIONED,
         journal_head=head,
-        journal_entries=2,
+        journal_entries=3,
         capture=CaptureSummary(frames=1, octets=7, sha256=_sha256(b"capture")),
-        files=(ExchangedFile(name="common.xml", sender="RP", receiver="CP", sha256=_sha256(b"common")),),
     )
     (folder / "report.json").write_text(report.to_json())
     (folder / "report.html").write_text(render_html(report))
@@ -283,7 +281,7 @@ def test_an_untouched_run_verifies(run_folder: Path, capsys: pytest.CaptureFixtu
     assert "FAIL" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["report.html", "capture.pcapng", "files/common.xml"])
+@pytest.mark.parametrize("name", ["report.html", "capture.pcapng"])
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_changed_or_missing_file_is_found(
     run_folder: Path, name: str, gone: bool, capsys: pytest.CaptureFixture[str]
@@ -295,10 +293,10 @@ def test_a_changed_or_missing_file_is_found(
     assert failed == [Path(name).name]
 
 
-@pytest.mark.parametrize("entries", [0, 1, 3, 9])
+@pytest.mark.parametrize("entries", [0, 1, 2, 9])
 def test_a_report_of_another_journal_is_found(run_folder: Path, entries: int) -> None:
     path = run_folder / "report.json"
-    path.write_text(path.read_text().replace('"journal_entries": 2', f'"journal_entries": {entries}'))
+    path.write_text(path.read_text().replace('"journal_entries": 3', f'"journal_entries": {entries}'))
     assert main(["verify", str(run_folder)]) == 1
 
 
