@@ -1,0 +1,52 @@
+"""The whole campaign on each line to an emulated dongle: the same end state as in process."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from harness.campaign.options import RunOptions
+from harness.campaign.runner import run
+from harness.radios import backups
+from harness.report.model import CampaignReport, Verdict
+from tests.end_to_end.quick_scenario import build
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("radios") / "home")
+
+
+def campaign(home: Path, folder: Path, radio: str) -> CampaignReport:
+    return run(RunOptions(installation=home, out=folder, radio=radio))
+
+
+@pytest.fixture(scope="module")
+def in_process(home: Path, tmp_path_factory: pytest.TempPathFactory) -> CampaignReport:
+    return campaign(home, tmp_path_factory.mktemp("inproc") / "run", "inproc:")
+
+
+@pytest.mark.parametrize("radio", ["wire:", "pty:", "tcp:"])
+def test_the_campaign_ends_alike_on_every_radio(
+    home: Path, in_process: CampaignReport, tmp_path: Path, radio: str
+) -> None:
+    report = campaign(home, tmp_path / "run", radio)
+    assert report.result is Verdict.COMMISSIONED
+    assert report.radio == radio
+    assert report.end_state == in_process.end_state
+    for name in (backups.BEFORE_FILE, backups.AFTER_FILE):
+        path = tmp_path / "run" / name
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        backup = backups.read(path)
+        assert backup.is_complete()
+        assert len(json.loads(path.read_bytes())["devices"]) == 3
+
+
+def test_a_cable_on_the_event_loop_replays_to_the_octet(home: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        campaign(home, folder, "wire:")
+    assert (first / "capture.pcapng").read_bytes() == (second / "capture.pcapng").read_bytes()
