@@ -7,14 +7,10 @@ indirectly.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from emulator.stack.neighbours import Relationship
 from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk_state import NwkState
 from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, Confirm, Status
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
 
 MAX_TRANSACTIONS = 256
 
@@ -35,7 +31,7 @@ class _Transaction:
 class Broadcasts:
     """The broadcast transaction table of one node."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkState) -> None:
         self._nwk = nwk
         self._transactions: dict[tuple[int, int], _Transaction] = {}
 

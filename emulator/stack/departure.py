@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from emulator.stack.joining import Joining
 from emulator.stack.neighbours import Neighbour, Relationship
 from emulator.stack.nwk_commands import Leave, pack_leave
 from emulator.stack.nwk_frame import NwkHeader
 from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk_state import NwkState
+from emulator.stack.parenting import Parenting
 from emulator.stack.primitives import BROADCAST_RX_ON, Status
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
+from emulator.stack.routing import Routing
 
 
 class Departure:
     """Leave commands, sent and received."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkState, joining: Joining, parenting: Parenting, routing: Routing) -> None:
         self._nwk = nwk
+        self._joining = joining
+        self._parenting = parenting
+        self._routing = routing
         self.requests_allowed = True
         """Whether a router obeys leave requests (nwkLeaveRequestAllowed); an end device obeys its parent."""
 
@@ -52,7 +54,7 @@ class Departure:
         neighbour = nwk.neighbours.by_eui64(eui64)
         if neighbour is not None and neighbour.is_child:
             if neighbour.relationship == Relationship.UNAUTHENTICATED_CHILD:
-                nwk.parenting.departed(neighbour, rejoin=False)
+                self._parenting.departed(neighbour, rejoin=False)
             else:
                 self._ask(neighbour, Leave(request=True, rejoin=rejoin))
             return
@@ -73,7 +75,7 @@ class Departure:
         def sent(status: Status) -> None:
             still_here = nwk.neighbours.by_short.get(child.short_address) is child
             if status != Status.SUCCESS and still_here:
-                nwk.parenting.departed(child, rejoin=leave.rejoin)
+                self._parenting.departed(child, rejoin=leave.rejoin)
 
         nwk.sending.transmit(child.short_address, header, pack_leave(leave), sent, indirect=child.indirect)
 
@@ -86,7 +88,7 @@ class Departure:
 
     def _requested(self, leave: Leave, hop: int) -> None:
         nwk = self._nwk
-        if nwk.device_type == NodeType.COORDINATOR or nwk.joining.rejoining:
+        if nwk.device_type == NodeType.COORDINATOR or self._joining.rejoining:
             return
         end_device = nwk.device_type == NodeType.END_DEVICE
         allowed = hop == nwk.parent_short if end_device else self.requests_allowed
@@ -100,10 +102,10 @@ class Departure:
         short = header.source
         neighbour = nwk.neighbours.by_short.get(short)
         eui64 = header.source_eui64 or nwk.eui64_of(short)
-        nwk.routing.broken(short)
-        nwk.routing.broken_via(short)
+        self._routing.broken(short)
+        self._routing.broken_via(short)
         if neighbour is not None and neighbour.is_child:
-            nwk.parenting.departed(neighbour, rejoin=leave.rejoin)
+            self._parenting.departed(neighbour, rejoin=leave.rejoin)
         else:
             if neighbour is not None and neighbour.relationship != Relationship.PARENT:
                 nwk.neighbours.remove(neighbour)

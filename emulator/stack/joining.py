@@ -8,7 +8,6 @@ arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from emulator.air.beacon import Beacon, decode_zigbee_beacon
 from emulator.clock.kernel import Timer
@@ -17,10 +16,10 @@ from emulator.stack import nwk_frame
 from emulator.stack.neighbours import Neighbour, Relationship
 from emulator.stack.nwk_commands import RejoinResponse, pack_rejoin_request
 from emulator.stack.nwk_service import MILLISECOND, Network, NodeType, ParentCandidate
+from emulator.stack.nwk_state import NwkState
+from emulator.stack.parent_link import ParentLink
 from emulator.stack.primitives import NetworkParameters, Status
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
+from emulator.stack.routing import Routing
 
 STACK_PROFILE_PRO = 2
 REJOIN_SCAN_EXPONENT = 3
@@ -73,8 +72,10 @@ class _Rejoin:
 class Joining:
     """Joining and rejoining of one node."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkState, parent_link: ParentLink, routing: Routing) -> None:
         self._nwk = nwk
+        self._parent_link = parent_link
+        self._routing = routing
         self._rejoin: _Rejoin | None = None
 
     @property
@@ -125,8 +126,8 @@ class Joining:
         nwk.forget()
         self._adopt(network, parent, short, None)
         nwk.authenticated = False
-        nwk.parent_link.start()
-        nwk.parent_link.fast_poll(nwk.timing.unauthenticated_child_us)
+        self._parent_link.start()
+        self._parent_link.fast_poll(nwk.timing.unauthenticated_child_us)
 
     def _adopt(self, network: Network, parent: ParentCandidate, short: int, parent_eui64: int | None) -> None:
         """Take the network's addresses and the parent for ours."""
@@ -173,7 +174,7 @@ class Joining:
         if secured and nwk.security.active is None:
             nwk.scope.call_later(0, done, Status.NWK_NO_KEY)
             return
-        nwk.parent_link.stop()
+        self._parent_link.stop()
         before = (parameters.channel, parameters.pan_id, nwk.parent_short)
         rejoin = self._rejoin = _Rejoin(secured, before, done)
         nwk.mac.scan(channels, REJOIN_SCAN_EXPONENT, lambda beacons: self._scanned(rejoin, beacons))
@@ -251,12 +252,12 @@ class Joining:
         self._rejoin = None
         self._adopt(network, parent._replace(lqi=lqi), response.short_address, header.source_eui64)
         nwk.authenticated = rejoin.secured
-        nwk.routing.clear()
+        self._routing.clear()
         if rejoin.secured:
             nwk.start()
         else:
-            nwk.parent_link.start()
-        nwk.parent_link.fast_poll(nwk.timing.unauthenticated_child_us)
+            self._parent_link.start()
+        self._parent_link.fast_poll(nwk.timing.unauthenticated_child_us)
         rejoin.done(Status.SUCCESS)
 
     def _give_up(self, rejoin: _Rejoin) -> None:
@@ -264,7 +265,7 @@ class Joining:
         self._rejoin = None
         mac = nwk.mac
         mac.channel, mac.pan_id, mac.parent_address = rejoin.before
-        nwk.parent_link.start()
+        self._parent_link.start()
         rejoin.done(Status.NWK_NO_NETWORKS)
 
     def abandon(self) -> None:

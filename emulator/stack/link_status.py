@@ -6,16 +6,13 @@ silent for three periods is no longer routed through.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from emulator.clock.kernel import Timer
 from emulator.stack.neighbours import Neighbour, Relationship
 from emulator.stack.nwk_commands import LinkStatus, LinkStatusEntry, pack_link_status
 from emulator.stack.nwk_service import MILLISECOND, NodeType
+from emulator.stack.nwk_state import NwkState
 from emulator.stack.primitives import BROADCAST_ROUTERS
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
+from emulator.stack.routing import Routing
 
 ENTRIES_PER_FRAME = 24
 _FIRST_DELAY_MS = (50, 1000)
@@ -25,8 +22,9 @@ _JITTER_MS = 250
 class LinkStatusExchange:
     """The periodic link status of one router."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkState, routing: Routing) -> None:
         self._nwk = nwk
+        self._routing = routing
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -69,7 +67,7 @@ class LinkStatusExchange:
     def _lost(self, neighbour: Neighbour) -> None:
         neighbour.outgoing_cost = 0
         neighbour.direct = False
-        self._nwk.routing.broken_via(neighbour.short_address)
+        self._routing.broken_via(neighbour.short_address)
 
     def send(self) -> None:
         """Broadcast our link status to the routers in range."""

@@ -177,6 +177,15 @@ class NeighbourTable:
             ),
         )
 
+    def with_parent(self, saved: SavedNetwork) -> SavedNetwork:
+        """Return the network to store with the parent in it, when there is one."""
+        parent = self.parent()
+        if parent is None:
+            return saved
+        return saved._replace(
+            parent_short=parent.short_address, parent_eui64=parent.eui64 or 0, parent_lqi=parent.lqi
+        )
+
     def restore(self, saved: SavedNetwork, now_us: int) -> None:
         """Take back the parent, and the children as if each had just been heard."""
         if saved.parent_short != NO_PARENT:

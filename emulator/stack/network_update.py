@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from emulator.stack.nwk_commands import (
     NetworkReport,
     NetworkStatusCommand,
@@ -13,10 +11,8 @@ from emulator.stack.nwk_commands import (
     pack_network_update,
 )
 from emulator.stack.nwk_service import NetworkStatus, NodeType
+from emulator.stack.nwk_state import NwkState
 from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, COORDINATOR
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
 
 _HIGHEST_PAN_ID = 0xFFFE
 
@@ -24,7 +20,7 @@ _HIGHEST_PAN_ID = 0xFFFE
 class NetworkUpdates:
     """PAN identifier changes and short-address conflicts of one node."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkState) -> None:
         self._nwk = nwk
 
     def change_pan_id(self, pan_id: int) -> None:

@@ -11,25 +11,23 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 
-from emulator.air.beacon import ZigbeeBeacon, encode_zigbee_beacon
 from emulator.air.mac import Mac
 from emulator.clock.kernel import Scope
 from emulator.errors import SecurityError
 from emulator.nonvolatile import NonVolatile
 from emulator.stack import nwk_frame
-from emulator.stack.address_map import AddressMap
 from emulator.stack.broadcast import Broadcasts
 from emulator.stack.departure import Departure
 from emulator.stack.joining import Joining
 from emulator.stack.link_status import LinkStatusExchange
-from emulator.stack.neighbours import Neighbour, NeighbourTable, Relationship
+from emulator.stack.neighbours import Neighbour, Relationship
 from emulator.stack.network_update import NetworkUpdates
-from emulator.stack.nwk_counters import NwkCounters
+from emulator.stack.nwk_commands_in import CommandDispatch
 from emulator.stack.nwk_frame import MAX_NSDU
-from emulator.stack.nwk_memory import forget_network, load_network, network_parameters, save_network
+from emulator.stack.nwk_memory import forget_network, load_network, network_parameters
 from emulator.stack.nwk_receiving import Receiving
-from emulator.stack.nwk_security import COARSE_BITS, NwkSecurity
-from emulator.stack.nwk_sending import COMMAND_RADIUS, DISCOVERIES, DataRequest, Sending
+from emulator.stack.nwk_security import COARSE_BITS
+from emulator.stack.nwk_sending import DISCOVERIES, DataRequest, Sending
 from emulator.stack.nwk_service import (
     Capability,
     Network,
@@ -39,10 +37,12 @@ from emulator.stack.nwk_service import (
     NwkTiming,
     ParentCandidate,
 )
+from emulator.stack.nwk_state import COMMAND_RADIUS, NO_ADDRESS, NwkState
+from emulator.stack.nwk_transit import Outgoing
 from emulator.stack.parent_link import ParentLink
 from emulator.stack.parenting import Parenting
 from emulator.stack.primitives import FIRST_BROADCAST, Confirm, NetworkParameters, NldeIndication, Status
-from emulator.stack.routing import Outgoing, Routing
+from emulator.stack.routing import Routing
 
 __all__ = [
     "Capability",
@@ -55,7 +55,6 @@ __all__ = [
     "ParentCandidate",
 ]
 
-NO_ADDRESS = 0xFFFF
 _SECURED_DATA = nwk_frame.DATA | nwk_frame.VERSION | nwk_frame.SECURITY
 _FAST_MASK = 0xFFFF & ~nwk_frame.DISCOVER_ROUTE_MASK
 _HEADER_AND_AUX = struct.Struct("<HHHBBBIQB")
@@ -63,12 +62,8 @@ _NONCE = struct.Struct("<QIB")
 _CONTROL = b"\x28"
 
 
-class Nwk:
+class Nwk(NwkState):
     """The network layer of one node."""
-
-    listener: NwkListener
-    parameters: NetworkParameters | None
-    """The network this node is on; its `network_key` is empty until the first key has arrived."""
 
     def __init__(
         self,
@@ -81,45 +76,39 @@ class Nwk:
         timing: NwkTiming | None = None,
     ) -> None:
         """Attach to `mac`; `capability` is the MAC capability information sent when joining."""
-        self.scope = scope
-        self.mac = mac
-        self.nonvolatile = nonvolatile
-        self.device_type = device_type
-        self.capability = capability
-        self.timing = timing or NwkTiming()
-        self.eui64 = mac.eui64
-        self.parameters = None
-        self.authenticated = False
-        self.alone = False
-        """True of a coordinator from forming until a first device holds its network key: nobody can hear it."""
-        """Whether this node holds the network key by right: False between joining and the key's arrival."""
-        self.sleepy = device_type == NodeType.END_DEVICE and not mac.rx_on_when_idle
-        self.depth = 0
-        self.parent_short = NO_ADDRESS
-        self.counters = NwkCounters()
-        self.security = NwkSecurity(mac.eui64, nonvolatile)
-        self.addresses = AddressMap(nonvolatile)
-        self.neighbours = NeighbourTable(nonvolatile)
+        super().__init__(
+            scope, mac, nonvolatile, device_type=device_type, capability=capability, timing=timing
+        )
         self.routing = Routing(self)
         self.broadcasts = Broadcasts(self)
-        self.links = LinkStatusExchange(self)
-        self.joining = Joining(self)
-        self.parenting = Parenting(self)
+        self.links = LinkStatusExchange(self, self.routing)
         self.parent_link = ParentLink(self)
-        self.departure = Departure(self)
         self.updates = NetworkUpdates(self)
-        self.sending = Sending(self)
-        self.receiving = Receiving(self)
-        self._short = NO_ADDRESS
-        self._sequence = scope.random.getrandbits(8)
+        self.joining = Joining(self, self.parent_link, self.routing)
+        self.parenting = Parenting(self, self.routing)
+        self.departure = Departure(self, self.joining, self.parenting, self.routing)
+        self.sending: Sending = Sending(self, self.routing, self.broadcasts, self.parent_link)
+        commands = CommandDispatch(
+            self,
+            routing=self.routing,
+            links=self.links,
+            parent_link=self.parent_link,
+            updates=self.updates,
+            joining=self.joining,
+            parenting=self.parenting,
+            departure=self.departure,
+        )
+        self.receiving = Receiving(
+            self,
+            sending=self.sending,
+            broadcasts=self.broadcasts,
+            joining=self.joining,
+            parenting=self.parenting,
+            commands=commands,
+        )
         mac.listener = self
 
     # Starting, joining and leaving
-
-    @property
-    def short_address(self) -> int:
-        """Our short address; 0xFFFF when on no network."""
-        return self._short
 
     def form(
         self,
@@ -209,42 +198,6 @@ class Nwk:
         """Admit devices for `seconds`; 0 closes. Raises `EmulatorError` for 255 and above."""
         self.parenting.permit(seconds)
 
-    def update_beacon(self) -> None:
-        """Put what we are, and whether we have room, in the beacon payload."""
-        if self.parameters is not None:
-            room = self.parenting.has_room
-            self.mac.beacon_payload = encode_zigbee_beacon(
-                ZigbeeBeacon(
-                    stack_profile=2,
-                    protocol_version=2,
-                    router_capacity=room,
-                    depth=self.depth,
-                    end_device_capacity=room,
-                    extended_pan_id=self.parameters.extended_pan_id,
-                    update_id=self.parameters.update_id,
-                )
-            )
-
-    def set_parameters(self, parameters: NetworkParameters) -> None:
-        """Take these network parameters, in the MAC and in non-volatile memory too."""
-        self.parameters = parameters
-        self._short = parameters.short_address
-        mac = self.mac
-        mac.channel, mac.pan_id = parameters.channel, parameters.pan_id
-        mac.short_address = parameters.short_address
-        self.update_beacon()
-        self.save()
-
-    def set_parent(self, short: int) -> None:
-        """Make the neighbour with that address our parent."""
-        self.parent_short = self.mac.parent_address = short
-        self.save()
-
-    def save(self) -> None:
-        """Write the parameters and the parent to non-volatile memory."""
-        if self.parameters is not None:
-            save_network(self.nonvolatile, self.parameters, self.depth, self.neighbours.parent())
-
     # Keys
 
     def set_network_key(self, key: bytes, sequence: int) -> None:
@@ -256,27 +209,7 @@ class Nwk:
             self.authenticated = True
             self.start()
 
-    def switch_key(self, sequence: int) -> bool:
-        """Put the key with `sequence` in force; returns False when this node does not hold it."""
-        switched = self.security.switch(sequence)
-        if switched:
-            self._key_in_force()
-        return switched
-
-    def _key_in_force(self) -> None:
-        key = self.security.active
-        if key is not None and self.parameters is not None:
-            self.parameters = self.parameters._replace(network_key=key.octets, key_sequence=key.sequence)
-
     # Addresses
-
-    def eui64_of(self, short: int) -> int | None:
-        """Return the EUI-64 that has that short address."""
-        return self.eui64 if short == self._short else self.addresses.eui64_by_short.get(short)
-
-    def short_of(self, eui64: int) -> int | None:
-        """Return the short address of that EUI-64."""
-        return self._short if eui64 == self.eui64 else self.addresses.short_by_eui64.get(eui64)
 
     def learn(self, eui64: int, short: int) -> None:
         """Record a pair of addresses seen in a frame, an announcement or a key; notes conflicts."""
@@ -302,21 +235,6 @@ class Nwk:
             self.parenting.moved(neighbour)
         else:
             self.neighbours.remove(neighbour)
-
-    def device_at(self, short: int, eui64: int) -> bool:
-        """Whether some device other than `eui64` has that short address."""
-        other = self.eui64_of(short)
-        return other is not None and other != eui64
-
-    def is_child(self, short: int) -> bool:
-        """Whether the device is our child, authenticated or not."""
-        neighbour = self.neighbours.by_short.get(short)
-        return neighbour is not None and neighbour.is_child
-
-    @property
-    def children(self) -> list[Neighbour]:
-        """Our children, in order of joining."""
-        return self.neighbours.children()
 
     # Sleeping
 
@@ -435,11 +353,6 @@ class Nwk:
             origin_eui64 = self.addresses.eui64_by_short.get(origin)
             self.receiving.notice_moved_child(origin, source)
         self.listener.nwk_data(NldeIndication(origin, origin_eui64, target, nsdu, True, lqi))
-
-    def next_sequence(self) -> int:
-        """Take the next NWK sequence number."""
-        self._sequence = (self._sequence + 1) & 0xFF
-        return self._sequence
 
     # Other indications of the MAC
 

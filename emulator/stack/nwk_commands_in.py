@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from emulator.errors import FrameError
 from emulator.stack import nwk_commands as codec
+from emulator.stack.departure import Departure
+from emulator.stack.joining import Joining
+from emulator.stack.link_status import LinkStatusExchange
+from emulator.stack.network_update import NetworkUpdates
 from emulator.stack.nwk_commands import NetworkStatusCommand, NwkCommand
 from emulator.stack.nwk_service import NetworkStatus, NodeType
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
-    from emulator.stack.nwk_receiving import Arrival
+from emulator.stack.nwk_state import NwkState
+from emulator.stack.nwk_transit import Arrival
+from emulator.stack.parent_link import ParentLink
+from emulator.stack.parenting import Parenting
+from emulator.stack.routing import Routing
 
 _UNSECURED = (NwkCommand.REJOIN_REQUEST, NwkCommand.REJOIN_RESPONSE)
 
@@ -19,8 +22,26 @@ _UNSECURED = (NwkCommand.REJOIN_REQUEST, NwkCommand.REJOIN_RESPONSE)
 class CommandDispatch:
     """Decodes commands addressed to this node, or broadcast, and hands them on."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(
+        self,
+        nwk: NwkState,
+        *,
+        routing: Routing,
+        links: LinkStatusExchange,
+        parent_link: ParentLink,
+        updates: NetworkUpdates,
+        joining: Joining,
+        parenting: Parenting,
+        departure: Departure,
+    ) -> None:
         self._nwk = nwk
+        self._routing = routing
+        self._links = links
+        self._parent_link = parent_link
+        self._updates = updates
+        self._joining = joining
+        self._parenting = parenting
+        self._departure = departure
 
     def received(self, arrival: Arrival, payload: bytes) -> None:
         """Handle one command; raises `FrameError` when it is malformed."""
@@ -35,51 +56,50 @@ class CommandDispatch:
             self._at_router(arrival, command, body)
 
     def _at_end_device(self, arrival: Arrival, command: int, body: bytes) -> None:
-        nwk = self._nwk
         if command == NwkCommand.END_DEVICE_TIMEOUT_RESPONSE:
             codec.unpack_end_device_timeout_response(body)
-            nwk.parent_link.reached()
+            self._parent_link.reached()
         else:
             self._anywhere(arrival, command, body)
 
     def _at_router(self, arrival: Arrival, command: int, body: bytes) -> None:
-        nwk, header, hop, lqi = self._nwk, arrival.header, arrival.hop, arrival.lqi
+        header, hop, lqi = arrival.header, arrival.hop, arrival.lqi
         if command == NwkCommand.LINK_STATUS:
             eui64 = header.source_eui64
             if eui64 is not None:
-                nwk.links.received(hop, eui64, codec.unpack_link_status(body), lqi)
+                self._links.received(hop, eui64, codec.unpack_link_status(body), lqi)
         elif command == NwkCommand.ROUTE_REQUEST:
-            nwk.routing.request_received(arrival, codec.unpack_route_request(body))
+            self._routing.request_received(arrival, codec.unpack_route_request(body))
         elif command == NwkCommand.ROUTE_REPLY:
-            nwk.routing.reply_received(codec.unpack_route_reply(body), hop, lqi)
+            self._routing.reply_received(codec.unpack_route_reply(body), hop, lqi)
         elif command == NwkCommand.ROUTE_RECORD:
-            nwk.routing.record_received(header.source, codec.unpack_route_record(body))
+            self._routing.record_received(header.source, codec.unpack_route_record(body))
         elif command == NwkCommand.REJOIN_REQUEST:
-            nwk.parenting.rejoin_requested(header, codec.unpack_rejoin_request(body), hop, lqi)
+            self._parenting.rejoin_requested(header, codec.unpack_rejoin_request(body), hop, lqi)
         elif command == NwkCommand.END_DEVICE_TIMEOUT_REQUEST:
-            nwk.parenting.timeout_requested(header.source, codec.unpack_end_device_timeout_request(body))
+            self._parenting.timeout_requested(header.source, codec.unpack_end_device_timeout_request(body))
         elif command == NwkCommand.NETWORK_REPORT:
-            nwk.updates.report_received(codec.unpack_network_report(body))
+            self._updates.report_received(codec.unpack_network_report(body))
         else:
             self._anywhere(arrival, command, body)
 
     def _anywhere(self, arrival: Arrival, command: int, body: bytes) -> None:
         nwk, header, hop = self._nwk, arrival.header, arrival.hop
         if command == NwkCommand.LEAVE:
-            nwk.departure.received(header, codec.unpack_leave(body), hop)
+            self._departure.received(header, codec.unpack_leave(body), hop)
         elif command == NwkCommand.NETWORK_STATUS:
             self._network_status(codec.unpack_network_status(body))
         elif command == NwkCommand.REJOIN_RESPONSE:
-            nwk.joining.response_received(header, codec.unpack_rejoin_response(body), hop, arrival.lqi)
+            self._joining.response_received(header, codec.unpack_rejoin_response(body), hop, arrival.lqi)
         elif command == NwkCommand.NETWORK_UPDATE:
-            nwk.updates.update_received(codec.unpack_network_update(body))
+            self._updates.update_received(codec.unpack_network_update(body))
         else:
             nwk.counters.drop(f"command 0x{command:02X} not for this device type")
 
     def _network_status(self, status: NetworkStatusCommand) -> None:
         nwk = self._nwk
         if status.code == NetworkStatus.ADDRESS_CONFLICT:
-            nwk.updates.conflict_reported(status.destination)
+            self._updates.conflict_reported(status.destination)
         else:
-            nwk.routing.broken(status.destination)
+            self._routing.broken(status.destination)
         nwk.listener.nwk_status(status.destination, status.code)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from emulator.errors import NonVolatileError
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.primitives import NetworkParameters
-
-if TYPE_CHECKING:
-    from emulator.stack.neighbours import Neighbour
 
 _NETWORK = struct.Struct("<HQBHBBHQB")
 _TOKEN = "nwk.network"
@@ -31,22 +28,8 @@ class SavedNetwork(NamedTuple):
     parent_lqi: int = 0
 
 
-def save_network(
-    nonvolatile: NonVolatile, parameters: NetworkParameters, depth: int, parent: Neighbour | None
-) -> None:
+def save_network(nonvolatile: NonVolatile, saved: SavedNetwork) -> None:
     """Store the network durably."""
-    saved = SavedNetwork(
-        parameters.pan_id,
-        parameters.extended_pan_id,
-        parameters.channel,
-        parameters.short_address,
-        parameters.update_id,
-        depth,
-    )
-    if parent is not None:
-        saved = saved._replace(
-            parent_short=parent.short_address, parent_eui64=parent.eui64 or 0, parent_lqi=parent.lqi
-        )
     nonvolatile.put(_TOKEN, _NETWORK.pack(*saved))
 
 

@@ -5,41 +5,45 @@ ZigBee PRO 3.6.2 (reception), 4.3.1.2 (incoming frame security).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from emulator.errors import FrameError, SecurityError
 from emulator.stack import nwk_frame
+from emulator.stack.broadcast import Broadcasts
+from emulator.stack.joining import Joining
 from emulator.stack.neighbours import Neighbour, Relationship
 from emulator.stack.nwk_commands import NwkCommand
 from emulator.stack.nwk_commands_in import CommandDispatch
 from emulator.stack.nwk_frame import NwkHeader
 from emulator.stack.nwk_security import ReplayError, UnknownKeyError
+from emulator.stack.nwk_sending import Sending
 from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk_state import NwkState
+from emulator.stack.nwk_transit import Arrival
+from emulator.stack.parenting import Parenting
 from emulator.stack.primitives import FIRST_BROADCAST, NldeIndication
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
 
 _ONE_HOP_COMMANDS = (NwkCommand.LINK_STATUS, NwkCommand.ROUTE_REQUEST)
 """Broadcast commands that are not relayed as they are."""
 
 
-class Arrival(NamedTuple):
-    """A frame as it came from the neighbour `hop`: its header read, its payload still as on the air."""
-
-    header: NwkHeader
-    raw_header: bytes
-    hop: int
-    lqi: int
-    npdu: bytes
-
-
 class Receiving:
     """The way in of one node's NWK layer."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(
+        self,
+        nwk: NwkState,
+        *,
+        sending: Sending,
+        broadcasts: Broadcasts,
+        joining: Joining,
+        parenting: Parenting,
+        commands: CommandDispatch,
+    ) -> None:
         self._nwk = nwk
-        self._commands = CommandDispatch(nwk)
+        self._sending = sending
+        self._broadcasts = broadcasts
+        self._joining = joining
+        self._parenting = parenting
+        self._commands = commands
 
     def frame(self, hop: int, mac_destination: int, npdu: bytes, lqi: int) -> None:
         """Take any NPDU; what cannot be read or trusted is counted and dropped."""
@@ -69,16 +73,16 @@ class Receiving:
         if nwk.sleepy and mac_destination == 0xFFFF:
             # The parent delivers a copy indirectly; taking both would break the order of frame counters.
             return
-        if not nwk.broadcasts.concerns(header.destination) or not header.secured:
+        if not self._broadcasts.concerns(header.destination) or not header.secured:
             return
-        if nwk.broadcasts.seen(header.source, header.sequence, hop) or header.source == nwk.short_address:
+        if self._broadcasts.seen(header.source, header.sequence, hop) or header.source == nwk.short_address:
             return
         payload = self._open(arrival)
         self.notice_moved_child(header.source, hop)
         command = payload[0] if header.frame_type == nwk_frame.COMMAND and payload else 0
         if command not in _ONE_HOP_COMMANDS:
             raw_header = nwk_frame.with_radius(arrival.raw_header, max(0, header.radius - 1))
-            nwk.broadcasts.relay(raw_header, header.source, hop, payload)
+            self._broadcasts.relay(raw_header, header.source, hop, payload)
         self._deliver(arrival, payload)
 
     def _is_for_us(self, header: NwkHeader) -> bool:
@@ -86,7 +90,7 @@ class Receiving:
 
     def _unicast(self, arrival: Arrival) -> None:
         nwk, header = self._nwk, arrival.header
-        if header.source == nwk.short_address and not nwk.joining.rejoining:
+        if header.source == nwk.short_address and not self._joining.rejoining:
             nwk.counters.drop("own frame came back")
             return
         payload = self._open(arrival)
@@ -96,7 +100,7 @@ class Receiving:
         elif nwk.device_type == NodeType.END_DEVICE:
             nwk.counters.drop("not for this end device")
         else:
-            nwk.sending.relay(header, arrival.raw_header, payload)
+            self._sending.relay(header, arrival.raw_header, payload)
 
     def _open(self, arrival: Arrival) -> bytes:
         """Decrypt a frame and learn from it; raises `SecurityError`."""
@@ -121,14 +125,14 @@ class Receiving:
             if neighbour.relationship == Relationship.PARENT:
                 self._nwk.save()
         if neighbour.relationship == Relationship.UNAUTHENTICATED_CHILD and neighbour.eui64 == eui64:
-            self._nwk.parenting.authenticated(neighbour)
+            self._parenting.authenticated(neighbour)
 
     def notice_moved_child(self, source: int, hop: int) -> None:
         """Give up an end-device child whose frame came through `hop`: it has another parent now."""
         if hop != source:
             child = self._nwk.neighbours.by_short.get(source)
             if child is not None and child.is_child and not child.is_router:
-                self._nwk.parenting.moved(child)
+                self._parenting.moved(child)
 
     def _unsecured(self, arrival: Arrival) -> None:
         nwk, header = self._nwk, arrival.header

@@ -6,10 +6,11 @@ ZigBee PRO 3.6.3.3 (routing of unicasts), 3.6.3.7 (route maintenance).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from emulator.errors import SecurityError
 from emulator.stack import nwk_frame
+from emulator.stack.broadcast import Broadcasts
 from emulator.stack.neighbours import Neighbour
 from emulator.stack.nwk_commands import (
     NetworkStatusCommand,
@@ -20,13 +21,12 @@ from emulator.stack.nwk_commands import (
 )
 from emulator.stack.nwk_frame import MAX_NSDU, NwkHeader
 from emulator.stack.nwk_service import NetworkStatus, NodeType
+from emulator.stack.nwk_state import COMMAND_RADIUS, NwkState
+from emulator.stack.nwk_transit import Outgoing
+from emulator.stack.parent_link import ParentLink
 from emulator.stack.primitives import FIRST_BROADCAST, Confirm, NldeIndication, Status
-from emulator.stack.routing import Outgoing
+from emulator.stack.routing import Routing
 
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
-
-COMMAND_RADIUS = 30
 DISCOVERIES = 2
 """Route discoveries that one unicast of our own may cause: the first, and a repair."""
 
@@ -45,8 +45,13 @@ class DataRequest(NamedTuple):
 class Sending:
     """The way out of one node's NWK layer."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(
+        self, nwk: NwkState, routing: Routing, broadcasts: Broadcasts, parent_link: ParentLink
+    ) -> None:
         self._nwk = nwk
+        self._routing = routing
+        self._broadcasts = broadcasts
+        self._parent_link = parent_link
 
     def data(self, request: DataRequest) -> None:
         """Carry out a data request, or refuse it through its confirm."""
@@ -70,12 +75,12 @@ class Sending:
             control |= nwk_frame.DISCOVER_ROUTE
         header = nwk_frame.HEADER.pack(control, destination, nwk.short_address, radius, nwk.next_sequence())
         if self._nwk.sleepy:
-            self._nwk.parent_link.fast_poll(self._nwk.timing.wake_us)
+            self._parent_link.fast_poll(self._nwk.timing.wake_us)
         if broadcast:
-            self._nwk.broadcasts.originate(header, header[7], nsdu, confirm)
+            self._broadcasts.originate(header, header[7], nsdu, confirm)
         else:
             discoveries = DISCOVERIES if discover_route and secure else 0
-            self._nwk.routing.record_before(destination)
+            self._routing.record_before(destination)
             self.route(Outgoing(header, nsdu, destination, confirm, discoveries))
 
     def _loop_back(self, nsdu: bytes, confirm: Confirm | None) -> None:
@@ -127,7 +132,7 @@ class Sending:
             destination, source_eui64=self._nwk.eui64, destination_eui64=destination_eui64
         )
         if destination >= FIRST_BROADCAST:
-            self._nwk.broadcasts.originate(header, header[7], payload, confirm)
+            self._broadcasts.originate(header, header[7], payload, confirm)
         else:
             self.route(Outgoing(header, payload, destination, confirm, DISCOVERIES))
 
@@ -164,7 +169,7 @@ class Sending:
             frame, hop = self._along_source_route(frame)
         if hop is None:
             if frame.discoveries and self._nwk.device_type != NodeType.END_DEVICE:
-                self._nwk.routing.discover(frame._replace(discoveries=frame.discoveries - 1))
+                self._routing.discover(frame._replace(discoveries=frame.discoveries - 1))
             else:
                 self.fail(frame, Status.NWK_ROUTE_ERROR)
             return
@@ -188,10 +193,10 @@ class Sending:
         neighbour = self._nwk.neighbours.by_short.get(destination)
         if neighbour is not None and neighbour.direct:
             return destination
-        return self._nwk.routing.next_hop(destination)
+        return self._routing.next_hop(destination)
 
     def _along_source_route(self, frame: Outgoing) -> tuple[Outgoing, int | None]:
-        relays = self._nwk.routing.source_routes.get(frame.destination)
+        relays = self._routing.source_routes.get(frame.destination)
         if not relays or len(frame.payload) + 2 + 2 * len(relays) > MAX_NSDU:
             return frame, None
         header, _ = nwk_frame.unpack_header(frame.header)
@@ -205,7 +210,7 @@ class Sending:
         neighbour = self._nwk.neighbours.by_short.get(hop)
         if self._nwk.device_type == NodeType.END_DEVICE:
             if status == Status.NO_ACK:
-                self._nwk.parent_link.missed()
+                self._parent_link.missed()
         elif neighbour is None or neighbour.is_router:
             if status == Status.NO_ACK:
                 self._hop_lost(frame.destination, hop, neighbour)
@@ -219,14 +224,14 @@ class Sending:
         self.fail(frame, status)
 
     def _hop_lost(self, destination: int, hop: int, neighbour: Neighbour | None) -> None:
-        self._nwk.routing.broken(destination)
+        self._routing.broken(destination)
         if neighbour is not None:
             neighbour.failures += 1
             # Four transmissions went unheard: look for another way until link status says otherwise.
             neighbour.direct = False
             if neighbour.failures > 1:
                 neighbour.outgoing_cost = 0
-                self._nwk.routing.broken_via(hop)
+                self._routing.broken_via(hop)
 
     def fail(self, frame: Outgoing, status: Status) -> None:
         """Give up on a unicast: confirm it, or tell the node that sent it (3.6.3.7)."""

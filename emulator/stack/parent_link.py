@@ -8,7 +8,6 @@ parent lost (the three-missed-polls rule of field stacks, fact sheet, devices 2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from emulator.clock.kernel import Timer
 from emulator.stack.nwk_commands import (
@@ -17,10 +16,8 @@ from emulator.stack.nwk_commands import (
     pack_end_device_timeout_request,
 )
 from emulator.stack.nwk_service import SECOND, NetworkStatus, NodeType
+from emulator.stack.nwk_state import NwkState
 from emulator.stack.primitives import Status
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
 
 KEEP_ALIVES_PER_TIMEOUT = 3
 
@@ -28,7 +25,7 @@ KEEP_ALIVES_PER_TIMEOUT = 3
 class ParentLink:
     """Polling and keep-alive of one end device; without effect on routers."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkState) -> None:
         self._nwk = nwk
         self.long_us = nwk.timing.poll_long_us
         self.short_us = nwk.timing.poll_short_us

@@ -5,8 +5,6 @@ ZigBee PRO 3.6.1.4 (joining, parent procedure), 3.6.1.6 (stochastic addresses), 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from emulator.clock.kernel import Timer
 from emulator.errors import EmulatorError
 from emulator.stack import nwk_frame
@@ -22,10 +20,9 @@ from emulator.stack.nwk_commands import (
     pack_rejoin_response,
 )
 from emulator.stack.nwk_service import MILLISECOND, SECOND, Capability, NodeType
+from emulator.stack.nwk_state import NwkState
 from emulator.stack.primitives import JoinKind, Status
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
+from emulator.stack.routing import Routing
 
 PAN_AT_CAPACITY = 0x01
 PAN_ACCESS_DENIED = 0x02
@@ -41,8 +38,9 @@ _MAX_STRANGERS = 32
 class Parenting:
     """The children of one router or coordinator."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkState, routing: Routing) -> None:
         self._nwk = nwk
+        self._routing = routing
         self._permit: Timer | None = None
         self._ageing: Timer | None = None
         self._told_to_rejoin: dict[int, int] = {}
@@ -71,11 +69,6 @@ class Parenting:
         self._nwk.scope.cancel(self._permit)
         self._nwk.scope.cancel(self._ageing)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another child fits."""
-        return len(self._nwk.neighbours.children()) < self._nwk.timing.max_children
-
     # Association
 
     def associate(self, eui64: int, capability: int) -> None:
@@ -85,7 +78,7 @@ class Parenting:
         if nwk.parameters is None or not nwk.mac.association_permit:
             nwk.mac.associate_response(eui64, 0xFFFF, PAN_ACCESS_DENIED)
             return
-        if known is None and not self.has_room:
+        if known is None and not self._nwk.has_room:
             nwk.mac.associate_response(eui64, 0xFFFF, PAN_AT_CAPACITY)
             return
         short = nwk.short_of(eui64)
@@ -127,7 +120,7 @@ class Parenting:
         child.timeout = nwk.timing.end_device_timeout
         child.heard_us = nwk.scope.now
         nwk.neighbours.add(child)
-        nwk.routing.broken(short)
+        self._routing.broken(short)
         nwk.learn(eui64, short)
         self.capacity_changed()
         return child
@@ -166,7 +159,7 @@ class Parenting:
         nwk.neighbours.remove(child)
         nwk.neighbours.save_children()
         nwk.mac.purge(child.short_address)
-        nwk.routing.broken(child.short_address)
+        self._routing.broken(child.short_address)
         self.capacity_changed()
 
     def moved(self, child: Neighbour) -> None:
@@ -190,7 +183,7 @@ class Parenting:
             nwk.counters.drop("rejoin request without EUI-64")
             return
         known = nwk.neighbours.by_eui64(eui64)
-        if not (self.has_room or (known is not None and known.is_child)):
+        if not (self._nwk.has_room or (known is not None and known.is_child)):
             self._rejoin_response(header, hop, RejoinResponse(0xFFFF, PAN_AT_CAPACITY), capability, None)
             return
         short = hop

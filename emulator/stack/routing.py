@@ -7,8 +7,6 @@ a Route Reply.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from emulator.clock.kernel import Timer
 from emulator.stack import nwk_frame
 from emulator.stack.neighbours import link_cost
@@ -21,28 +19,14 @@ from emulator.stack.nwk_commands import (
     pack_route_request,
 )
 from emulator.stack.nwk_service import MILLISECOND
-from emulator.stack.primitives import BROADCAST_ROUTERS, Confirm, Status
-
-if TYPE_CHECKING:
-    from emulator.stack.nwk import Nwk
-    from emulator.stack.nwk_receiving import Arrival
+from emulator.stack.nwk_state import NwkState
+from emulator.stack.nwk_transit import Arrival, Outgoing
+from emulator.stack.primitives import BROADCAST_ROUTERS, Status
 
 MAX_REQUESTS = 128
 MAX_COST = 0xFF
 REQUEST_RADIUS = 30
 _RELAY_JITTER_MS = (2, 64)
-
-
-class Outgoing(NamedTuple):
-    """A unicast on its way: the packed header, the plain payload and what remains to be tried."""
-
-    header: bytes
-    payload: bytes
-    destination: int
-    confirm: Confirm | None
-    discoveries: int
-    relayed_for: int | None = None
-    """NWK source of the frame when another node sent it."""
 
 
 class Route:
@@ -85,7 +69,7 @@ class _Search:
 class Routing:
     """The route table of one node and its route discoveries."""
 
-    def __init__(self, nwk: Nwk) -> None:
+    def __init__(self, nwk: NwkState) -> None:
         self._nwk = nwk
         self.table: dict[int, Route] = {}
         self.source_routes: dict[int, tuple[int, ...]] = {}
