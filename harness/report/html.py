@@ -71,7 +71,8 @@ def _sections(report: CampaignReport) -> tuple[Html, ...]:
         _network(report),
         section(
             "Timeline",
-            "The time axis is stretched where phases begin and end; ticks carry true times (UTC).",
+            "Bars are phases and transfers, dots are what happened: point at one to read it. The time axis is "
+            "stretched where things begin and end; ticks carry true times (UTC).",
             _scrolling(timeline_picture(report)),
         ),
         section("Firmware transfers", "", _transfers(report)),
@@ -155,7 +156,6 @@ def _device_card(report: CampaignReport, device: DeviceReport) -> Html:
         ("Inventory", device.inventory_status),
         ("Battery", _battery(device)),
         ("Off the air", duration(int(device.off_air_seconds * 1e6)) if device.off_air_seconds else ""),
-        ("Endpoints", _endpoints(device)),
     ]
     return element(
         "article",
@@ -164,6 +164,7 @@ def _device_card(report: CampaignReport, device: DeviceReport) -> Html:
         element(
             "dl",
             *(join(element("dt", text(k)), element("dd", text(v))) for k, v in facts if v),
+            _endpoints(device),
             class_="facts",
         ),
         class_=f"card device-card {device.role.value.lower()}",
@@ -178,12 +179,18 @@ def _battery(device: DeviceReport) -> str:
     return " \u2192 ".join(shown)
 
 
-def _endpoints(device: DeviceReport) -> str:
-    return "; ".join(
-        f"{each.number} {each.device}"
-        + (f" ({', '.join(each.server_clusters)})" if each.server_clusters else "")
+def _endpoints(device: DeviceReport) -> Html:
+    if not device.endpoints:
+        return EMPTY
+    names = ", ".join(f"{each.number} {each.device}" for each in device.endpoints)
+    lines = [
+        element("div", text(f"{each.number} {way}: {', '.join(clusters)}"))
         for each in device.endpoints
-    )
+        for way, clusters in (("serves", each.server_clusters), ("uses", each.client_clusters))
+        if clusters
+    ]
+    folded = element("details", element("summary", text(names)), *lines)
+    return join(element("dt", text("Endpoints")), element("dd", folded))
 
 
 def _transfers(report: CampaignReport) -> Html:

@@ -101,7 +101,7 @@ def subject_name(report: CampaignReport, subject: str) -> str:
         if subject == device.eui64:
             many = kinds.count(device.role) > 1
             return f"{device_name(device)} {device.eui64[-5:]}" if many else device_name(device)
-    return subject or "Campaign"
+    return "Campaign" if subject in ("", "campaign") else subject
 
 
 def network_clock(at_us: int) -> str:

@@ -15,8 +15,8 @@ from harness.report.html import render_html
 from harness.report.model import CampaignReport, DeviceReport, DeviceRole, TransferReport, Verdict
 from harness.report.picture import HEIGHT, WIDTH, arrange
 from harness.report.plots import thinned
-from harness.report.timeline import TimeAxis
-from harness.report.wording import duration, network_clock, octets
+from harness.report.timeline import TimeAxis, timeline_picture
+from harness.report.wording import device_model, duration, network_clock, octets
 
 _VOID = {"meta", "br", "hr"}
 
@@ -183,3 +183,18 @@ def test_durations_are_said_in_two_units(microseconds: int, words: str) -> None:
 def test_sizes_and_clocks() -> None:
     assert [octets(each) for each in (812, 239_872, 1_200_000)] == ["812 B", "239.9 kB", "1.20 MB"]
     assert network_clock(184_445_000_000) == "2d 03:14:05"
+
+
+def test_transfers_are_bars_in_their_devices_lane_and_parties_share_one(report: CampaignReport) -> None:
+    picture = timeline_picture(report)
+    lanes = re.findall(r'class="lane-name">([^<]+)<', picture)
+    assert len(lanes) == len(set(lanes))
+    assert not {"SMSO", "S1SP", "DCO"} & set(lanes)
+    for transfer in report.transfers:
+        assert f"{transfer.from_version} \u2192 {transfer.to_version}: " in picture
+
+
+def test_a_model_that_begins_with_its_manufacturer_names_it_once(report: CampaignReport) -> None:
+    device = replace(report.devices[0], manufacturer="Generic", model="Generic SMETS1 hub")
+    assert device_model(device) == "Generic SMETS1 hub"
+    assert device_model(replace(device, model="SMETS1 hub")) == "Generic SMETS1 hub"
