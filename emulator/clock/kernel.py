@@ -15,6 +15,9 @@ from typing import Any
 
 MICROSECONDS = 1_000_000
 
+FOREVER = 1 << 62
+"""A time that never comes."""
+
 Timer = list[Any]
 """One scheduled call: [due_us, order, callback or None when cancelled, arguments, scope]."""
 
@@ -107,24 +110,26 @@ class Kernel:
             heappop(heap)
         return heap[0][0] if heap else None
 
-    def step(self) -> bool:
-        """Run the next live call, moving time to it; returns False when there is none."""
+    def step(self, until_us: int = FOREVER) -> bool:
+        """Run the next live call due by `until_us`, moving time to it; returns False when there is none."""
         heap = self._heap
         while heap:
-            timer = heappop(heap)
-            callback = timer[2]
-            if callback is None or not timer[4].alive:
-                continue
-            self.now = timer[0]
-            timer[2] = None
-            callback(*timer[3])
-            return True
+            timer = heap[0]
+            due_us, _, callback, arguments, scope = timer
+            if due_us > until_us:
+                return False
+            heappop(heap)
+            if callback is not None and scope.alive:
+                self.now = due_us
+                timer[2] = None
+                callback(*arguments)
+                return True
         return False
 
     def run_until(self, until_us: int) -> None:
         """Run every call due up to and including `until_us`, then set the time to it."""
-        while (due := self.next_due()) is not None and due <= until_us:
-            self.step()
+        while self.step(until_us):
+            pass
         self.now = max(self.now, until_us)
 
     def run_for(self, duration_us: int) -> None:

@@ -36,7 +36,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from emulator.clock.kernel import MICROSECONDS, Kernel
+from emulator.clock.kernel import FOREVER, MICROSECONDS, Kernel
 from emulator.errors import EmulatorError
 
 T = TypeVar("T")
@@ -50,8 +50,6 @@ GRACE_STRIDE_US = 50_000
 FOREIGN_THREAD_WAIT_S = 5.0
 """Real time allowed to threads the loop does not know before it calls the situation a deadlock."""
 
-_NEVER = 1 << 62
-
 
 class DeadlockError(EmulatorError):
     """Nothing can ever become runnable: no kernel event, no timer, no descriptor, no thread."""
@@ -59,6 +57,8 @@ class DeadlockError(EmulatorError):
 
 class VirtualEventLoop(asyncio.SelectorEventLoop):
     """An event loop on virtual time; see the module's text for what does not obey it."""
+
+    _closed = True  # asyncio's, until it is set up: a loop refused for its pace has nothing to close
 
     def __init__(self, kernel: Kernel, *, pace: float | None = None, grace_s: float = 0.005) -> None:
         """`pace` is virtual seconds per real second, None as fast as possible; `grace_s` is real seconds."""
@@ -144,14 +144,14 @@ class _KernelSelector(selectors.DefaultSelector):
         if self.holds:
             return super().select(None)
         now = self._kernel.now
-        self.deadline_us = _NEVER if timeout is None else now + _ceil_us(timeout)
+        self.deadline_us = FOREVER if timeout is None else now + _ceil_us(timeout)
         if self._pace is not None:
             return self._select_paced(self._pace)
         found = super().select(0)
         if found or self.ready:
             self._looked_us = now
             return found
-        limit = _NEVER
+        limit = FOREVER
         if len(self.get_map()) > 1:  # more than asyncio's own wake-up pipe
             limit = self._looked_us + GRACE_STRIDE_US
             if self._next_us() > limit:
@@ -169,22 +169,19 @@ class _KernelSelector(selectors.DefaultSelector):
     def _advance(self, limit_us: int) -> list[tuple[selectors.SelectorKey, int]]:
         """Run kernel events until a callback is ready, a timer due, `limit_us` passed or a poll due."""
         kernel = self._kernel
-        next_due, step, ready = kernel.next_due, kernel.step, self.ready
+        step, ready = kernel.step, self.ready
         for _ in range(EVENTS_PER_SELECT):
-            due = next_due()
             # Read afresh each time: a kernel callback may have set an earlier asyncio timer.
             deadline = self.deadline_us
-            if due is None or due > deadline:
-                return self._reach_deadline(deadline, limit_us)
-            if due > limit_us:
-                return []
-            step()
+            if not step(min(deadline, limit_us)):
+                due = kernel.next_due()
+                return self._reach_deadline(deadline, limit_us) if due is None or due > deadline else []
             if ready:
                 return []
         return []
 
     def _reach_deadline(self, deadline_us: int, limit_us: int) -> list[tuple[selectors.SelectorKey, int]]:
-        if deadline_us == _NEVER:
+        if deadline_us == FOREVER:
             return self._wait_for_world()
         if deadline_us <= limit_us:
             self._kernel.now = max(self._kernel.now, deadline_us)
@@ -195,10 +192,8 @@ class _KernelSelector(selectors.DefaultSelector):
         kernel = self._kernel
         target = self._paced_now_us(pace)
         for _ in range(EVENTS_PER_SELECT):
-            due = kernel.next_due()
-            if due is None or due > min(target, self.deadline_us):
+            if not kernel.step(min(target, self.deadline_us)):
                 break
-            kernel.step()
             if self.ready:
                 return super().select(0)
         else:
@@ -208,7 +203,7 @@ class _KernelSelector(selectors.DefaultSelector):
             kernel.now = max(kernel.now, upcoming)
             return super().select(0)
         kernel.now = max(kernel.now, target)
-        if upcoming == _NEVER:
+        if upcoming == FOREVER:
             found = self._wait_for_world()
         else:
             found = super().select((upcoming - target) / MICROSECONDS / pace)
@@ -240,7 +235,7 @@ class _KernelSelector(selectors.DefaultSelector):
 
 def _ceil_us(seconds: float) -> int:
     """Return seconds as whole microseconds, rounded up except for floating-point dust."""
-    return _NEVER if seconds == math.inf else math.ceil(seconds * MICROSECONDS - 0.01)
+    return FOREVER if seconds == math.inf else math.ceil(seconds * MICROSECONDS - 0.01)
 
 
 def run(main: Coroutine[Any, Any, T], kernel: Kernel, *, pace: float | None = None, debug: bool = False) -> T:
