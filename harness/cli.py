@@ -59,6 +59,11 @@ COMMANDS = (
     Command("run", "upgrade, configure and enrol one installation", "harness.run_command"),
     Command("verify", "prove a finished run: journal, signatures, report", "harness.report.command"),
     Command("report", "make report.html again from report.json", "harness.report.command"),
+    Command(
+        "emulate",
+        "put an installation's devices on the air, with a dongle for any host",
+        "harness.emulate_command",
+    ),
     Command("models", "list the device models that can be emulated", "harness.models_command"),
     Command(
         "catalog", "keep the firmware images and the evidence of their field use", "firmware_catalog.cli"
