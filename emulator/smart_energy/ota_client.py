@@ -311,6 +311,8 @@ class OtaClient(BlockTransfer):
         if response.current_time == INVALID_TIME:
             return self._hold(HOUR)
         delay_us = max(0, response.upgrade_time - response.current_time) * SECOND
+        if not (self.policy.obeys_timed if delay_us else self.policy.obeys_immediate):
+            return self._hold(self.policy.held_reask_us)
         if self.policy.quirk_early_activation_60min:
             delay_us = min(delay_us, CLAMP_US)
         return self._count_down(max(delay_us, self.policy.immediate_delay_us))

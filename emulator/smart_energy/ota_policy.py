@@ -58,6 +58,10 @@ class OtaClientPolicy:
     """UpgradeTimeoutPolicy: False is value 1, do not apply after a timeout."""
     out_of_band_activation: bool = False
     """UpgradeActivationPolicy: True is value 1, out-of-band activation only."""
+    obeys_immediate: bool = True
+    """Whether it activates when told to do so now; else it takes that for a hold."""
+    obeys_timed: bool = True
+    """Whether it waits for a given time; else it takes that for a hold, and asks until the time has come."""
     immediate_delay_us: int = 3 * SECOND
     refuses_downgrade: bool = False
 

@@ -7,7 +7,6 @@ works on payload octets; everything the hub must remember is in `snapshot()`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from emulator.clock.kernel import Scope
 from emulator.errors import EmulatorError, FrameError
@@ -30,7 +29,6 @@ from emulator.smart_energy.ota_effects import (
     TransferStarted,
 )
 from emulator.smart_energy.ota_jobs import (
-    SECOND,
     Job,
     OtaDeviceConfig,
     OtaServerConfig,
@@ -46,37 +44,14 @@ from emulator.smart_energy.ota_messages import (
     pack_block_response,
     unpack_block_request,
 )
+from emulator.smart_energy.ota_sessions import Session, Sessions, zigbee_time
 from emulator.zcl.frame import ZclStatus
 
 Effects = list[ServerEffect]
 
-UNIX_TO_ZIGBEE = 946_684_800
-"""Seconds from the Unix epoch to Zigbee's, 2000-01-01."""
-
 _BLOCK_REQUEST = int(OtaCommand.IMAGE_BLOCK_REQUEST)
 _BLOCK_RESPONSE = int(OtaCommand.IMAGE_BLOCK_RESPONSE)
-_TELL_PERIOD = 3
 _ABORT = messages.BlockRefused(ZclStatus.ABORT).pack()
-
-
-@dataclass(slots=True)
-class _Session:
-    """A device's download as this server sees it since its last start."""
-
-    job: Job
-    image: StoredImage
-    prefix: bytes
-    size: int
-    maximum_block: int
-    period_us: int
-    active: bool = False
-    last_us: int = 0
-    report_at: int = 0
-    times_told: int = 0
-    page_offset: int = 0
-    page_end: int = 0
-    page_maximum: int = 0
-    page_spacing_us: int = 0
 
 
 class OtaServer:
@@ -88,9 +63,7 @@ class OtaServer:
         self.jobs: dict[int, Job] = {}
         self._scope = scope
         self.images: dict[ImageKey, StoredImage] = {}
-        self._devices: dict[int, OtaDeviceConfig] = {}
-        self._sessions: dict[int, _Session] = {}
-        self._default_device = OtaDeviceConfig()
+        self._sessions = Sessions(scope, self.config)
 
     # Orders from the head end
 
@@ -113,8 +86,7 @@ class OtaServer:
 
     def configure(self, device: int, config: OtaDeviceConfig) -> None:
         """Set how `device` is treated from its next request on."""
-        self._devices[device] = config
-        self._sessions.pop(device, None)
+        self._sessions.configure(device, config)
 
     def authorise(self, device: int, key: ImageKey, activation: Activation = HOLD) -> Effects:
         """Let `device` download the stored image `key`, in place of any earlier job of that device.
@@ -128,7 +100,7 @@ class OtaServer:
             job.activation = activation
             return [Persist()]
         self.jobs[device] = Job(device, key, activation)
-        self._sessions.pop(device, None)
+        self._sessions.end(device)
         return [Persist()]
 
     def withdraw(self, device: int, detail: str = "withdrawn by the head end") -> Effects:
@@ -138,7 +110,7 @@ class OtaServer:
             return []
         job.state = JobState.WITHDRAWN
         job.detail = detail
-        self._sessions.pop(device, None)
+        self._sessions.end(device)
         return [Persist()]
 
     def release(self, device: int, activation: Activation) -> Effects:
@@ -256,11 +228,11 @@ class OtaServer:
         session = self._sessions.get(device)
         if session is None or payload[1:9] != session.prefix:
             opened = self._open(device, _BLOCK_REQUEST, payload)
-            if not isinstance(opened, _Session):
+            if not isinstance(opened, Session):
                 return opened
             session = opened
         if not session.active or session.period_us:
-            held_up = self._hold_up(session, control, payload)
+            held_up = self._sessions.hold_up(session, control, payload)
             if held_up:
                 return held_up
         session.last_us = self._scope.now
@@ -275,7 +247,7 @@ class OtaServer:
             effects += self._advance(session, offset, end)
         return effects
 
-    def _open(self, device: int, command: int, payload: bytes) -> _Session | Effects:
+    def _open(self, device: int, command: int, payload: bytes) -> Session | Effects:
         """Start a session for an authorised device, or say why not."""
         key = ImageKey(*messages.KEY.unpack_from(payload, 1))
         job = self.jobs.get(device)
@@ -284,61 +256,9 @@ class OtaServer:
         image = self.images.get(key)
         if job.state.is_over or image is None:
             return [ServerReply(_BLOCK_RESPONSE, _ABORT)]
-        limits = self._devices.get(device, self._default_device)
-        session = _Session(
-            job, image, payload[1:9], len(image.data), limits.maximum_block, limits.minimum_block_period_us
-        )
-        self._sessions[device] = session
-        return session
+        return self._sessions.open(job, image, payload[1:9])
 
-    def _hold_up(self, session: _Session, control: int, payload: bytes) -> Effects:
-        """WAIT_FOR_DATA when there is no slot or the device asks too often; nothing when it may go on."""
-        now = self._scope.now
-        if not session.active:
-            if not self._take_slot(session, now):
-                return self._wait(session, self.config.no_slot_wait_s)
-            session.active = True
-            return self._wait(session, 0) if self._must_tell_period(session, control, payload) else []
-        if self._must_tell_period(session, control, payload):
-            return self._wait(session, 0)
-        early_us = session.last_us + session.period_us - now
-        if control & 0x02 or early_us <= 0:
-            return []
-        return self._wait(session, -(-early_us // SECOND))
-
-    def _must_tell_period(self, session: _Session, control: int, payload: bytes) -> bool:
-        """Whether a client with MinimumBlockPeriod reports another one than it is meant to have.
-
-        One that does not take it up after a few times is served regardless.
-        """
-        if not control & 0x02 or not session.period_us:
-            return False
-        reported = messages.parse_image_block_request(payload).minimum_block_period
-        if reported == self._period_of(session):
-            session.times_told = 0
-            return False
-        session.times_told += 1
-        return session.times_told <= _TELL_PERIOD
-
-    def _period_of(self, session: _Session) -> int:
-        limits = self._devices.get(session.job.device, self._default_device)
-        return int(min(0xFFFF, -(-session.period_us // limits.minimum_block_period_unit_us)))
-
-    def _wait(self, session: _Session, seconds: int) -> Effects:
-        current = 0 if self.config.relative_times else self._zigbee_time()
-        wait = messages.WaitForData(current, current + seconds, self._period_of(session))
-        return [ServerReply(_BLOCK_RESPONSE, wait.pack())]
-
-    def _take_slot(self, session: _Session, now: int) -> bool:
-        """Whether `session` may be active; sessions silent for too long make room."""
-        active = [other for other in self._sessions.values() if other.active and other is not session]
-        idle_since = now - self.config.session_idle_us
-        for other in active:
-            if other.last_us < idle_since:
-                other.active = False
-        return sum(other.active for other in active) < self.config.maximum_sessions
-
-    def _advance(self, session: _Session, start: int, end: int) -> Effects:
+    def _advance(self, session: Session, start: int, end: int) -> Effects:
         """Note that `start` to `end` went out, and report progress now and then."""
         job = session.job
         effects: Effects = []
@@ -362,11 +282,11 @@ class OtaServer:
         session = self._sessions.get(device)
         if session is None or payload[1:9] != session.prefix:
             opened = self._open(device, OtaCommand.IMAGE_PAGE_REQUEST, payload)
-            if not isinstance(opened, _Session):
+            if not isinstance(opened, Session):
                 return opened
             session = opened
         if not session.active:
-            held_up = self._hold_up(session, 0, payload)
+            held_up = self._sessions.hold_up(session, 0, payload)
             if held_up:
                 return held_up
         if request.offset >= session.size or not request.maximum:
@@ -385,7 +305,7 @@ class OtaServer:
         job = self.jobs.get(device)
         if job is None or job.key != request.key or job.state is JobState.WITHDRAWN:
             return [DefaultResponse(OtaCommand.UPGRADE_END_REQUEST, ZclStatus.NO_IMAGE_AVAILABLE)]
-        self._sessions.pop(device, None)
+        self._sessions.end(device)
         if request.status == ZclStatus.SUCCESS:
             return self._transferred(job)
         answer = DefaultResponse(OtaCommand.UPGRADE_END_REQUEST, ZclStatus.SUCCESS)
@@ -419,7 +339,7 @@ class OtaServer:
         return [Persist(), TransferAttemptFailed(job.device, job.key, status)]
 
     def _end_payload(self, job: Job) -> bytes:
-        now = 0 if self.config.relative_times else self._zigbee_time()
+        now = 0 if self.config.relative_times else zigbee_time(self._scope)
         activation = job.activation
         if activation.kind is ActivationKind.NOW:
             return messages.UpgradeEndResponse(job.key, 0, 0).pack()
@@ -431,11 +351,8 @@ class OtaServer:
     def _finish(self, job: Job, state: JobState, outcome: Outcome, detail: str) -> Effects:
         job.state = state
         job.detail = detail
-        self._sessions.pop(job.device, None)
+        self._sessions.end(job.device)
         return [Persist(), JobOutcome(job.device, job.key, outcome, detail)]
-
-    def _zigbee_time(self) -> int:
-        return self._scope.unix_seconds - UNIX_TO_ZIGBEE
 
     _HANDLERS: dict[int, Callable[[OtaServer, int, bytes], Effects]] = {
         OtaCommand.QUERY_NEXT_IMAGE_REQUEST: _query,

@@ -13,6 +13,9 @@ from zigpy.zcl import foundation
 
 from emulator.errors import FrameError
 
+UNIX_TO_ZIGBEE = 946_684_800
+"""Seconds from the Unix epoch to Zigbee's, 2000-01-01: the zero of the ZCL's UTC type."""
+
 BOOLEAN = 0x10
 OCTET_STRING = 0x41
 CHARACTER_STRING = 0x42

@@ -13,8 +13,9 @@ from emulator.errors import FrameError, NonVolatileError
 from emulator.smart_energy import ota_effects as e
 from emulator.smart_energy import ota_messages as m
 from emulator.smart_energy.ota_jobs import Job, StoredImage, dump_jobs, largest_block, load_jobs
-from emulator.smart_energy.ota_server import UNIX_TO_ZIGBEE, OtaServer
+from emulator.smart_energy.ota_server import OtaServer
 from emulator.zcl.frame import ZclStatus
+from emulator.zcl.values import UNIX_TO_ZIGBEE
 
 KEY = m.ImageKey(0x1057, 1, 2)
 METER = 0x0011223344556677
