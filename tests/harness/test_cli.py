@@ -245,7 +245,7 @@ def test_models_are_listed_with_what_is_known_of_them(capsys: pytest.CaptureFixt
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
-    """A finished run: a journal of three entries, a capture, and the report; exchanged files have tests of their own."""
+    """A finished run: a journal of three entries, a capture and the report."""
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "capture.pcapng").write_bytes(b"capture")
