@@ -14,79 +14,29 @@ Nothing in an entry comes from the machine: times are the caller's, so equal run
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness.errors import JournalError
 from harness.journal.canonical import GENESIS, Details, Json, canonical_json, entry_hash
+from harness.journal.effect import Effect
 from harness.journal.entry import Clock, Entry, Kind, Status
-from harness.journal.lock import FolderLock
-from harness.journal.signing import public_point, sign
+from harness.journal.entry_file import EntryFile
+from harness.journal.signing import checkpoint_message, public_point, sign
 
 SCHEMA_VERSION = 1
-
-_SCHEMA = (
-    "CREATE TABLE entry (sequence INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, unix_us INTEGER NOT NULL,"
-    " kind TEXT NOT NULL, subject TEXT NOT NULL, action TEXT NOT NULL, key TEXT NOT NULL,"
-    " details TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL UNIQUE)",
-    "CREATE INDEX entry_key ON entry (key) WHERE key <> ''",
-    "CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry"
-    " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
-    "CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry"
-    " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
-)
-
-_INSERT = "INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?)"
-_COLUMNS = "sequence, time_us, unix_us, kind, subject, action, key, details, previous, hash"
-
-T = TypeVar("T")
-_Row = tuple[int, int, int, str, str, str, str, str, bytes, bytes]
-
-
-def _entry(row: _Row) -> Entry:
-    return Entry(*row[:3], Kind(row[3]), *row[4:8], bytes(row[8]), bytes(row[9]))
-
-
-class Effect:
-    """An announced effect; close it with exactly one of `done`, `failed` and `not_performed`."""
-
-    def __init__(self, journal: Journal, intent: Entry, in_doubt: bool) -> None:
-        self._journal = journal
-        self.intent = intent
-        self.in_doubt = in_doubt
-        """True when an earlier run announced this effect and died: look at the device before acting."""
-        self.outcome: Entry | None = None
-
-    def done(self, result: Details | None = None) -> Entry:
-        """Record that the effect happened, with what it returned."""
-        return self._close(Status.DONE, result)
-
-    def failed(self, result: Details | None = None) -> Entry:
-        """Record that the effect was tried and did not happen; it may be announced again."""
-        return self._close(Status.FAILED, result)
-
-    def not_performed(self, result: Details | None = None) -> Entry:
-        """Record that an effect in doubt turned out never to have reached its device."""
-        return self._close(Status.NOT_PERFORMED, result)
-
-    def _close(self, status: Status, result: Details | None) -> Entry:
-        self.outcome = self._journal.close_effect(self.intent, status, result)
-        return self.outcome
 
 
 class Journal:
     """The one writer of a journal file."""
 
-    def __init__(self, path: Path, database: sqlite3.Connection, lock: FolderLock, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         """Use `Journal.create` or `Journal.open`."""
         self._path = path
-        self._database = database
-        self._lock = lock
+        self._file = EntryFile(path)
         self._clock = clock
         self._key: ec.EllipticCurvePrivateKey | None = None
         self._last: Entry | None = None
@@ -103,13 +53,15 @@ class Journal:
         Raises `JournalError` when the file already holds entries, `FolderInUseError` when another process
         writes there. `key` signs the checkpoints.
         """
-        journal = cls._connect(path, clock)
+        journal = cls(path, clock)
         journal._key = key
         details = {**header, "journal_version": SCHEMA_VERSION, "public_key": public_point(key).hex()}
         try:
-            if journal._has_table():
+            if journal._file.begun():
                 raise JournalError(f"{path} already holds a run; resume it or choose another folder")
-            journal._guard(lambda: journal._begin(details))
+            entry = journal._compose(Kind.HEADER, "campaign", "begin", "", details)
+            journal._file.begin(entry)
+            journal._remember(entry)
         except BaseException:
             journal.close()
             raise
@@ -123,7 +75,7 @@ class Journal:
         """
         if not path.exists():
             raise JournalError(f"{path}: there is no journal; check the folder or start a new run")
-        journal = cls._connect(path, clock)
+        journal = cls(path, clock)
         try:
             journal._load()
             if key is not None and journal.header.get("public_key") != public_point(key).hex():
@@ -134,35 +86,8 @@ class Journal:
         journal._key = key
         return journal
 
-    @classmethod
-    def _connect(cls, path: Path, clock: Clock) -> Journal:
-        lock = FolderLock(path.with_name(path.name + ".lock"))
-        try:
-            database = sqlite3.connect(path, isolation_level=None)
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")
-            database.execute("PRAGMA wal_autocheckpoint=1000")
-        except sqlite3.Error as error:
-            lock.release()
-            raise JournalError(f"journal {path}: {error}; check the disk and the file") from error
-        return cls(path, database, lock, clock)
-
-    def _has_table(self) -> bool:
-        query = "SELECT count(*) FROM sqlite_master WHERE name='entry'"
-        return bool(self._guard(lambda: self._database.execute(query).fetchone()[0]))
-
-    def _begin(self, details: Details) -> None:
-        # The tables and the header appear in one transaction: a journal with tables always has its header.
-        self._database.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA:
-            self._database.execute(statement)
-        entry = self._compose(Kind.HEADER, "campaign", "begin", "", details)
-        self._database.execute(_INSERT, self._row(entry))
-        self._database.execute("COMMIT")
-        self._remember(entry)
-
     def _load(self) -> None:
-        if not self._has_table():
+        if not self._file.begun():
             raise JournalError(f"{self._path} holds no run: it ended before its first entry; start afresh")
         previous = GENESIS
         for entry in self.entries():
@@ -173,18 +98,6 @@ class Journal:
                 )
             previous = entry.hash
             self._remember(entry)
-
-    def _guard(self, work: Callable[[], T]) -> T:
-        try:
-            return work()
-        except BaseException as error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            if not isinstance(error, sqlite3.Error):
-                raise
-            raise JournalError(
-                f"journal {self._path}: {error}; nothing was written: free space and resume"
-            ) from error
 
     def _compose(self, kind: Kind, subject: str, action: str, key: str, details: Details) -> Entry:
         last = self._last
@@ -202,21 +115,6 @@ class Journal:
             sequence, now, unix_us, kind, subject, action, key, text, previous, entry_hash(previous, fields)
         )
 
-    @staticmethod
-    def _row(entry: Entry) -> _Row:
-        return (
-            entry.sequence,
-            entry.time_us,
-            entry.unix_us,
-            str(entry.kind),
-            entry.subject,
-            entry.action,
-            entry.key,
-            entry.details_json,
-            entry.previous,
-            entry.hash,
-        )
-
     def _remember(self, entry: Entry) -> None:
         self._last = entry
         if entry.kind is Kind.INTENT:
@@ -229,7 +127,7 @@ class Journal:
 
     def _append(self, kind: Kind, subject: str, action: str, details: Details | None, key: str = "") -> Entry:
         entry = self._compose(kind, subject, action, key, details or {})
-        self._guard(lambda: self._database.execute(_INSERT, self._row(entry)))
+        self._file.append(entry)
         self._remember(entry)
         self.on_append(entry)
         return entry
@@ -278,7 +176,7 @@ class Journal:
             intent = self._append(Kind.INTENT, subject, action, announced, key)
         else:
             self.observe(subject, "resume-in-doubt", {"effect": key, "intent": intent.sequence})
-        effect = Effect(self, intent, in_doubt)
+        effect = Effect(self.close_effect, intent, in_doubt)
         yield effect
         if effect.outcome is None:
             raise JournalError(
@@ -342,67 +240,15 @@ class Journal:
         return self._attempts.get(key, 0)
 
     def entries(self, kind: Kind | None = None) -> Iterator[Entry]:
-        """Yield the entries in order, all or of one kind."""
-        clause, arguments = ("", ()) if kind is None else (" WHERE kind=?", (str(kind),))
-        query = f"SELECT {_COLUMNS} FROM entry{clause} ORDER BY sequence"
-        rows: list[_Row] = self._guard(lambda: self._database.execute(query, arguments).fetchall())
-        yield from map(_entry, rows)
+        """Return the entries in order, all or of one kind."""
+        return self._file.entries(kind)
 
     def close(self) -> None:
         """Close the file and give up the lock."""
-        try:
-            self._database.close()
-        finally:
-            self._lock.release()
+        self._file.close()
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def checkpoint_message(milestone: str, head: str) -> bytes:
-    """Return the octets a checkpoint signs: the milestone's name and the hash of the entry before it."""
-    return f"smets1 journal checkpoint\n{milestone}\n{head}\n".encode()
-
-
-def has_begun(path: Path) -> bool:
-    """Tell whether a journal with a header is there: open it; otherwise create it (a run may die before that).
-
-    Raises `JournalError` for a file that is not a journal.
-    """
-    if not path.exists():
-        return False
-    try:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            query = "SELECT count(*) FROM sqlite_master WHERE name='entry'"
-            return bool(database.execute(query).fetchone()[0])
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise JournalError(f"journal {path}: {error}; it is not a journal or it is damaged") from error
-
-
-def read_entries(path: Path) -> list[Entry]:
-    """Return all entries without locking or writing; raises `JournalError`."""
-    if not path.exists():
-        raise JournalError(f"{path}: there is no journal; check the folder")
-    try:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            rows: list[_Row] = database.execute(f"SELECT {_COLUMNS} FROM entry ORDER BY sequence").fetchall()
-        finally:
-            database.close()
-        return [_entry(row) for row in rows]
-    except (sqlite3.Error, ValueError) as error:
-        raise JournalError(f"journal {path}: {error}; it is not a journal or it is damaged") from error
-
-
-def read_last(path: Path) -> Entry:
-    """Return the last entry: where a resumed campaign starts its clock; raises `JournalError`."""
-    entries = read_entries(path)
-    if not entries:
-        raise JournalError(f"{path} holds no run; start afresh")
-    return entries[-1]

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from harness.journal.canonical import GENESIS
 from harness.journal.entry import Entry, Kind, Status
-from harness.journal.journal import checkpoint_message, read_entries
-from harness.journal.signing import signature_holds
+from harness.journal.entry_file import read_entries
+from harness.journal.signing import checkpoint_message, signature_holds
 
 
 @dataclass(slots=True)

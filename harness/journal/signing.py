@@ -37,3 +37,8 @@ def signature_holds(point: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def checkpoint_message(milestone: str, head: str) -> bytes:
+    """Return the octets a checkpoint signs: the milestone's name and the hash of the entry before it."""
+    return f"smets1 journal checkpoint\n{milestone}\n{head}\n".encode()

@@ -149,8 +149,8 @@ def test_a_second_writer_is_told_who_holds_the_folder(path: Path) -> None:
 
 def test_a_full_disk_is_an_error_and_the_chain_stays_whole(path: Path) -> None:
     with begin(path) as journal:
-        pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
-        journal._database.execute(f"PRAGMA max_page_count={pages + 1}")
+        pages = journal._file._database.execute("PRAGMA page_count").fetchone()[0]
+        journal._file._database.execute(f"PRAGMA max_page_count={pages + 1}")
         journal.observe("a", "b")
         with pytest.raises(JournalError, match="full"):
             journal.observe("a", "b", {"text": "x" * 100_000})
