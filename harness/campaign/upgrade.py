@@ -28,12 +28,16 @@ HOP_ATTEMPTS = 3
 UNREACHABLE_PAUSE_S = 1800.0
 UNREACHABLE_LIMIT = 108
 """Pauses before a hub counts as lost: three days, with the time each question is repeated itself."""
+DOWNLOADS_AFTER_RELEASE = 3
+"""A device that fetches a released image so often again is not going to run it."""
 READ_BACK_ATTEMPTS = 4
 READ_BACK_PAUSE_S = 120.0
 """A device that has just restarted may not answer at once."""
 BLOCK_OCTETS = 48
 """Data octets of a block that fit beside APS security (protocol facts 4.6)."""
 HELD_STATES = ("held", "released", "activated")
+FINAL_OUTCOMES = ("HardwareVersionMismatch", "ActivationFailure")
+"""What another attempt would not change."""
 FAILED_STATES = ("failed", "withdrawn", "none")
 
 
@@ -117,6 +121,7 @@ class _DeviceUpgrade:
         self._alerted = asyncio.Event()
         self._offset = -1
         self._outcome = ""
+        self._downloads = 0
 
     async def run(self) -> Problem | None:
         unsubscribe: Callable[[], None] = self._context.head_end.on_alert(self._alert)
@@ -145,7 +150,7 @@ class _DeviceUpgrade:
                     "upgrade-outcome",
                     {"outcome": failure.outcome, "detail": failure.cause, "version": hop.version},
                 )
-                if remaining == 0 or failure.outcome == "HardwareVersionMismatch":
+                if remaining == 0 or failure.outcome in FINAL_OUTCOMES:
                     raise
             except HubRefusedError as error:
                 raise _HopFailed("FileTransferFailure", error.text) from error
@@ -177,30 +182,52 @@ class _DeviceUpgrade:
                         period_ms=0,
                     )
                 )
-                job = await self._until(HELD_STATES, TRANSFER_POLL_S, TRANSFER_STALL_S)
+                job = await self._transferred()
             except _HopFailed as failure:
                 effect.failed({"outcome": failure.outcome, "cause": failure.cause})
                 raise
             effect.done({"outcome": "FileTransferSuccess", "attempts": int(job.get("attempts", 0))})
 
-    async def _until(self, wanted: Sequence[str], poll_s: float, limit_s: float) -> Fields:
-        """Wait for a job state, listening to alerts and asking now and then; `limit_s` is without progress."""
+    async def _transferred(self) -> Fields:
+        """Wait until the device holds the image; a transfer that makes no progress for long has failed."""
         loop = asyncio.get_running_loop()
         offset, moved_s, stayed = self._offset, loop.time(), ""
         while True:
-            self._alerted.clear()
-            job = await _patiently(lambda: self._context.head_end.call("job", device=self._plan.device))
+            job = await self._job()
             state = str(job["state"])
-            if state in wanted:
+            if state in HELD_STATES:
                 return job
-            if state in FAILED_STATES:
-                raise _HopFailed(*_failure_of(job, self._outcome))
             latest = max(self._offset, int(job.get("offset", 0)))
             if (latest, state) != (offset, stayed):
                 offset, stayed, moved_s = latest, state, loop.time()
-            if loop.time() - moved_s > limit_s:
-                raise _HopFailed("FileTransferFailure", f"nothing happened for {limit_s / 3600:.0f} hours")
-            await self._alert_or(poll_s)
+            if loop.time() - moved_s > TRANSFER_STALL_S:
+                raise _HopFailed(
+                    "FileTransferFailure", f"nothing happened for {TRANSFER_STALL_S / 3600:.0f} hours"
+                )
+            await self._alert_or(TRANSFER_POLL_S)
+
+    async def _activated(self) -> None:
+        """Wait until the device runs the image, as the hub sees it; one that only fetches it again has failed."""
+        loop = asyncio.get_running_loop()
+        downloads, released_s = self._downloads, loop.time()
+        while str((await self._job())["state"]) != "activated":
+            if self._downloads - downloads >= DOWNLOADS_AFTER_RELEASE:
+                raise _HopFailed(
+                    "ActivationFailure", "the device fetches the image again instead of running it"
+                )
+            if loop.time() - released_s > ACTIVATION_LIMIT_S:
+                raise _HopFailed(
+                    "ActivationFailure", f"no restart within {ACTIVATION_LIMIT_S / 3600:.0f} hours"
+                )
+            await self._alert_or(ACTIVATION_POLL_S)
+
+    async def _job(self) -> Fields:
+        """Ask the hub for the device's job; raises `_HopFailed` when it has failed."""
+        self._alerted.clear()
+        job = await _patiently(lambda: self._context.head_end.call("job", device=self._plan.device))
+        if str(job["state"]) in FAILED_STATES:
+            raise _HopFailed(*_failure_of(job, self._outcome))
+        return job
 
     async def _alert_or(self, timeout_s: float) -> None:
         try:
@@ -217,6 +244,8 @@ class _DeviceUpgrade:
         elif name in ("transfer-started", "transfer-attempt-failed", "job-outcome", "device-joined"):
             fields = {key: value for key, value in alert.items() if key not in ("alert", "device")}
             self._journal.observe(self._plan.device, str(name), fields)
+        if name == "transfer-started":
+            self._downloads += 1
         if name == "job-outcome":
             self._outcome = str(alert["outcome"])
         if name in ("transfer-attempt-failed", "job-outcome"):
@@ -258,7 +287,7 @@ class _DeviceUpgrade:
                 raise _HopFailed("ActivationFailure", error.text) from error
             return
         try:
-            await self._until(("activated",), ACTIVATION_POLL_S, ACTIVATION_LIMIT_S)
+            await self._activated()
         except _HopFailed as failure:
             # The job is the hub's opinion; the truth is what the device says it runs.
             if await self._runs(hop):

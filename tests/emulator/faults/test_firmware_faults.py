@@ -1,0 +1,45 @@
+"""Faults of a firmware upgrade, and which faults an installation file may name."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.faults.firmware import NO_FAULTS, FirmwareFaults
+from hw_profiles.installation import Fault, FaultName
+
+BLOCK = 48
+
+
+@given(st.integers(0, 50), st.integers(1, 60))
+def test_a_corrupt_block_has_one_bit_wrong_however_the_image_is_cut(block: int, size: int) -> None:
+    faults = FirmwareFaults.of((Fault(FaultName.CORRUPT_BLOCK, at_block=block),))
+    image = bytes(range(256)) * 12
+    arrived = b"".join(
+        faults.received(offset, image[offset : offset + size], BLOCK) for offset in range(0, len(image), size)
+    )
+    wrong = [offset for offset, pair in enumerate(zip(image, arrived, strict=True)) if pair[0] != pair[1]]
+    assert wrong == [block * BLOCK]
+
+
+@given(st.integers(0, 1000), st.binary(max_size=60))
+def test_without_faults_nothing_changes(offset: int, data: bytes) -> None:
+    assert NO_FAULTS.received(offset, data, BLOCK) == data
+    assert not NO_FAULTS.stalls_at(offset, BLOCK)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(FaultName.CORRUPT_BLOCK),
+        Fault(FaultName.POWER_CUT, at_block=3),
+        Fault(FaultName.LINK_LOSS, parameters=MappingProxyType({"loss": 1.5})),
+        Fault(FaultName.UNPLUGGED, parameters=MappingProxyType({"off_s": 5})),
+        Fault(FaultName.WAN_OUTAGE, parameters=MappingProxyType({"for_s": "long"})),
+    ],
+)
+def test_a_fault_that_means_nothing_is_refused(fault: Fault) -> None:
+    assert list(fault.problems())
