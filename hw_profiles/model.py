@@ -260,7 +260,6 @@ class Timings:
     registration_start_s: Seconds = 4.0
     boot_s: Seconds = 5.0
     reboot_s: Seconds = 20.0
-    announce_delay_s: Seconds = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +294,11 @@ class Flash:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """Which UpgradeEndResponse times the client obeys, and what it does on its own."""
+    """Which UpgradeEndResponse times the client obeys, and what it does on its own.
+
+    A client without `immediate` or `timed` takes such an answer for a hold: it asks again later. One without
+    `held` activates whatever it is told.
+    """
 
     immediate: bool = True
     timed: bool = True

@@ -54,3 +54,19 @@ def ota_rows(
         AttributeRow(0x000B, "upgrade_activation_policy", "enum8", int(external)),
         AttributeRow(0x000C, "upgrade_timeout_policy", "enum8", int(waits_for_answer)),
     )
+
+
+def price_rows(model: Model) -> tuple[AttributeRow, ...]:
+    """Return the gas conversion constants of a Price server: 1.0 and 40.0 MJ/m3 unless the tariff says otherwise.
+
+    Stacks generated from one widespread definition start with the factor 0x10000000, which reads as 26.84
+    (fact sheet, devices 2.5): the quirk.
+    """
+    odd = Quirk.CONVERSION_FACTOR_HEX_DEFAULT in model.quirks
+    return (
+        AttributeRow(0x0302, "conversion_factor", "uint32", 0x1000_0000 if odd else 10_000_000),
+        AttributeRow(0x0303, "conversion_factor_trailing_digit", "bitmap8", 0x70),
+        AttributeRow(0x0304, "calorific_value", "uint32", 0x0262_5A00),
+        AttributeRow(0x0305, "calorific_value_unit", "enum8", 0x01),
+        AttributeRow(0x0306, "calorific_value_trailing_digit", "bitmap8", 0x60),
+    )

@@ -59,6 +59,8 @@ def policy_of(model: Model, ota: Ota, flash: Flash, current_version: int) -> Ota
         max_missed_end_answers=ota.upgrade_end_retries,
         apply_after_missed_answers=Quirk.ACTIVATES_WITHOUT_ANSWER in model.quirks,
         out_of_band_activation=activation.policy.value == "out-of-band",
+        obeys_immediate=activation.immediate,
+        obeys_timed=activation.timed,
         immediate_delay_us=int(activation.delay_s * _S),
         refuses_downgrade=ota.refuses_downgrade,
         quirk_early_activation_60min=Quirk.EARLY_ACTIVATION_60MIN in model.quirks,
@@ -107,6 +109,7 @@ class FirmwareClient:
         self._faults = faults
         self._stalled = False
         self._silent_until_us = 0
+        self._writing_until_us = 0
         self._server: tuple[int, int] | None = None
         self._timers: dict[OtaTimer, Timer] = {}
         self._due_us: dict[OtaTimer, int] = {}
@@ -172,7 +175,8 @@ class FirmwareClient:
                 self._flush()
                 if self.on_received is not None:
                     self.on_received(key.version)
-                self._scope.call_later(0, self._verify, key, size)
+                written_us = max(0, self._writing_until_us - self._scope.now)
+                self._scope.call_later(written_us, self._verify, key, size)
             case effects.Activate(key):
                 if self.on_activate is not None:
                     self.on_activate(key.version)
@@ -202,6 +206,11 @@ class FirmwareClient:
         self._run(self.machine.timer(name))
 
     def _transmit(self, asdu: bytes) -> None:
+        writing_us = self._writing_until_us - self._scope.now
+        if writing_us > 0:
+            # The processor stands still while a flash page is written.
+            self._scope.call_later(writing_us, self._transmit, asdu)
+            return
         if self._server is not None and self._scope.now >= self._silent_until_us:
             short, endpoint = self._server
             self._send(
@@ -238,8 +247,10 @@ class FirmwareClient:
     def _flush(self) -> None:
         if self._pending:
             self._nonvolatile.flash_write(_SLOT, self._pending_offset, bytes(self._pending))
+            pages = -(-len(self._pending) // self._flash.page_octets)
+            self._writing_until_us = self._scope.now + int(pages * self._flash.page_write_ms * _MS)
             if self.on_flash_page is not None:
-                self.on_flash_page(-(-len(self._pending) // self._flash.page_octets))
+                self.on_flash_page(pages)
             self._pending_offset += len(self._pending)
             self._pending.clear()
 

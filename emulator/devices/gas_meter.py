@@ -164,7 +164,8 @@ class GasMeter(Meter):
         self._serve(life, number, POWER_CONFIGURATION, self._power_rows())
         super()._build(life)
         metering = life.endpoint(number).side(METERING)
-        if metering is not None:
+        gate = life.gates.server_commands(METERING)
+        if metering is not None and (gate is None or gate(REQUEST_MIRROR_RESPONSE)):
             metering.handlers[REQUEST_MIRROR_RESPONSE] = self._mirror_response
 
     def _power_rows(self) -> tuple[AttributeRow, ...]:

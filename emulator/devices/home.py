@@ -272,5 +272,6 @@ def hub_node_config(entry: DeviceEntry, model: Model) -> NodeConfig:
         ),
         name=f"{entry.name}/radio",
         max_incoming_transfer=model.node.max_incoming_transfer,
+        max_children=model.node.max_children,
         position=(x, y),
     )

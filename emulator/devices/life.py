@@ -10,22 +10,20 @@ from emulator.crypto.suite import Suite
 from emulator.devices.firmware_client import FirmwareClient
 from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.devices.presence import TIME, Presence
+from emulator.devices.profile_gates import ProfileGates
 from emulator.devices.registration import Registration, Service
 from emulator.devices.surroundings import Surroundings
 from emulator.faults.firmware import FirmwareFaults
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.cbke import CbkeConfig, HostCryptography, KeyEstablishment
-from emulator.smart_energy.clusters import CLUSTERS, SmartEnergyMixin
 from emulator.smart_energy.security_policy import SecurityPolicy
-from emulator.smart_energy.version import SeVersion
 from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.nwk_service import NodeType
 from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest, Confirm, Security, Status
-from emulator.zcl.attributes import Gate
 from emulator.zcl.client import Peer, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
-from emulator.zcl.frame import ZclFrame, try_parse
+from emulator.zcl.frame import try_parse
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Model, PowerSource
 from hw_profiles.model import NodeType as ProfileNodeType
@@ -71,9 +69,8 @@ class Life:
         self.node.nwk.timing = self.node.nwk.timing._replace(
             missed_polls=timings.missed_polls_to_rejoin,
             wake_us=int(timings.wake_s * _S),
-            max_children=model.node.max_children,
         )
-        self._se_version = _se_version(model, version)
+        self.gates = ProfileGates(model, version)
         self.on_zdo: Callable[[ApsdeIndication], None] | None = None
         self.node.on_data = self._data
         number = model.endpoints[0].id
@@ -125,13 +122,6 @@ class Life:
         """Return the hub's Time server, once it is known."""
         endpoint = self.registration.services.get(TIME_SERVER)
         return None if endpoint is None else Peer(COORDINATOR, endpoint)
-
-    def gate(self, cluster: int) -> Gate | None:
-        """Return which attributes of `cluster` exist in this model's version of the profile."""
-        definition = CLUSTERS.get(cluster)
-        if definition is None or not issubclass(definition, SmartEnergyMixin):
-            return None
-        return definition.attribute_gate(self._se_version)
 
     def send(self, request: ApsdeRequest) -> None:
         """Send an ASDU."""
@@ -204,13 +194,6 @@ class Life:
                 )
 
 
-def _se_version(model: Model, version: int) -> SeVersion:
-    """Return the Smart Energy version of the firmware that boots; an upgrade may bring another."""
-    firmware = model.firmware_version(version)
-    declared = firmware.se_version if firmware is not None else None
-    return SeVersion.parse((declared or model.se_version).value)
-
-
 def _answer_time_us(model: Model) -> int:
     """How long to wait for an answer: what the hub needs, and for a sleepy device its own polls."""
     return 20 * _S if model.node.type is ProfileNodeType.SLEEPY else 10 * _S
@@ -234,6 +217,7 @@ def _node_config(entry: DeviceEntry, model: Model, boots: int) -> NodeConfig:
         rx_on_when_idle=model.node.type is not ProfileNodeType.SLEEPY,
         preconfigured_link_key=install_code_link_key(entry.install_code_octets),
         max_incoming_transfer=model.node.max_incoming_transfer,
+        max_children=model.node.max_children,
         position=(x, y),
         long_poll_us=int(model.timings.poll_long_s * _S),
         short_poll_us=int(model.timings.poll_short_s * _S),

@@ -279,7 +279,7 @@ class SmartEnergyDevice:
         if life.firmware is not None:
             server = lambda: life.node.nwk.eui64_of(COORDINATOR) or 0  # noqa: E731
             client_rows = ota_rows(self.model, life.firmware, self._shown_version, server)
-            endpoint.add_client(OTA, table_of(client_rows, life.gate(OTA)))
+            endpoint.add_client(OTA, table_of(client_rows, life.gates.attributes(OTA)))
         for attribute in self.configuration.attributes:
             side = endpoint.side(attribute.cluster) or endpoint.add_server(attribute.cluster)
             self.configuration.define(attribute, side.attributes)
@@ -287,7 +287,7 @@ class SmartEnergyDevice:
             complete(life.endpoint(point.id), point)
 
     def _serve(self, life: Life, endpoint: int, cluster: int, rows: tuple[AttributeRow, ...]) -> None:
-        life.endpoint(endpoint).add_server(cluster, table_of(rows, life.gate(cluster)))
+        life.endpoint(endpoint).add_server(cluster, table_of(rows, life.gates.attributes(cluster)))
 
     def _shown_version(self) -> int:
         """Return what the OTA client says it runs; some firmware says so only when it is asked again."""

@@ -119,6 +119,7 @@ class Node:
         self.nwk = Nwk(
             scope, self.mac, nonvolatile, device_type=config.device_type, capability=self.capability
         )
+        self.nwk.timing = self.nwk.timing._replace(max_children=config.max_children)
         self.nwk.listener = self
         self.nwk.departure.requests_allowed = not config.strict_leave
         self.key_table = KeyTable(nonvolatile, self._key_in_use)

@@ -9,6 +9,7 @@ from typing import Any
 
 from zigpy.application import ControllerApplication
 
+from emulator.clock.kernel import MICROSECONDS, Timer
 from emulator.coordinator.port import CoordinatorPort
 from emulator.crypto.install_code import check_install_code, install_code_link_key
 from emulator.crypto.suite import Suite
@@ -19,10 +20,11 @@ from emulator.devices.comms_hub.mirror import REQUEST_MIRROR, Mirrors
 from emulator.devices.comms_hub.transactions import Transactions
 from emulator.devices.comms_hub.wan_service import HubFacade, WanService
 from emulator.devices.control import ControlReceiver, provision, rehearsal_identity
-from emulator.devices.description import basic_rows
+from emulator.devices.description import basic_rows, price_rows
 from emulator.devices.event_log import EventLog
 from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
 from emulator.devices.key_establishment import KeyEstablishmentShell
+from emulator.devices.profile_gates import ProfileGates
 from emulator.devices.surroundings import Surroundings
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
@@ -31,6 +33,7 @@ from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
 from emulator.wan.link import WanLink
+from emulator.wan.messages import WanError
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import ZclFrame, ZclStatus, try_parse
 from hw_profiles.installation import DeviceEntry
@@ -38,6 +41,7 @@ from hw_profiles.model import Event, Model
 
 BASIC = 0x0000
 TIME = 0x000A
+PRICE = 0x0700
 METERING = 0x0702
 METERING_DEVICE = 0x0501
 UNIX_TO_ZIGBEE = 946_684_800
@@ -47,6 +51,10 @@ _PUBLICATIONS = {0x0700: 0x00, 0x0701: 0x01, 0x0703: 0x00}
 """Price, load control and messaging: the command that asks for what is published, here always nothing."""
 _SYNCHRONISED = 0x03
 """TimeStatus: master and synchronised."""
+MAX_DEVICES = 16
+"""Devices a hub lists (fact sheet, devices: the 17th is refused)."""
+KEY_ESTABLISHMENT_LIMIT_US = 20 * 60 * MICROSECONDS
+"""A device that joined and shares no key with the hub by then is told to leave (fact sheet, devices 2.8)."""
 
 
 class CommsHub:
@@ -74,6 +82,8 @@ class CommsHub:
         self._guard = SecurityPolicy()
         self._endpoints: dict[int, ZclEndpoint] = {}
         self._last_seen: dict[int, int] = {}
+        self._deadlines: dict[int, Timer] = {}
+        self.key_establishment_limit_us = KEY_ESTABLISHMENT_LIMIT_US
         if nonvolatile.get(_VERSION) is None:
             nonvolatile.put(_VERSION, installed.to_bytes(4, "little"))
         provision(nonvolatile, rehearsal_identity(surroundings.kernel.secret, self.eui64))
@@ -128,6 +138,9 @@ class CommsHub:
         self._wan = WanService(self._link, self.control, facade)
         port.on_data = self._data
         port.on_event = self._event
+        for eui64 in self._listed():
+            if port.short_of(eui64) is not None:
+                self._await_key_establishment(eui64)
 
     async def stop(self) -> None:
         """Stop the services and the radio: the hub is without power."""
@@ -139,8 +152,17 @@ class CommsHub:
     # What the head end and the installer ask for
 
     def permit(self, eui64: int, install_code: bytes, seconds: int) -> None:
-        """Let a device join with its install code, and open the network; raises `CryptoError`."""
+        """Let a device join with its install code, and open the network.
+
+        Raises `CryptoError` for a damaged install code, `WanError` when the hub's list is full.
+        """
         check_install_code(install_code)
+        listed = self._listed()
+        if eui64 not in listed and len(listed) >= MAX_DEVICES:
+            raise WanError(
+                "device-list-full",
+                f"the hub lists {len(listed)} devices, the most it can, and {format_eui64(eui64)} is not one",
+            )
         link_key = install_code_link_key(install_code)
         self._nonvolatile.put(f"{_ALLOWED}{eui64:016x}", link_key)
         self.port.allow(eui64, link_key)
@@ -150,7 +172,6 @@ class CommsHub:
     def status(self) -> dict[str, Any]:
         """Return the hub's own view of the home."""
         network = self._application.state.network_info
-        allowed = [int(key.removeprefix(_ALLOWED), 16) for key in self._nonvolatile.keys(_ALLOWED)]
         return {
             "eui64": format_eui64(self.eui64),
             "firmware": int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little"),
@@ -162,11 +183,14 @@ class CommsHub:
                     "short": self.port.short_of(eui64),
                     "last_seen": self._last_seen.get(eui64),
                 }
-                for eui64 in allowed
+                for eui64 in self._listed()
             ],
             "mirrors": self.mirrors.describe(),
             "jobs": [self.firmware.status(eui64) for eui64 in sorted(self.firmware.server.jobs)],
         }
+
+    def _listed(self) -> list[int]:
+        return [int(key.removeprefix(_ALLOWED), 16) for key in self._nonvolatile.keys(_ALLOWED)]
 
     def _update_network_key(self) -> int:
         self.port.update_network_key()
@@ -223,11 +247,38 @@ class CommsHub:
     def _event(self, event: StackEvent) -> None:
         match event:
             case DeviceJoined(eui64):
+                self._await_key_establishment(eui64)
                 self._alert({"alert": "device-joined", "device": format_eui64(eui64)})
             case DeviceLeft(eui64):
                 self._alert({"alert": "device-left", "device": format_eui64(eui64)})
             case NetworkKeyChanged(sequence):
                 self._key_sequence = sequence
+
+    def _await_key_establishment(self, eui64: int) -> None:
+        """Give a device that has only its install code's key the time to establish a better one."""
+        if eui64 in self._listed() and self._has_install_code_key(eui64):
+            self._scope.cancel(self._deadlines.get(eui64))
+            self._deadlines[eui64] = self._scope.call_later(
+                self.key_establishment_limit_us, self._key_establishment_due, eui64
+            )
+
+    def _has_install_code_key(self, eui64: int) -> bool:
+        known = self._nonvolatile.get(f"{_ALLOWED}{eui64:016x}")
+        return self.port.link_key(eui64) in (None, known)
+
+    def _key_establishment_due(self, eui64: int) -> None:
+        del self._deadlines[eui64]
+        if not self._has_install_code_key(eui64):
+            return
+        self.port.remove(eui64)
+        install_code_key = self._nonvolatile.get(f"{_ALLOWED}{eui64:016x}")
+        if install_code_key is not None:
+            # It may try again when the network is next opened.
+            self.port.allow(eui64, install_code_key)
+        self.log.append(Event.LEFT, self._scope.unix_seconds, f"{format_eui64(eui64)} no key established")
+        self._alert(
+            {"alert": "device-removed", "device": format_eui64(eui64), "detail": "no key within 20 minutes"}
+        )
 
     def _established(self, established: Established) -> None:
         if established.link_key is not None:
@@ -256,6 +307,7 @@ class CommsHub:
 
     def _build(self, primary: int) -> None:
         endpoint = self._endpoint(primary)
+        gates = ProfileGates(self.model, self.version)
         basic = (
             *basic_rows(self.model, self.version, self.model.firmware_version(self.version)),
             AttributeRow(0x0011, "physical_environment", "enum8", lambda: int(self.mirrors.has_room)),
@@ -273,8 +325,11 @@ class CommsHub:
         endpoint.add_client(KEY_ESTABLISHMENT, table_of(row))
         for cluster, command in _PUBLICATIONS.items():
             if cluster in self.model.endpoints[0].server:
-                endpoint.add_server(cluster, handlers={command: _nothing_published})
-        endpoint.add_client(METERING, handlers={REQUEST_MIRROR: self.mirrors.request})
+                rows = table_of(price_rows(self.model), gates.attributes(PRICE)) if cluster == PRICE else None
+                handlers = {command: _nothing_published}
+                endpoint.add_server(cluster, rows, handlers, gate=gates.server_commands(cluster))
+        mirror = {REQUEST_MIRROR: self.mirrors.request}
+        endpoint.add_client(METERING, handlers=mirror, gate=gates.client_commands(METERING))
         for point in self.model.endpoints:
             complete(self._endpoint(point.id), point)
 

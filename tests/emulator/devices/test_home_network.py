@@ -364,6 +364,7 @@ def test_key_establishment_is_retried_with_pauses() -> None:
                 world.home.hub.permit(entry.address, entry.install_code_octets, 254)
         machine = world.home.hub._key_establishment.machine
         machine.receive = lambda *_arguments, **_fields: []  # type: ignore[method-assign]
+        world.home.hub.key_establishment_limit_us = 12 * HOUR * 1_000_000
         meter = world.electricity
         meter.power_on()
         await asyncio.sleep(2 * HOUR)
