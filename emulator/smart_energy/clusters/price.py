@@ -55,6 +55,26 @@ def _credit_payments() -> Iterator[tuple[str, int, type]]:
         yield f"credit_payment_ref_{number + 1}", base + 2, t.LVBytes
 
 
+_FROM_EVENT: Final = {
+    "earliest_start_time": t.UTCTime,
+    "min_issuer_event_id": t.uint32_t,
+    "number_of_commands": t.uint8_t,
+}
+"""What the requests ask for that page through events."""
+
+_TARIFF_PART: Final = {
+    "provider_id": t.uint32_t,
+    "issuer_event_id": t.uint32_t,
+    "start_time": t.UTCTime,
+    "issuer_tariff_id": t.uint32_t,
+    "command_index": t.uint8_t,
+    "total_number_of_commands": t.uint8_t,
+    "sub_payload_control": t.bitmap8,
+    "sub_payload": t.Bytes,
+}
+"""One command of several that together publish a matrix or a table of thresholds."""
+
+
 class _PriceAttributeDefs(BaseAttributeDefs):
     pass
 
@@ -137,61 +157,15 @@ class Price(SmartEnergyCluster):
             0x03,
             {"start_time": t.UTCTime, "number_of_events": t.uint8_t, "tariff_type?": t.bitmap8},
         )
-        get_conversion_factor: Final = command(
-            0x04,
-            {
-                "earliest_start_time": t.UTCTime,
-                "min_issuer_event_id": t.uint32_t,
-                "number_of_commands": t.uint8_t,
-            },
-        )
-        get_calorific_value: Final = command(
-            0x05,
-            {
-                "earliest_start_time": t.UTCTime,
-                "min_issuer_event_id": t.uint32_t,
-                "number_of_commands": t.uint8_t,
-            },
-        )
-        get_tariff_information: Final = command(
-            0x06,
-            {
-                "earliest_start_time": t.UTCTime,
-                "min_issuer_event_id": t.uint32_t,
-                "number_of_commands": t.uint8_t,
-                "tariff_type": t.bitmap8,
-            },
-        )
+        get_conversion_factor: Final = command(0x04, _FROM_EVENT)
+        get_calorific_value: Final = command(0x05, _FROM_EVENT)
+        get_tariff_information: Final = command(0x06, {**_FROM_EVENT, "tariff_type": t.bitmap8})
         get_price_matrix: Final = command(0x07, {"issuer_tariff_id": t.uint32_t})
         get_block_thresholds: Final = command(0x08, {"issuer_tariff_id": t.uint32_t})
-        get_co2_value: Final = command(
-            0x09,
-            {
-                "earliest_start_time": t.UTCTime,
-                "min_issuer_event_id": t.uint32_t,
-                "number_of_commands": t.uint8_t,
-                "tariff_type": t.bitmap8,
-            },
-        )
+        get_co2_value: Final = command(0x09, {**_FROM_EVENT, "tariff_type": t.bitmap8})
         get_tier_labels: Final = command(0x0A, {"issuer_tariff_id": t.uint32_t})
-        get_billing_period: Final = command(
-            0x0B,
-            {
-                "earliest_start_time": t.UTCTime,
-                "min_issuer_event_id": t.uint32_t,
-                "number_of_commands": t.uint8_t,
-                "tariff_type?": t.bitmap8,
-            },
-        )
-        get_consolidated_bill: Final = command(
-            0x0C,
-            {
-                "earliest_start_time": t.UTCTime,
-                "min_issuer_event_id": t.uint32_t,
-                "number_of_commands": t.uint8_t,
-                "tariff_type?": t.bitmap8,
-            },
-        )
+        get_billing_period: Final = command(0x0B, {**_FROM_EVENT, "tariff_type?": t.bitmap8})
+        get_consolidated_bill: Final = command(0x0C, {**_FROM_EVENT, "tariff_type?": t.bitmap8})
         cpp_event_response: Final = command(0x0D, {"issuer_event_id": t.uint32_t, "cpp_auth": t.enum8})
         get_credit_payment: Final = command(
             0x0E, {"latest_end_time": t.UTCTime, "number_of_records": t.uint8_t}
@@ -283,32 +257,8 @@ class Price(SmartEnergyCluster):
                 "block_threshold_divisor": t.uint24_t,
             },
         )
-        publish_price_matrix: Final = command(
-            0x05,
-            {
-                "provider_id": t.uint32_t,
-                "issuer_event_id": t.uint32_t,
-                "start_time": t.UTCTime,
-                "issuer_tariff_id": t.uint32_t,
-                "command_index": t.uint8_t,
-                "total_number_of_commands": t.uint8_t,
-                "sub_payload_control": t.bitmap8,
-                "sub_payload": t.Bytes,
-            },
-        )
-        publish_block_thresholds: Final = command(
-            0x06,
-            {
-                "provider_id": t.uint32_t,
-                "issuer_event_id": t.uint32_t,
-                "start_time": t.UTCTime,
-                "issuer_tariff_id": t.uint32_t,
-                "command_index": t.uint8_t,
-                "total_number_of_commands": t.uint8_t,
-                "sub_payload_control": t.bitmap8,
-                "sub_payload": t.Bytes,
-            },
-        )
+        publish_price_matrix: Final = command(0x05, _TARIFF_PART)
+        publish_block_thresholds: Final = command(0x06, _TARIFF_PART)
         publish_co2_value: Final = command(
             0x07,
             {
