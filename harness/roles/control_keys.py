@@ -1,7 +1,7 @@
 """The keys by which a party controls devices, and the careful steps that change them.
 
-Everything that must survive a crash is saved before it is sent: the counter of an envelope, and the whole
-rotation (new key and envelope), so that a repeat is octet for octet the same and the device acts on it once.
+Everything that must survive a crash is saved before it is sent: the counters of envelopes, a block ahead, and the
+whole rotation (new key and envelope), so that a repeat is octet for octet the same and the device acts on it once.
 """
 
 from __future__ import annotations
@@ -27,12 +27,19 @@ from harness.errors import RegimeError
 from harness.journal import Json
 from harness.pki.authority import Secret
 
+COUNTER_BLOCK = 64
+"""Counters reserved on disk at a time: a party that was killed goes on beyond those it may have used."""
+
 Send = Callable[[int, bytes], Awaitable[bytes]]
 """Carries an envelope to a device and returns its response; raises `UnreachableError`."""
 
 
 class HeldKey(NamedTuple):
-    """A control key as its holder keeps it; `pending` is a rotation that may have reached the device."""
+    """A control key as its holder keeps it.
+
+    `counter` is the last one used, `reserved` the last one that may have been used as far as the disk knows;
+    `pending` is a rotation that may have reached the device.
+    """
 
     key: bytes
     generation: int
@@ -40,6 +47,7 @@ class HeldKey(NamedTuple):
     point: bytes
     pending_key: bytes = b""
     pending_envelope: bytes = b""
+    reserved: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """Return the record as JSON data."""
@@ -50,11 +58,13 @@ class HeldKey(NamedTuple):
             "point": self.point.hex(),
             "pending_key": self.pending_key.hex(),
             "pending_envelope": self.pending_envelope.hex(),
+            "reserved": max(self.reserved, self.counter),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Json]) -> HeldKey:
-        """Read `to_json` data."""
+        """Read `to_json` data: whoever reads it goes on beyond every counter that was reserved."""
+        reserved = int(str(value.get("reserved", value["counter"])))
 
         def octets(name: str) -> bytes:
             return bytes.fromhex(str(value.get(name, "")))
@@ -62,10 +72,11 @@ class HeldKey(NamedTuple):
         return cls(
             octets("key"),
             int(str(value["generation"])),
-            int(str(value["counter"])),
+            reserved,
             octets("point"),
             octets("pending_key"),
             octets("pending_envelope"),
+            reserved,
         )
 
 
@@ -97,10 +108,13 @@ class ControlKeys:
         return self._held[eui64]
 
     def envelope(self, eui64: int, payload: bytes) -> bytes:
-        """Return the next envelope to a device; its counter is saved first."""
+        """Return the next envelope to a device; its counter is on disk as reserved first."""
         held = self.held(eui64)
         held = held._replace(counter=held.counter + 1)
-        self._put(eui64, held)
+        if held.counter > held.reserved:
+            self._put(eui64, held._replace(reserved=held.counter + COUNTER_BLOCK - 1))
+        else:
+            self._held[eui64] = held
         return encode_envelope(
             ControlEnvelope(self.role, held.generation, held.counter, payload), held.key, eui64
         )
