@@ -64,6 +64,12 @@ COMMANDS = (
         "put an installation's devices on the air, with a dongle for any host",
         "harness.emulate_command",
     ),
+    Command("radios", "list the dongles attached, and what each can do", "harness.radios_command"),
+    Command(
+        "preflight",
+        "check radio, installation and surroundings before first contact with a real meter",
+        "harness.preflight_command",
+    ),
     Command("models", "list the device models that can be emulated", "harness.models_command"),
     Command(
         "catalog", "keep the firmware images and the evidence of their field use", "firmware_catalog.cli"

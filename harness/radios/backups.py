@@ -6,6 +6,7 @@ It is what another dongle needs to take the place of this one, whoever made eith
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from emulator.coordinator.zigpy_port import ZigpyPort, to_zigpy
 from emulator.devices.comms_hub.hub import CommsHub
 from harness.errors import HarnessError
 from harness.files import write_atomically
+
+LOGGER = logging.getLogger(__name__)
 
 BEFORE_FILE = "backup-before.json"
 AFTER_FILE = "backup-after.json"
@@ -58,8 +61,17 @@ def _add_host_table(network: zigpy.state.NetworkInfo, port: ZigpyPort) -> None:
 
 
 async def keep(hub: CommsHub, folder: Path, name: str, unix_seconds: int) -> None:
-    """Write the backup of a started hub's radio into a run folder; raises `JournalError` when the disk is full."""
-    write(folder / name, await take(hub.application, hub.port, unix_seconds))
+    """Write the backup of a started hub's radio into a run folder; raises `JournalError` when the disk is full.
+
+    A radio that does not answer leaves no backup, which is said: the campaign's outcome does not hang on it.
+    """
+    try:
+        document = await take(hub.application, hub.port, unix_seconds)
+    except Exception as error:
+        # Each radio library has its own errors for a line that is gone.
+        LOGGER.warning("%s: no backup, the radio does not answer: %s", name, error or repr(error))
+        return
+    write(folder / name, document)
 
 
 def write(path: Path, document: dict[str, Any]) -> None:

@@ -11,7 +11,6 @@ from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.coordinator.ezsp_line import EzspLine
 from emulator.coordinator.monikers import Moniker
-from emulator.coordinator.zigpy_port import ZigpyPort
 from emulator.crypto.install_code import install_code_link_key
 from emulator.devices.comms_hub.hub import CommsHub
 from emulator.devices.home import CLOCK_PERIOD_US, hub_of, hub_site, surroundings_of
@@ -70,9 +69,7 @@ class DistantHome:
         """Stop the hub and close the files; the dongle goes on."""
         try:
             if self._started:
-                port = self._hub.port
-                if isinstance(port, ZigpyPort) and port.up:
-                    await self._keep(backups.AFTER_FILE)
+                await self._keep(backups.AFTER_FILE)
                 await self._hub.stop()
         finally:
             self._scope.end()
