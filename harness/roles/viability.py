@@ -65,12 +65,7 @@ class Viability(Stage):
             )
         except UnreachableError as error:
             return Finding("V13", str(error)[:250], device.name)
-        if test.answered:
-            return None
-        code = {DeviceKind.GSME: "GT01", DeviceKind.ESME: "V14", DeviceKind.CHF: "V13"}.get(
-            device.kind, "W02"
-        )
-        return Finding(code, f"no answer {test.detail}".strip()[:250], device.name)
+        return None if test.answered else _silent(device, f"no answer {test.detail}")
 
     async def _viability(
         self, controller: Controller, encrypted: FileKind, tests: Mapping[str, Finding]
@@ -87,18 +82,22 @@ class Viability(Stage):
         for device in self._case.controlled():
             if device.name in tests or device.name in findings:
                 findings.setdefault(device.name, tests.get(device.name, Finding("V12", "", device.name)))
-            elif not await self._keys_agree(controller, device):
-                findings[device.name] = Finding("V15", f"the {controller.name}'s key is not its", device.name)
+            else:
+                finding = await self._keys(controller, device)
+                if finding is not None:
+                    findings[device.name] = finding
         for name, finding in findings.items():
             if name not in tests:
                 self._dossier.problem(finding)
         return findings
 
-    async def _keys_agree(self, controller: Controller, device: MigratingDevice) -> bool:
+    async def _keys(self, controller: Controller, device: MigratingDevice) -> Finding | None:
+        """Try the controller's key on the device; one that has fallen silent says nothing of its keys."""
         try:
-            return await controller.keys_agree(device.eui64, self._dossier.world.send_control)
-        except UnreachableError:
-            return False
+            agree = await controller.keys_agree(device.eui64, self._dossier.world.send_control)
+        except UnreachableError as error:
+            return _silent(device, str(error))
+        return None if agree else Finding("V15", f"the {controller.name}'s key is not its", device.name)
 
     def _device_result_rows(self, findings: Mapping[str, Finding]) -> list[Row]:
         """Gas alone may be left out; anything else stops the installation."""
@@ -109,3 +108,9 @@ class Viability(Stage):
             listed = [findings[device.name]] if device.name in findings else []
             rows += result_rows(self._case.installation, listed, device.name)
         return rows
+
+
+def _silent(device: MigratingDevice, detail: str) -> Finding:
+    """Return the finding for a device that does not answer, by its kind."""
+    codes = {DeviceKind.GSME: "GT01", DeviceKind.ESME: "V14", DeviceKind.CHF: "V13"}
+    return Finding(codes.get(device.kind, "W02"), detail.strip()[:250], device.name)
