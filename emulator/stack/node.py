@@ -38,7 +38,7 @@ from emulator.stack.key_table import KeyObserver, KeyTable
 from emulator.stack.network_tables import child_addresses, neighbour_entries, route_entries
 from emulator.stack.node_config import PREFERRED_CHANNELS, NodeConfig
 from emulator.stack.nwk import Nwk
-from emulator.stack.nwk_service import Capability, NetworkStatus, NodeType
+from emulator.stack.nwk_service import Capability, NetworkStatus, NodeType, NwkTiming
 from emulator.stack.primitives import (
     BROADCAST_RX_ON,
     COORDINATOR,
@@ -106,22 +106,11 @@ class Node:
         self._pass_zdo = pass_zdo
         self._reason = DownReason.LEFT
         self._served: dict[int, None] = {}
-        self._nonvolatile = nonvolatile
         self._sleeps = not config.rx_on_when_idle
         self._scope = scope = kernel.scope(_boot_name(config, nonvolatile))
-        self.mac = Mac(
-            scope,
-            medium,
-            config.eui64,
-            rx_on_when_idle=config.rx_on_when_idle,
-            position=config.position,
-        )
-        self.nwk = Nwk(
-            scope, self.mac, nonvolatile, device_type=config.device_type, capability=self.capability
-        )
-        self.nwk.timing = self.nwk.timing._replace(max_children=config.max_children)
+        self.nwk = _network_layer(scope, medium, config, nonvolatile)
         self.nwk.listener = self
-        self.nwk.departure.requests_allowed = not config.strict_leave
+        self.mac = self.nwk.mac
         self.key_table = KeyTable(nonvolatile, self._key_in_use)
         self.aps = Aps(
             scope,
@@ -132,33 +121,37 @@ class Node:
             own_poll_us=config.short_poll_us if self._sleeps else 0,
         )
         self.zdo = Zdo(scope, self, nonvolatile)
-        self._joiner = Joiner(
-            scope,
+        self._joiner = self._make_joiner(nonvolatile)
+        self.trust_centre: TrustCentre | None = None
+        """Present on a coordinator only."""
+        if config.device_type == NodeType.COORDINATOR:
+            self.trust_centre = self._make_trust_centre(nonvolatile)
+        if config.preconfigured_link_key is not None:
+            self.on_key("preconfigured", config.preconfigured_link_key, format_eui64(config.eui64))
+
+    def _make_joiner(self, nonvolatile: NonVolatile) -> Joiner:
+        return Joiner(
+            self._scope,
             self.nwk,
             self.aps,
             keys=self.key_table,
             nonvolatile=nonvolatile,
             user=self,
-            device_type=config.device_type,
-            preconfigured=config.preconfigured_link_key,
-            request_own_key=config.own_link_key_request,
+            device_type=self.config.device_type,
+            preconfigured=self.config.preconfigured_link_key,
+            request_own_key=self.config.own_link_key_request,
         )
-        self.trust_centre: TrustCentre | None = None
-        """Present on a coordinator only."""
-        if config.device_type == NodeType.COORDINATOR:
-            self.trust_centre = TrustCentre(
-                scope,
-                self.nwk,
-                self.aps,
-                keys=self.key_table,
-                zdo=self.zdo,
-                nonvolatile=nonvolatile,
-                on_event=self.joiner_event,
-            )
-        if self._sleeps:
-            self.nwk.set_poll_interval(config.long_poll_us, config.short_poll_us)
-        if config.preconfigured_link_key is not None:
-            self.on_key("preconfigured", config.preconfigured_link_key, format_eui64(config.eui64))
+
+    def _make_trust_centre(self, nonvolatile: NonVolatile) -> TrustCentre:
+        return TrustCentre(
+            self._scope,
+            self.nwk,
+            self.aps,
+            keys=self.key_table,
+            zdo=self.zdo,
+            nonvolatile=nonvolatile,
+            on_event=self.joiner_event,
+        )
 
     # ---- what the application sees
 
@@ -485,6 +478,26 @@ def _boot_name(config: NodeConfig, nonvolatile: NonVolatile) -> str:
     boots = int.from_bytes(nonvolatile.get(_TOKEN_BOOTS) or b"", "big") + 1
     nonvolatile.put(_TOKEN_BOOTS, boots.to_bytes(4, "big"))
     return f"{config.name or format_eui64(config.eui64)}/boot {boots}"
+
+
+def _network_layer(scope: Scope, medium: Medium, config: NodeConfig, nonvolatile: NonVolatile) -> Nwk:
+    """Put a MAC on the air and a network layer on it."""
+    mac = Mac(scope, medium, config.eui64, rx_on_when_idle=config.rx_on_when_idle, position=config.position)
+    timing = NwkTiming(
+        max_children=config.max_children,
+        poll_long_us=config.long_poll_us,
+        poll_short_us=config.short_poll_us,
+    )
+    nwk = Nwk(
+        scope,
+        mac,
+        nonvolatile,
+        device_type=config.device_type,
+        capability=config.capability,
+        timing=timing,
+    )
+    nwk.departure.requests_allowed = not config.strict_leave
+    return nwk
 
 
 def _ignore(_: object) -> None:

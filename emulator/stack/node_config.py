@@ -23,9 +23,8 @@ DEFAULT_POWER = PowerDescriptor()
 class NodeConfig:
     """What a device is before it joins anything. A device's profile supplies all of it.
 
-    `max_incoming_transfer` is the largest ASDU it reassembles, octets; a parent takes `max_children`. `position` is in
-    metres.
-    `own_link_key_request` makes the joiner ask the trust centre for a fresh link key after the join (R21
+    `max_incoming_transfer` is the largest ASDU it reassembles, octets; a parent takes `max_children`. `position`
+    is in metres. `own_link_key_request` makes the joiner ask the trust centre for a fresh link key after the join (R21
     Request-Key, Verify-Key; Smart Energy 1.x devices do not). `strict_leave` is Smart Energy's rule: only
     an APS-secured Remove-Device makes the device leave, except that an end device obeys its parent.
     """
