@@ -78,6 +78,8 @@ class World:
         return DeviceTest(eui64 not in self.silent)
 
     async def send_control(self, eui64: int, envelope: bytes) -> bytes:
+        if eui64 in self.silent:
+            raise UnreachableError("no answer over the WAN link; try again")
         self.sent += 1
         response = ControlReceiver(eui64, self.memory[eui64]).receive(envelope)
         if self.lose(self.sent):

@@ -12,7 +12,7 @@ from harness import files
 from harness.errors import RegimeError, UnreachableError
 from harness.journal import Entry, Journal, Kind, read_entries, verify_journal
 from harness.parameters import RegimeParameters
-from harness.roles.case import EnrolmentResult
+from harness.roles.case import DeviceTest, EnrolmentResult
 from harness.roles.control import NEW_CONTROLLER, OLD_CONTROLLER, check_control
 from harness.roles.enrolment import retry
 from harness.roles.lifecycle import State
@@ -295,3 +295,18 @@ async def test_an_altered_file_stops_the_chain(bench: Bench) -> None:
     result = await bench.enrol(alter)
     assert result.state is State.COMMON_REJECTED
     assert [problem.code for problem in result.problems] == ["V04"]
+
+
+async def test_a_gas_meter_that_falls_silent_before_its_keys_are_tried_is_left_out_too(bench: Bench) -> None:
+    answer = bench.world.device_test
+
+    async def then_silence(eui64: int) -> DeviceTest:
+        result = await answer(eui64)
+        if eui64 == GSME.eui64:
+            bench.world.silent.append(eui64)
+        return result
+
+    bench.world.device_test = then_silence  # type: ignore[method-assign]
+    result = await bench.enrol()
+    assert result.state is State.ELECTRICITY_ONLY
+    assert {problem.code for problem in result.problems} == {"GT01"}
