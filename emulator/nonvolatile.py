@@ -137,9 +137,7 @@ class SqliteNonVolatile:
 
     def flash_write(self, area: str, offset: int, data: bytes) -> None:
         """Write `data` at `offset` of the named flash area; writes never overlap partly (whole pages)."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO flash VALUES (?,?,?,?)", (self._device, area, offset, data)
-        )
+        self._db.execute("INSERT OR REPLACE INTO flash VALUES (?,?,?,?)", (self._device, area, offset, data))
 
     def flash_read(self, area: str, length: int) -> bytes:
         """Return the first `length` octets of the area."""

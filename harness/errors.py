@@ -53,9 +53,3 @@ class RegimeError(HarnessError):
     """A step the enrolment regime forbids: an illegal transition, or a party acting outside its control."""
 
     exit_status = 1
-
-
-class VerificationError(HarnessError):
-    """A run folder whose evidence does not hold together."""
-
-    exit_status = 1

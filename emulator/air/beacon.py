@@ -9,7 +9,6 @@ from emulator.errors import FrameError
 
 _SUPERFRAME = struct.Struct("<HBB")
 _ZIGBEE = struct.Struct("<BBBQ3sB")
-ZIGBEE_BEACON_OCTETS = _ZIGBEE.size
 NO_TX_OFFSET = 0xFFFFFF
 
 _BEACONLESS = 0x0FFF  # beacon order, superframe order and final CAP slot all 15: no periodic beacons

@@ -15,7 +15,6 @@ from emulator.errors import CryptoError, SecurityError
 
 KEY_OCTETS = 16
 MIC_OCTETS = 4
-NONCE_OCTETS = 13
 SECURITY_LEVEL = 5
 """ENC-MIC-32, the only level a ZigBee PRO network uses; on the air its bits are zero."""
 

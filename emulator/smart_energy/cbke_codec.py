@@ -14,7 +14,6 @@ from emulator.crypto.suite import Suite
 from emulator.errors import FrameError
 
 CLUSTER: Final = 0x0800
-SUITE_ATTRIBUTE: Final = 0x0000
 LONGEST_TIME_SECONDS: Final = 0xFE
 CONFIRMATION_OCTETS: Final = 16
 

@@ -23,9 +23,6 @@ HEADER_VERSION = 0x0100
 HEADER_OCTETS = 56
 PREFIX_LIMIT = 65_536
 """How far into a file the identifier is looked for: vendor bytes before it are short (protocol facts 2.1)."""
-ANY_MANUFACTURER = 0xFFFF
-ANY_IMAGE_TYPE = 0xFFFF
-ANY_VERSION = 0xFFFF_FFFF
 MANUFACTURER_TAGS = 0xF000
 GBCS_SIGNATURE_OCTETS = 64
 

@@ -20,8 +20,6 @@ WILDCARD_VERSION = 0xFFFFFFFF
 WAIT_FOREVER = 0xFFFFFFFF
 """Upgrade time meaning: wait until told, ask again at most an hour later."""
 INVALID_TIME = 0xFFFFFFFF
-MAXIMUM_BLOCK = 63
-"""The largest block open stacks ask for."""
 
 _HARDWARE_VERSION = 0x01
 _NODE_ADDRESS = 0x01
@@ -44,7 +42,6 @@ _END = Struct("<BHHI")
 _END_RESPONSE = Struct("<HHIII")
 _SPECIFIC = Struct("<QHHIH")
 
-pack_block_request = _BLOCK_REQUEST.pack
 unpack_block_request = _BLOCK_REQUEST.unpack_from
 pack_block_response = _BLOCK_RESPONSE.pack
 unpack_block_response = _BLOCK_RESPONSE.unpack_from

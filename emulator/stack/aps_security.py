@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from emulator.crypto.ccm import SECURITY_LEVEL, CcmKey
+from emulator.crypto.ccm import MIC_OCTETS, SECURITY_LEVEL, CcmKey
 from emulator.errors import FrameError, SecurityError
 
 KEY_DATA = 0x00
@@ -17,7 +17,6 @@ EXTENDED_NONCE = 0x20
 
 SHORT_AUX_OCTETS = 5
 LONG_AUX_OCTETS = 13
-MIC_OCTETS = 4
 SECURITY_OCTETS = SHORT_AUX_OCTETS + MIC_OCTETS
 """What link-key security adds to a data frame: 9 octets, without the extended nonce."""
 

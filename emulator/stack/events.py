@@ -30,7 +30,6 @@ class DownReason(Enum):
 
     LEFT = "left"
     REMOVED = "removed"
-    AUTHENTICATION = "no network key came"
 
 
 class NetworkUp(NamedTuple):
