@@ -39,6 +39,8 @@ class LineDevice(Protocol):
 class TransportError(EmulatorError):
     """A line that cannot be served; the message says which, why, and what to do."""
 
+    exit_status = 3
+
 
 class TcpServer:
     """A co-processor behind a TCP port."""
