@@ -33,6 +33,7 @@ class RegimeParameters:
     device_test_attempts: int = _parameter(3, "attempts", _UNKNOWN, _NO_SOURCE)
     control_attempts: int = _parameter(5, "attempts", _UNKNOWN, _NO_SOURCE)
     retry_backoff_seconds: int = _parameter(60, "seconds", _UNKNOWN, _NO_SOURCE)
+    migration_retry_hours: int = _parameter(4, "hours", _UNKNOWN, _NO_SOURCE)
     attempts_before_exclusion: int = _parameter(5, "attempts", "proposal", "various-1 consultation")
     post_commissioning_days: int = _parameter(7, "days", "recalled", "fact sheet 4.5")
     daily_capacity: int = _parameter(1000, "installations a day", _UNKNOWN, _NO_SOURCE)

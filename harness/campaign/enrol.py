@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 
 from emulator.clock.kernel import Kernel
@@ -9,16 +10,19 @@ from emulator.devices.control import ControlRole, probe_payload, response_holds
 from emulator.eui64 import format_eui64
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.discovery import BASIC
+from harness.campaign.late_certificates import place_late_certificates
 from harness.campaign.problems import Problem
 from harness.campaign.workspace import Workspace
 from harness.head_end import HeadEnd, HubUnreachableError, NotInControlError, Send
-from harness.journal import Json
+from harness.journal import Journal, Json, Kind
 from harness.parameters import RegimeParameters
 from harness.report.model import Severity
 from harness.roles.case import DeviceTest, EnrolmentCase, EnrolmentResult, case_of
-from harness.roles.enrolment import enrol
+from harness.roles.enrolment import enrol, retry
+from harness.roles.lifecycle import State
 from harness.roles.party import Party
 from harness.roles.regime import Regime
+from harness.roles.validation import Retry
 from hw_profiles.installation import Installation
 
 ZCL_VERSION = 0x0000
@@ -119,12 +123,34 @@ def case_as_upgraded(installation: Installation, versions: dict[str, int]) -> En
 
 
 async def enrol_installation(context: Context, regime: Regime, case: EnrolmentCase) -> EnrolmentResult:
-    """Enrol, prove that the old head end is locked out, and journal the result."""
-    result = await enrol(regime, context.journal, case, HomeByWan(context))
+    """Enrol, prove that the old head end is locked out, and journal the result.
+
+    An attempt that failed for nothing but what passes by itself is repeated after a pause, until there have been as
+    many as lead to an exclusion review. Certificates that come after the cut-off are placed when it has passed.
+    """
+    world = HomeByWan(context)
+    result = await enrol(regime, context.journal, case, world)
+    while _worth_another(context.journal, result):
+        await asyncio.sleep(regime.office.parameters.migration_retry_hours * 3600)
+        retry(context.journal, case)
+        result = await enrol(regime, context.journal, case, world)
     if result.commissioned:
         await _prove_lock_out(context, regime)
+        result = await place_late_certificates(context, regime, case, result)
     context.journal.observe("campaign", RESULT, _summary(result))
     return result
+
+
+def _worth_another(journal: Journal, result: EnrolmentResult) -> bool:
+    """Whether the last attempt failed, and every problem it met may be gone by itself."""
+    if result.state not in (State.NOT_VIABLE, State.COMMON_REJECTED):
+        return False
+    met = [
+        str(entry.details["retry"])
+        for entry in journal.entries(Kind.EXCEPTION)
+        if entry.action == "enrolment-problem" and entry.details["attempt"] == result.attempts
+    ]
+    return bool(met) and all(how == Retry.AUTOMATIC for how in met)
 
 
 async def _prove_lock_out(context: Context, regime: Regime) -> None:

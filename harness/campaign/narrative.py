@@ -127,6 +127,7 @@ _DONE: Mapping[str, Callable[[Details], str]] = {
     "send_command": lambda r: "command carried out" if r["result"] == "applied" else "already so",
     "check": lambda _: "checked",
     "wait": lambda r: f"waited {r['detail']}",
+    "update-credentials": lambda r: f"{r['role']} certificate of {r['holder']} placed",
     "rotate-key": lambda r: f"Key rotated, generation {r['generation']}",
     "commission": lambda r: f"Inventory status {r['status']}",
     "publish": lambda r: f"Issued {r['name']}",

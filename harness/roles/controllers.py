@@ -139,6 +139,17 @@ class Dsp(Party):
         self._put(record)
         return record
 
+    def update_credentials(self, eui64: int, credentials: dict[str, str]) -> None:
+        """Change the certificates on a commissioned device's record (as Service Request 6.15.1 does).
+
+        Raises `RegimeError` for a device that is not commissioned.
+        """
+        record = self.record(eui64)
+        if record is None or record.status is not InventoryStatus.COMMISSIONED:
+            raise RegimeError(f"inventory: {format_eui64(eui64)} is not commissioned; nothing to update")
+        record.credentials.update(credentials)
+        self._put(record)
+
     def _put(self, record: InventoryRecord) -> None:
         value: dict[str, Json] = {
             "kind": str(record.kind),

@@ -205,6 +205,11 @@ class ResponsibleSupplier(Supplier):
                 open_items[f"{row['role']}/{row['device']}"] = row["due"]
         self.save()
 
+    def discharge(self, role: str, device: str) -> None:
+        """Strike out an obligation: its certificate stands now."""
+        self.table("obligations").pop(f"{role}/{device}", None)
+        self.save()
+
 
 class InstallingSupplier(Supplier):
     """The supplier that installed the meters; notified of firmware work on dormant ones."""

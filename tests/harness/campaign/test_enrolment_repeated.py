@@ -1,0 +1,61 @@
+"""Attempts that are repeated by themselves, and certificates that come late."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+
+import pytest
+
+from harness.journal import Entry
+from harness.report.model import Verdict
+from harness.report.verification import verify_run
+from tests.harness.campaign.conftest import EXAMPLE, Rig
+
+GSME = "00-DB-12-34-56-78-90-A2"
+
+
+def transition(entry: Entry, to: str) -> int:
+    """Return the attempt of a transition to a state, 0 for any other entry."""
+    told = entry.action == "transition" and entry.details["to"] == to
+    return int(str(entry.details["attempt"])) if told else 0
+
+
+@pytest.mark.parametrize(
+    ("silent_attempts", "verdict", "attempts"), [(2, Verdict.COMMISSIONED, 3), (9, Verdict.NOT_MIGRATED, 5)]
+)
+def test_an_attempt_is_repeated_while_what_failed_may_pass(
+    rig: Rig, silent_attempts: int, verdict: Verdict, attempts: int
+) -> None:
+    def electricity_fails(entry: Entry) -> None:
+        assert rig.home is not None
+        attempt = transition(entry, "group-files-received")
+        if attempt:
+            rig.home.named("electricity").answers = attempt > silent_attempts
+
+    report = rig.run(electricity_fails)
+    assert report.result is verdict
+    states = [str(entry.details["to"]) for entry in rig.entries() if entry.action == "transition"]
+    assert states.count("eligible") == attempts
+    assert (states[-1] == "exclusion-review") == (verdict is Verdict.NOT_MIGRATED)
+    tested = [entry.time_us for entry in rig.entries() if transition(entry, "not-viable")]
+    gaps = [later - earlier for earlier, later in pairwise(tested)]
+    assert all(gap >= 4 * 3_600_000_000 for gap in gaps)
+    assert [finding for finding in verify_run(rig.folder) if not finding.holds] == []
+
+
+def test_a_certificate_supplied_after_the_cut_off_ends_the_obligation(rig: Rig) -> None:
+    home = rig.folder.parent / "home"
+    shutil.copytree(EXAMPLE.parent, home)
+    rig.installation = home / EXAMPLE.name
+    text = rig.installation.read_text()
+    rig.installation.write_text(text.replace('gt_certificate = "never"', 'gt_certificate = "after-cut-off"'))
+    report = rig.run()
+    assert report.result is Verdict.COMMISSIONED
+    assert report.obligations == ()
+    gas = [item for item in report.certificates if item.device == GSME]
+    assert {item.role.value: item.placed for item in gas} == {"supplier": True, "GT": True}
+    placed = next(entry for entry in rig.entries() if entry.key.startswith("update-credentials/"))
+    scheduled = next(entry for entry in rig.entries() if transition(entry, "migration-schedule-notified"))
+    assert placed.time_us - scheduled.time_us >= 24 * 3_600_000_000
+    assert [finding for finding in verify_run(rig.folder) if not finding.holds] == []
