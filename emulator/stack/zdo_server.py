@@ -6,9 +6,8 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Protocol
 
-from emulator.stack.aps import FIRST_BROADCAST
 from emulator.stack.descriptors import NodeDescriptor, PowerDescriptor, SimpleDescriptor
-from emulator.stack.primitives import ApsdeIndication
+from emulator.stack.primitives import FIRST_BROADCAST, ApsdeIndication
 from emulator.stack.zdo_binding import BindingTable
 from emulator.stack.zdo_frames import (
     AddressResponse,
