@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from emulator.coordinator.ezsp_line import WireConnection
+from emulator.coordinator.ezsp_line import PtyConnection, WireConnection
 from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
 from emulator.coordinator.wire import Wire
 from emulator.coordinator.zigpy_port import RadioError
@@ -175,6 +175,26 @@ def test_a_transfer_goes_on_when_the_radio_is_back(
         await asyncio.sleep(20)
         repair()
         await world.head_end.until(ELECTRICITY, "held", every_s=30)
+        assert seen == [False, True]
+
+    world.run(story)
+
+
+def test_a_terminal_pulled_out_and_put_back_is_found_again() -> None:
+    line = PtyConnection()
+    world = EzspWorld(line=line)
+    seen: list[bool] = []
+
+    async def story(_: World) -> None:
+        await transferring(world)
+        world.port.on_radio = seen.append
+        assert line.server is not None
+        line.server.unplug()
+        await asyncio.sleep(90)
+        offset = (await world.head_end.job(ELECTRICITY))["offset"]
+        line.server.plug_in()
+        await world.head_end.until(ELECTRICITY, "held", every_s=30)
+        assert 4000 <= offset < 20_000
         assert seen == [False, True]
 
     world.run(story)
