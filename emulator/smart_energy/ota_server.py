@@ -59,11 +59,19 @@ class OtaServer:
 
     def __init__(self, scope: Scope, config: OtaServerConfig | None = None) -> None:
         """`scope` gives time only."""
-        self.config = config or OtaServerConfig()
         self.jobs: dict[int, Job] = {}
         self._scope = scope
         self.images: dict[ImageKey, StoredImage] = {}
-        self._sessions = Sessions(scope, self.config)
+        self._sessions = Sessions(scope, config or OtaServerConfig())
+
+    @property
+    def config(self) -> OtaServerConfig:
+        """The limits it keeps; may be replaced at any time."""
+        return self._sessions.config
+
+    @config.setter
+    def config(self, config: OtaServerConfig) -> None:
+        self._sessions.config = config
 
     # Orders from the head end
 

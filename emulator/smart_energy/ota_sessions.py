@@ -45,7 +45,7 @@ class Sessions:
 
     def __init__(self, scope: Scope, config: OtaServerConfig) -> None:
         self._scope = scope
-        self._config = config
+        self.config = config
         self._by_device: dict[int, Session] = {}
         self._devices: dict[int, OtaDeviceConfig] = {}
         self._default_device = OtaDeviceConfig()
@@ -83,7 +83,7 @@ class Sessions:
         now = self._scope.now
         if not session.active:
             if not self._take_slot(session, now):
-                return self._wait(session, self._config.no_slot_wait_s)
+                return self._wait(session, self.config.no_slot_wait_s)
             session.active = True
             return self._wait(session, 0) if self._must_tell_period(session, control, payload) else []
         if self._must_tell_period(session, control, payload):
@@ -112,15 +112,15 @@ class Sessions:
         return int(min(0xFFFF, -(-session.period_us // limits.minimum_block_period_unit_us)))
 
     def _wait(self, session: Session, seconds: int) -> list[ServerEffect]:
-        current = 0 if self._config.relative_times else zigbee_time(self._scope)
+        current = 0 if self.config.relative_times else zigbee_time(self._scope)
         wait = messages.WaitForData(current, current + seconds, self._period_of(session))
         return [ServerReply(_BLOCK_RESPONSE, wait.pack())]
 
     def _take_slot(self, session: Session, now: int) -> bool:
         """Whether `session` may be active; sessions silent for too long make room."""
         active = [other for other in self._by_device.values() if other.active and other is not session]
-        idle_since = now - self._config.session_idle_us
+        idle_since = now - self.config.session_idle_us
         for other in active:
             if other.last_us < idle_since:
                 other.active = False
-        return sum(other.active for other in active) < self._config.maximum_sessions
+        return sum(other.active for other in active) < self.config.maximum_sessions
