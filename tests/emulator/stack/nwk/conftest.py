@@ -173,6 +173,14 @@ class Home:
         source.nwk.data(destination, nsdu, outcome.append, **options)
         return outcome
 
+    def delivers(
+        self, source: Peer, destination: int, nsdu: bytes, *, within: float, **options: bool
+    ) -> bool:
+        """Send an NSDU, let `within` seconds pass and tell whether it was confirmed a success."""
+        outcome = self.send(source, destination, nsdu, **options)
+        self.run(within)
+        return outcome == [Status.SUCCESS]
+
     def run(self, seconds: float) -> None:
         self.kernel.run_for(round(seconds * SECOND))
 

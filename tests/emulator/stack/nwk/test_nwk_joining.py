@@ -69,9 +69,7 @@ def test_an_unsecured_frame_for_an_admitted_device_is_neither_sent_nor_taken(hom
     outcome = home.send(hub, other.short, b"x", secure=False)
     home.run(0.1)
     assert outcome == [Status.NWK_INVALID_REQUEST]
-    outcome = home.send(hub, device.short, b"x", secure=False)
-    home.run(0.1)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(hub, device.short, b"x", secure=False, within=0.1)
     assert device.received == []
     assert device.nwk.counters.dropped["unsecured"] == 1
 
@@ -115,9 +113,7 @@ def test_a_secured_rejoin_keeps_the_address_and_needs_no_permission(home: Home) 
     assert rejoin(home, device, secured=True) == Status.SUCCESS
     assert device.short == short
     assert hub.joined[-1] == (device.nwk.eui64, short, JoinKind.SECURED_REJOIN)
-    outcome = home.send(device, 0, b"again")
-    home.run(1)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(device, 0, b"again", within=1)
 
 
 @pytest.mark.parametrize("capability", [ROUTER, AWAKE, SLEEPY])
@@ -134,9 +130,7 @@ def test_a_trust_centre_rejoin_waits_for_a_key_again(home: Home, capability: int
     assert device.payloads[-1:] == [b"key"]
     device.nwk.set_network_key(NEW_KEY, 1)
     home.run(3)
-    outcome = home.send(device, 0, b"new key")
-    home.run(2)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(device, 0, b"new key", within=2)
     assert hub.payloads[-1] == b"new key"
 
 
@@ -165,9 +159,7 @@ def test_a_rejoin_that_finds_nobody_leaves_everything_as_it_was(home: Home) -> N
     assert rejoin(home, device, secured=True) == Status.NWK_NO_NETWORKS
     home.medium.clear_link(hub.nwk.eui64, device.nwk.eui64)
     assert device.nwk.parameters == before
-    outcome = home.send(device, 0, b"still here")
-    home.run(1)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(device, 0, b"still here", within=1)
 
 
 def test_a_taken_address_is_replaced_in_the_rejoin_response(home: Home) -> None:
@@ -268,9 +260,7 @@ def test_a_rebooted_router_continues_with_a_higher_frame_counter(home: Home) -> 
     assert again.nwk.restore()
     assert again.nwk.parameters == device.nwk.parameters
     assert again.nwk.security.frame_counter > used
-    outcome = home.send(again, 0, b"after")
-    home.run(1)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(again, 0, b"after", within=1)
     assert hub.payloads[-1] == b"after"
 
 
@@ -308,9 +298,7 @@ def test_a_new_pan_id_reaches_everybody_and_is_taken_together(home: Home) -> Non
     for peer in (hub, device):
         assert peer.nwk.parameters is not None
         assert (peer.nwk.parameters.pan_id, peer.nwk.parameters.update_id) == (0x2222, 1)
-    outcome = home.send(device, 0, b"same network")
-    home.run(1)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(device, 0, b"same network", within=1)
 
 
 def test_a_reported_pan_conflict_makes_the_coordinator_move(home: Home) -> None:

@@ -75,9 +75,7 @@ def test_traffic_finds_another_router_when_one_goes_dark(home: Home) -> None:
     home.run(2)
     used = far.nwk.routing.table[0].next_hop
     home.power_off(one if used == one.short else two)
-    outcome = home.send(far, 0, b"after")
-    home.run(5)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(far, 0, b"after", within=5)
     assert hub.payloads == [b"before", b"after"]
     assert far.nwk.routing.table[0].next_hop != used
     back = home.send(hub, far.short, b"and back")
@@ -112,9 +110,7 @@ def test_an_unreachable_destination_fails_after_the_discovery(home: Home) -> Non
 def test_a_relay_without_a_route_reports_it(home: Home) -> None:
     hub, near, *_ = line(home, 1)
     device = home.join(AWAKE, [near])
-    outcome = home.send(device, 0x4321, b"nobody")
-    home.run(6)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(device, 0x4321, b"nobody", within=6)
     assert device.statuses == [(0x4321, NetworkStatus.NO_ROUTE_AVAILABLE)]
     assert hub.received == []
 
@@ -146,9 +142,7 @@ def test_a_concentrator_is_reached_without_discovery_and_answers_by_source_route
     assert hub.payloads == [b"up"]
     assert hub.nwk.routing.source_routes[end.short] == (middle.short, near.short)
     hub.nwk.routing.table.clear()
-    outcome = home.send(hub, end.short, b"down")
-    home.run(1)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(hub, end.short, b"down", within=1)
     assert end.payloads == [b"down"]
     assert any(psdu[10:11] == b"\x06" for _, psdu in home.recorder.frames), "a source-routed frame went out"
 

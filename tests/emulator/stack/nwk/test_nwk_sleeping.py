@@ -25,9 +25,7 @@ def test_a_frame_waits_for_the_next_poll(home: Home) -> None:
     gas = home.join(SLEEPY)
     gas.nwk.set_poll_interval(5_000_000, 1_000_000)
     home.run(30)
-    outcome = home.send(hub, gas.short, b"wake up")
-    home.run(5.2)
-    assert outcome == [Status.SUCCESS]
+    assert home.delivers(hub, gas.short, b"wake up", within=5.2)
     assert gas.payloads == [b"wake up"]
 
 
