@@ -44,6 +44,9 @@ T = TypeVar("T")
 EVENTS_PER_SELECT = 2_000
 """Kernel events run before asyncio looks at real descriptors and signals again: 1-30 ms of real time."""
 
+GRACE_S = 0.005
+"""Real time allowed to octets in open descriptors, by default."""
+
 GRACE_STRIDE_US = 50_000
 """Virtual time that may pass between two real looks at open descriptors."""
 
@@ -60,7 +63,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
 
     _closed = True  # asyncio's, until it is set up: a loop refused for its pace has nothing to close
 
-    def __init__(self, kernel: Kernel, *, pace: float | None = None, grace_s: float = 0.005) -> None:
+    def __init__(self, kernel: Kernel, *, pace: float | None = None, grace_s: float = GRACE_S) -> None:
         """`pace` is virtual seconds per real second, None as fast as possible; `grace_s` is real seconds."""
         if pace is not None and not pace > 0:
             raise EmulatorError(
@@ -238,7 +241,18 @@ def _ceil_us(seconds: float) -> int:
     return FOREVER if seconds == math.inf else math.ceil(seconds * MICROSECONDS - 0.01)
 
 
-def run(main: Coroutine[Any, Any, T], kernel: Kernel, *, pace: float | None = None, debug: bool = False) -> T:
+def run(
+    main: Coroutine[Any, Any, T],
+    kernel: Kernel,
+    *,
+    pace: float | None = None,
+    grace_s: float = GRACE_S,
+    debug: bool = False,
+) -> T:
     """Run a coroutine to its end on a new virtual loop over `kernel`, as `asyncio.run` does on a real one."""
-    with asyncio.Runner(debug=debug, loop_factory=lambda: VirtualEventLoop(kernel, pace=pace)) as runner:
+
+    def loop() -> VirtualEventLoop:
+        return VirtualEventLoop(kernel, pace=pace, grace_s=grace_s)
+
+    with asyncio.Runner(debug=debug, loop_factory=loop) as runner:
         return runner.run(main)

@@ -99,7 +99,9 @@ def run_workspace(
         journal.on_append = appended
         if _ended(journal) is None:
             campaign = _Campaign(workspace, kernel, journal, observer)
-            run_virtually(campaign.run(make_world(workspace, kernel)), kernel, pace=ground.pace)
+            run_virtually(
+                campaign.run(make_world(workspace, kernel)), kernel, pace=ground.pace, grace_s=ground.grace_s
+            )
         if _ended(journal) is not None and journal.last.kind is not Kind.CHECKPOINT:
             journal.checkpoint(FINISHED)
         report = assemble(workspace, list(journal.entries()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emulator.clock.kernel import Kernel
+from emulator.clock.loop import GRACE_S
 from emulator.coordinator.ezsp_line import (
     Connection,
     EzspLoopback,
@@ -31,12 +32,14 @@ _CONNECTIONS: dict[Kind, type[Connection]] = {
 class Ground:
     """Where the home is. `pace` is virtual seconds per real second, None for as fast as possible.
 
-    `real_time` tells that devices there live in the real world's time.
+    `real_time` tells that devices there live in the real world's time; `grace_s` is how long octets in the system's
+    descriptors are given, in real seconds, before virtual time goes on.
     """
 
     moniker: Moniker
     pace: float | None = None
     real_time: bool = False
+    grace_s: float = GRACE_S
     overwrite_network: bool = False
 
     def world(self, workspace: Workspace, kernel: Kernel) -> World:
@@ -45,6 +48,9 @@ class Ground:
             return Rehearsal(workspace, kernel, loopback(self.moniker.kind))
         return DistantHome(workspace, kernel, self.moniker, overwrite_network=self.overwrite_network)
 
+
+LOOPBACK_GRACE_S = 0.001
+"""Enough when both ends of a line are in this process: what one has written, the other can read at once."""
 
 REHEARSED = Ground(parse(INPROC_RADIO))
 """The home emulated in this process, its hub on a node of its air."""
@@ -72,9 +78,9 @@ def ground_of(options: RunOptions, begun_with: str) -> Ground:
             "--bench if everything within its reach is emulated or keyed for rehearsal"
         )
     if moniker.is_here:
-        return Ground(moniker)
+        return Ground(moniker, grace_s=LOOPBACK_GRACE_S)
     real = moniker.kind is Kind.SERIAL and options.speed == 1.0
-    return Ground(moniker, options.speed, real, options.overwrite_network)
+    return Ground(moniker, options.speed, real, overwrite_network=options.overwrite_network)
 
 
 def _resumed(before: Moniker, now: Moniker) -> Moniker:

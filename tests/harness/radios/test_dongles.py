@@ -249,6 +249,7 @@ def test_probing_tells_where_key_establishment_is_done(installation: Installatio
         return await probed(at(parse(f"serial:{path}")), path)
 
     assert "on the dongle (sect163k1, sect283k1)" in Bench(installation).run(story).abilities
+    assert Bench(installation, cbke=False).run(story).abilities.endswith("key establishment by the host")
 
 
 def test_preflight_passes_a_good_bench_and_changes_nothing(
