@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 
 from rich.console import Console
@@ -12,12 +13,14 @@ from rich.table import Table
 
 from harness.cli import DONE, EXIT_STATUSES
 from harness.errors import HarnessError
+from harness.model_sheet import print_sheet, sheet_data
 from hw_profiles.loader import load_model, model_ids
 from hw_profiles.model import Level, Model
 
 _EPILOG = f"""\
 examples:
   smets1 models
+  smets1 models --show generic-gas-meter      every field, how sure it is and its source
   smets1 models --json
   smets1 models --models my-lab/models
 
@@ -36,18 +39,35 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--models", type=Path, action="append", default=[], metavar="DIR", help="search here too"
     )
+    parser.add_argument("--show", metavar="ID", help="one model: each field's value, confidence and source")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.set_defaults(handler=handle)
 
 
 def handle(arguments: argparse.Namespace) -> int:
-    """Print the models."""
+    """Print the models, or one of them in full."""
     check_folders(arguments.models)
+    if arguments.show is not None:
+        return _show(arguments.show, arguments)
     models = [load_model(each, arguments.models) for each in model_ids(arguments.models)]
     if arguments.json:
         print(json.dumps([_record(model) for model in models], indent=1))
     else:
         Console(highlight=False).print(_table(models))
+    return DONE
+
+
+def _show(model_id: str, arguments: argparse.Namespace) -> int:
+    known = model_ids(arguments.models)
+    if model_id not in known:
+        near = get_close_matches(model_id, known, 1)
+        advice = f"did you mean {near[0]}?" if near else "see: smets1 models"
+        raise HarnessError(f"--show: {model_id!r}: no such model; {advice}")
+    model = load_model(model_id, arguments.models)
+    if arguments.json:
+        print(json.dumps(sheet_data(model), indent=1))
+    else:
+        print_sheet(model, Console(highlight=False))
     return DONE
 
 

@@ -178,7 +178,6 @@ class Quirk(StrEnum):
     EARLY_ACTIVATION_60MIN = "early_activation_60min"
     ACTIVATES_WITHOUT_ANSWER = "activates_without_answer"
     CONVERSION_FACTOR_HEX_DEFAULT = "conversion_factor_hex_default"
-    FUNCTIONAL_FLAGS_UNSUPPORTED = "functional_flags_unsupported"
     IGNORES_IMAGE_NOTIFY = "ignores_image_notify"
     IGNORES_WAIT_FOR_DATA = "ignores_wait_for_data"
     REPORTS_OLD_VERSION_UNTIL_READ = "reports_old_version_until_read"
@@ -338,14 +337,13 @@ class Ota:
 
 @dataclass(frozen=True, slots=True)
 class SecurityProfile:
-    """CBKE suites in order of preference, install-code length without CRC, and link keys with partners."""
+    """CBKE suites in order of preference, and the install-code length without CRC."""
 
     cbke_suites: Annotated[
         tuple[Annotated[int, Choice((1, 2))], ...],
         Length(1, 2),
     ] = (1,)
     install_code_octets: Annotated[int, Choice((6, 8, 12, 16))] = 16
-    application_link_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class GasMeter(Meter):
 
     def _seek_mirror(self) -> None:
         life = self.life
-        if life is None:
+        if life is None or self.model.metering is None or not self.model.metering.mirrored:
             return
         stored = self.nonvolatile.get(_MIRROR)
         if stored is not None:

@@ -45,6 +45,7 @@ from harness.roles.case import CONTROLLED_KINDS
 from harness.roles.control import NEW_CONTROLLER, OLD_CONTROLLER, transfer_key
 from harness.roles.validation import BY_CODE
 from hw_profiles.installation import DeviceEntry, Supply
+from hw_profiles.model import Model
 
 END = "end"
 STOPPED = "stopped"
@@ -160,6 +161,7 @@ class _Assembly:
             configuration=tuple(self._configuration(name)),
             control_owner=owner if controlled else "",
             inventory_status=str(self._enrolment.get("inventory", {}).get(name, "")),
+            smets_version=_smets_version(model, self._version_after(name, entry, before)),
             battery_before_percent=self._battery(name, BEFORE),
             battery_after_percent=self._battery(name, AFTER),
             off_air_seconds=sum(
@@ -347,6 +349,11 @@ class _Assembly:
             "configuration": steps,
             "irreversible": irreversible,
         }
+
+
+def _smets_version(model: Model, displayed: str | None) -> str:
+    firmware = None if displayed is None else model.firmware_displayed(displayed)
+    return (firmware.smets_version if firmware is not None else None) or model.identity.smets_version
 
 
 def _is_irreversible(key: str, device: str) -> bool:

@@ -151,6 +151,7 @@ def _network(report: CampaignReport) -> Html:
 def _device_card(report: CampaignReport, device: DeviceReport) -> Html:
     facts = [
         ("Model", device_model(device)),
+        ("SMETS", device.smets_version),
         ("Reached through", subject_name(report, device.parent) if device.parent else ""),
         ("Controlled by", device.control_owner),
         ("Inventory", device.inventory_status),

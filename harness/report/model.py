@@ -115,6 +115,8 @@ class DeviceReport:
     control_owner: str = ""
     """`SMSO`, `S1SP + DCO`, or empty for a device nobody controls remotely."""
     inventory_status: str = ""
+    smets_version: str = ""
+    """Version of the SMETS that the firmware now running meets, by its profile."""
     battery_before_percent: float | None = None
     battery_after_percent: float | None = None
     off_air_seconds: float = 0.0
