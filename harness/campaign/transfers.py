@@ -84,14 +84,14 @@ def _take(course: _Course, entry: Entry) -> None:
 
 def _waits(course: _Course) -> Iterator[TransferMark]:
     """Mark the pauses: stretches without an octet much longer than a step usually takes."""
-    steps = [(later[0] - earlier[0], *later) for earlier, later in pairwise(course.progress)]
+    steps = [(later[0] - earlier[0], *earlier) for earlier, later in pairwise(course.progress)]
     if len(steps) < 3:
         return
     usual = median(step[0] for step in steps)
     for passed, at_us, offset in steps:
         if passed > _WORTH_A_WAIT_MARK * max(usual, 1):
             words = f"nothing arrived for {duration(passed - int(usual))}"
-            yield TransferMark(at_us=at_us - passed, offset=offset, kind="wait", text=words)
+            yield TransferMark(at_us=at_us, offset=offset, kind="wait", text=words)
 
 
 def _reboot(course: _Course, size: int) -> Iterator[TransferMark]:

@@ -70,6 +70,24 @@ def test_a_device_that_shares_no_key_in_twenty_minutes_is_removed() -> None:
     run(story(), world.kernel)
 
 
+def test_the_hub_tells_how_long_an_activating_device_was_off_the_air() -> None:
+    world = installed()
+
+    async def story(world: World) -> None:
+        head_end = world.head_end
+        await head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW))
+        await head_end.until(ELECTRICITY, "held")
+        await head_end.release(ELECTRICITY)
+        await head_end.until(ELECTRICITY, "activated", every_s=5)
+
+    world.run(story)
+    (told,) = [
+        alert["silent_ms"] for alert in world.head_end.alerts if alert.get("outcome") == "ActivationSuccess"
+    ]
+    reboot_s = example().models["electricity"].timings.reboot_s
+    assert reboot_s * 1000 < told < 5 * MINUTE * 1000
+
+
 def test_registered_devices_stay() -> None:
     world = installed()
 
