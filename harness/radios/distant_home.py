@@ -11,6 +11,7 @@ from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.coordinator.ezsp_line import EzspLine
 from emulator.coordinator.monikers import Moniker
+from emulator.coordinator.zigpy_port import ZigpyPort
 from emulator.crypto.install_code import install_code_link_key
 from emulator.devices.comms_hub.hub import CommsHub
 from emulator.devices.home import CLOCK_PERIOD_US, hub_of, hub_site, surroundings_of
@@ -61,6 +62,9 @@ class DistantHome:
         await check_network(self._line.path, self._site, overwrite=self._overwrite)
         await self._hub.start(self._line.port)
         self._started = True
+        port = self._hub.port
+        if isinstance(port, ZigpyPort):
+            port.on_radio = self._radio_changed
         if not self._workspace.resumed:
             await self._keep(backups.BEFORE_FILE)
         await self._install()
@@ -74,6 +78,10 @@ class DistantHome:
         finally:
             self._scope.end()
             self._store.close()
+
+    def _radio_changed(self, up: bool) -> None:
+        """A hub without its radio answers nothing: what the head end asks meanwhile it asks again afterwards."""
+        self.link.up = up
 
     async def _keep(self, name: str) -> None:
         await backups.keep(self._hub, self._workspace.folder, name, self._kernel.unix_seconds)

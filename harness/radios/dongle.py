@@ -19,6 +19,8 @@ from bellows.exception import InvalidCommandError
 from emulator.coordinator.ezsp_line import ezsp_config
 from emulator.coordinator.ezsp_radio import EzspRadio
 from emulator.coordinator.hub_radio import HubSite
+from emulator.coordinator.zigpy_port import from_zigpy
+from emulator.eui64 import format_eui64
 from harness.errors import HarnessError
 from harness.radios import backups
 
@@ -32,6 +34,10 @@ class RadioUnavailableError(HarnessError):
     """A radio that cannot be used; one line says which, why, and what to do."""
 
     exit_status = 3
+
+
+class AddressError(HarnessError):
+    """A dongle with another address than the hub it is to be."""
 
 
 class NetworkHeldError(HarnessError):
@@ -176,12 +182,18 @@ async def network_of(application: EzspRadio) -> str | None:
 
 
 async def check_network(path: str, site: HubSite, *, overwrite: bool) -> None:
-    """Make sure that a dongle holds this hub's network or none.
+    """Make sure that a dongle has this hub's address, and holds this hub's network or none.
 
-    Raises `NetworkHeldError` for somebody else's network, unless `overwrite`: then the dongle leaves it, and the hub
-    will form its own.
+    Raises `AddressError`, and `NetworkHeldError` for somebody else's network, unless `overwrite`: then the dongle
+    leaves it, and the hub will form its own.
     """
     async with connected(path, site.network) as application:
+        (eui64,) = await application.ezsp.getEui64()
+        if from_zigpy(eui64) != site.node.eui64:
+            raise AddressError(
+                f"{_where(path)}: the dongle is {format_eui64(from_zigpy(eui64))}, the installation's hub is "
+                f"{format_eui64(site.node.eui64)}; restore the hub's backup to the dongle or correct the file"
+            )
         held = await network_of(application)
         network = application.state.network_info
         if held is None:

@@ -190,7 +190,7 @@ def test_a_terminal_pulled_out_and_put_back_is_found_again() -> None:
         world.port.on_radio = seen.append
         assert line.server is not None
         line.server.unplug()
-        await asyncio.sleep(90)
+        await asyncio.sleep(12)
         offset = (await world.head_end.job(ELECTRICITY))["offset"]
         line.server.plug_in()
         await world.head_end.until(ELECTRICITY, "held", every_s=30)
