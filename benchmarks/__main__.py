@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    ezsp_line,
+    ezsp_ota,
     first_capture,
     frame_decoding,
     key_establishment,
@@ -29,6 +31,8 @@ BENCHMARKS: Mapping[str, Callable[[bool], list[Result]]] = {
     "saturated": saturated.measure,
     "cbke": key_establishment.measure,
     "memory": memory.measure,
+    "ezsp": ezsp_line.measure,
+    "ezsp-ota": ezsp_ota.measure,
     "first-capture": first_capture.measure,
 }
 

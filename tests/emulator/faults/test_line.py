@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -109,7 +110,7 @@ def test_what_is_only_held_up_keeps_its_order_both_ways(pieces: list[bytes], see
 
 
 @pytest.mark.parametrize("rates", [{"lost": 1.1}, {"lost": 0.6, "held": 0.6}, {"flipped": -0.1}])
-def test_what_is_no_probability_is_refused(rates: dict[str, float]) -> None:
+def test_what_is_no_probability_is_refused(rates: dict[str, Any]) -> None:
     with pytest.raises(EmulatorError, match="probabilities"):
         LineQuality(**rates)
 
