@@ -73,7 +73,7 @@ def retry(journal: Journal, case: EnrolmentCase) -> State:
     Raises `RegimeError` where the table allows no retry.
     """
     standing = Standing.read(journal, case.installation)
-    return standing.move(journal, Event.RETRY, {})
+    return standing.move(journal, Event.RETRY)
 
 
 def _steps(dossier: Dossier) -> dict[State, Callable[[], Awaitable[Event]]]:
@@ -108,10 +108,10 @@ async def _perform(dossier: Dossier, watch: Watch) -> EnrolmentResult:
         event = await steps[standing.state]()
         if event is Event.COMBINATION_UNLISTED and standing.state is State.INELIGIBLE:
             break
-        rested = standing.move(journal, event, {}) in RESTING
+        rested = standing.move(journal, event) in RESTING
     failed = standing.state in (State.COMMON_REJECTED, State.NOT_VIABLE)
     if failed and standing.attempt >= dossier.parameters.attempts_before_exclusion:
-        standing.move(journal, Event.TOO_MANY_ATTEMPTS, {})
+        standing.move(journal, Event.TOO_MANY_ATTEMPTS)
     journal.checkpoint(f"enrolment {standing.state}")
     watch(str(standing.state), installation)
     return result_of(dossier)

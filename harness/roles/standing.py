@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from harness.journal import Journal, Json, Kind
+from harness.journal import Journal, Kind
 from harness.roles.lifecycle import Event, State, advance
 
 
@@ -29,7 +27,7 @@ class Standing:
         self.state = advance(self.state, event)
         self.attempt += event is Event.RETRY
 
-    def move(self, journal: Journal, event: Event, details: Mapping[str, Json]) -> State:
+    def move(self, journal: Journal, event: Event) -> State:
         """Write the transition that `event` makes, and return the state it leads to.
 
         Raises `RegimeError` where the table allows no such event.
@@ -39,6 +37,6 @@ class Standing:
         journal.decide(
             self.installation,
             "transition",
-            {"from": str(before), "event": str(event), "to": str(self.state), "attempt": attempt, **details},
+            {"from": str(before), "event": str(event), "to": str(self.state), "attempt": attempt},
         )
         return self.state
