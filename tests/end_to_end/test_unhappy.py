@@ -111,13 +111,13 @@ CASES = (
         MIGRATED,
     ),
     Case(
-        "dno-certificate-after-the-cut-off",
+        "dno-certificate-comes-after-the-cut-off-and-ends-its-obligation",
         (('dno_certificate = "before-cut-off"', 'dno_certificate = "after-cut-off"'),),
         0,
         "commissioned",
         MIGRATED,
         (),
-        ("DNO", "GT"),
+        ("GT",),
     ),
     Case(
         "no-combination-with-this-provider",
