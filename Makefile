@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 DEMO := out/demo
 EXAMPLE := examples/dormant-semi/installation.toml
 
-.PHONY: help demo test sweep bench clean
+.PHONY: help demo test fuzz sweep bench clean
 
 help:
 	@echo "make demo    set up, then upgrade and enrol the example installation into $(DEMO)"
 	@echo "make test    set up, then run the tests and every check"
-	@echo "make sweep   the long sweeps that the tests leave out"
+	@echo "make fuzz    a hundred thousand mutated inputs for every parser and every kind of node"
+	@echo "make sweep   every long sweep that the tests leave out, fuzzing among them"
 	@echo "make bench   the benchmarks, as ratios"
 
 demo: $(VENV)/.installed
@@ -25,6 +26,9 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto -m sweep tests/emulator/fuzz tests/emulator/coordinator
 
 sweep: $(VENV)/.installed-dev
 	HYPOTHESIS_PROFILE=sweep $(BIN)/python -m pytest -n auto -m sweep
