@@ -15,13 +15,13 @@ import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple, NoReturn, TextIO
 
 from emulator.errors import EmulatorError
 from firmware_catalog.errors import CatalogError
 from harness.errors import HarnessError
+from harness.product import product_version
 from hw_profiles.errors import ProfileError
 
 DONE, ENDED_WITHOUT, BAD_INPUT, ENVIRONMENT, DEFECT, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -110,14 +110,6 @@ def build_parser(arguments: Sequence[str]) -> Parser:
     return parser
 
 
-def product_version() -> str:
-    """Return the version of the installed distribution."""
-    try:
-        return version("smets1-han")
-    except PackageNotFoundError:
-        return "unknown"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status. The error boundary."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -181,7 +173,7 @@ def _surroundings(error: OSError) -> str:
 
 def _run_folder(options: argparse.Namespace) -> Path | None:
     """The run folder of the command, when it holds a journal from which a run can be resumed."""
-    from harness.campaign.options import JOURNAL_FILE
+    from harness.run_folder import JOURNAL_FILE
 
     folder = getattr(options, "run_folder", None)
     return folder if isinstance(folder, Path) and (folder / JOURNAL_FILE).exists() else None

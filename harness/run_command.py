@@ -9,12 +9,13 @@ import threading
 from pathlib import Path
 
 from emulator.coordinator.monikers import MonikerError, parse
-from harness.campaign.options import INPROC_RADIO, JOURNAL_FILE, REPORT_HTML_FILE, RunOptions
+from harness.campaign.options import INPROC_RADIO, RunOptions
 from harness.cli import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.errors import FolderInUseError, HarnessError
 from harness.models_command import check_folders
 from harness.progress import ProgressObserver
 from harness.report.model import CampaignReport, Verdict
+from harness.run_folder import JOURNAL_FILE, REPORT_HTML_FILE
 from harness.terminal import close, progress_for
 
 _MAX_SEED = 2**63 - 1

@@ -23,10 +23,7 @@ from harness.pki.directory import CertificateDirectory
 from harness.pki.profile import Holder, check_authority, check_validity
 from harness.report.model import CampaignReport, DeviceReport
 from harness.roles.control import OLD_CONTROLLER, ControlReport, check_control
-from harness.roles.regime import EXCHANGE_FOLDER, SMKI_FOLDER
-
-JOURNAL_FILE = "journal.sqlite"
-REPORT_FILE = "report.json"
+from harness.run_folder import EXCHANGE_FOLDER, JOURNAL_FILE, REPORT_JSON_FILE, SMKI_FOLDER
 
 
 @dataclass(slots=True)
@@ -131,7 +128,7 @@ def _verify_answers(item: SignedFile, signed: dict[str, SignedFile], proof: RunP
 
 
 def _verify_report(folder: Path, entries: Sequence[Entry], proof: RunProof) -> None:
-    path = folder / REPORT_FILE
+    path = folder / REPORT_JSON_FILE
     if not path.exists():
         return
     try:

@@ -8,13 +8,6 @@ from pathlib import Path
 INPROC_RADIO = "inproc:"
 """The in-process radio: the emulated home, no hardware and no socket."""
 
-JOURNAL_FILE = "journal.sqlite"
-REPORT_JSON_FILE = "report.json"
-REPORT_HTML_FILE = "report.html"
-CAPTURE_FILE = "capture.pcapng"
-EXCHANGE_FOLDER = "exchange"
-"""Names inside a run folder; the signed files that parties exchange lie in the last."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:

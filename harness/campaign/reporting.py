@@ -19,8 +19,8 @@ from harness.campaign.plan import DevicePlan, Plan
 from harness.campaign.problems import ACTION, problem_of
 from harness.campaign.transfers import transfers
 from harness.campaign.workspace import Workspace
-from harness.cli import product_version
 from harness.journal import Entry, Json, Kind, Status
+from harness.product import product_version
 from harness.report.model import (
     CampaignReport,
     CaptureSummary,

@@ -25,18 +25,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.clock.kernel import Kernel
 from harness.campaign.images import Images, open_images
-from harness.campaign.options import (
-    CAPTURE_FILE,
-    JOURNAL_FILE,
-    REPORT_HTML_FILE,
-    REPORT_JSON_FILE,
-    RunOptions,
-)
+from harness.campaign.options import RunOptions
 from harness.errors import FolderInUseError, HarnessError, JournalError
 from harness.files import write_atomically
 from harness.journal import FolderLock, Journal, Json, key_from_seed
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
+from harness.run_folder import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
 from hw_profiles.installation import Installation, load_installation
 
 RUN_FILE = "run.json"

@@ -7,10 +7,10 @@ import json
 import os
 from pathlib import Path
 
-from harness.campaign.options import REPORT_HTML_FILE
 from harness.cli import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.report.html import render_html
 from harness.report.verification import read_report, verify_run
+from harness.run_folder import REPORT_HTML_FILE
 
 _VERIFY_EPILOG = f"""\
 examples:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.campaign.options import CAPTURE_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
 from harness.errors import ReportError
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
+from harness.run_folder import CAPTURE_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
 from harness.verify import RunProof, prove_run
 
 

@@ -30,14 +30,12 @@ from harness.roles.parties import (
     Smso,
 )
 from harness.roles.party import Office, Party
+from harness.run_folder import EXCHANGE_FOLDER, PARTIES_FOLDER, SMKI_FOLDER
 from hw_profiles.epcl import Epcl
 from hw_profiles.model import DeviceKind
 
 P = TypeVar("P", bound=Party)
 
-EXCHANGE_FOLDER = "exchange"
-SMKI_FOLDER = "smki"
-PARTIES_FOLDER = "parties"
 
 _BASE = 0x90B3D51F30000000
 _FIXED = {

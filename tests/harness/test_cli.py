@@ -16,13 +16,14 @@ import pytest
 from emulator.clock.kernel import Kernel
 from emulator.errors import FrameError
 from firmware_catalog.errors import CatalogError
-from harness.campaign.options import JOURNAL_FILE, RunOptions
+from harness.campaign.options import RunOptions
 from harness.cli import COMMANDS, build_parser, explain, main
 from harness.errors import FolderInUseError, HarnessError, RegimeError
 from harness.journal import Journal, key_from_seed
 from harness.progress import ProgressObserver
 from harness.report.html import render_html
 from harness.report.model import CampaignReport, CaptureSummary, Verdict
+from harness.run_folder import JOURNAL_FILE
 from hw_profiles.errors import ProfileError
 
 Runner = Callable[[RunOptions, ProgressObserver], CampaignReport]
