@@ -1,9 +1,8 @@
 """OTA blocks a second by a hub on bellows, through TCP and a pseudo-terminal to an emulated dongle.
 
-Everything of the `ota` benchmark, with bellows, its ASH and ours, and the system's line in between. The peer is what a
-dongle's serial port allows: a block takes four frames there (the request, the answer, and two reports on the answer:
-accepted, delivered) and their acknowledgements, whose octets at 115,200 baud leave 51 blocks a second. The same is
-measured, in virtual time, on a cable of that speed. Both ends are in this process; what counts is real time.
+The home of the `ota` benchmark, uncaptured, with bellows, its ASH and ours, and the system's line in between. The peer
+is what a dongle's serial port at 115,200 baud is reckoned to allow. A cable of that speed is measured too, in virtual
+time. Both ends are in this process; what counts on the system's lines is real time.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def measure(quick: bool) -> list[Result]:
     octets, repetitions = (2_400, 1) if quick else (48_000, 3)
     results = [_result(kind, octets, repetitions) for kind in CONNECTIONS]
     _, slow = blocks_per_second(WireConnection(baud=DONGLE_BAUD), octets)
-    note = "virtual time, an emulated cable of 115,200 baud; bellows waits for each report"
+    note = "virtual time, an emulated cable of 115,200 baud"
     return [*results, _beside_a_dongle("OTA on a dongle's cable", slow, note)]
 
 
