@@ -357,11 +357,15 @@ class AshLink:
         self._timeout_timer = None
         if not self._flight:
             return
+        self._watch()
         first = (self._next - len(self._flight)) % MODULUS
         for offset, payload in enumerate(list(self._flight)):
+            number = (first + offset) % MODULUS
+            # An acknowledgement may come in while this loop writes: what it covers has left the flight.
+            if (self._next - number - 1) % MODULUS >= len(self._flight):
+                continue
             self.counters.retransmitted += 1
-            self._transmit(Data((first + offset) % MODULUS, True, self._expected, payload))
-        self._watch()
+            self._transmit(Data(number, True, self._expected, payload))
 
     def _fail(self, frame: AshFrame | None) -> None:
         if isinstance(frame, Error):

@@ -114,8 +114,8 @@ class HubRadio(zigpy.application.ControllerApplication):
         """Smart Energy networks have no Green Power."""
 
     def packet_received(self, packet: t.ZigbeePacket) -> None:
-        """Give a packet to the hub; zigpy sees what the hub does not claim."""
-        if self._port is None or not self._port.received(packet):
+        """Give a packet to the hub; zigpy sees what the hub does not claim, and all while the radio comes back."""
+        if self._port is None or not self._port.up or not self._port.received(packet):
             super().packet_received(packet)
 
     def handle_join(
