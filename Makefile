@@ -18,7 +18,6 @@ help:
 demo: $(VENV)/.installed
 	@rm -rf $(DEMO)
 	$(BIN)/smets1 run $(EXAMPLE) --out $(DEMO)
-	@echo "The report is $(DEMO)/report.html: open it in a browser. Prove the run with: $(BIN)/smets1 verify $(DEMO)"
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto
