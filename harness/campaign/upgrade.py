@@ -41,6 +41,15 @@ FINAL_OUTCOMES = ("HardwareVersionMismatch", "ActivationFailure")
 FAILED_STATES = ("failed", "withdrawn", "none")
 
 
+_ADVICE = {
+    "Unreachable": "Restore the link or the device",
+    "FileTransferFailure": "Find out what keeps the device from the hub: range, power, interference",
+    "HardwareVersionMismatch": "Obtain the image for the hardware that is really there",
+    "ActivationFailure": "Find out why the device keeps its firmware",
+}
+"""What to do about a hop that failed, by outcome; a discarded image is the rest."""
+
+
 class _HopFailed(Exception):  # noqa: N818 - an ending that the caller reports
     def __init__(self, outcome: str, cause: str) -> None:
         super().__init__(cause)
@@ -323,10 +332,7 @@ class _DeviceUpgrade:
         return f"{what}/{self._plan.device}/{hop.version:08X}"
 
     def _failed(self, failure: _HopFailed) -> Problem:
-        unreachable = failure.outcome == "Unreachable"
-        advice = (
-            "Restore the link or the device" if unreachable else "Find out why the device refuses the image"
-        )
+        advice = _ADVICE.get(failure.outcome, "Find out why the device refuses the image")
         problem = Problem(
             self._plan.device,
             f"The {self._plan.name} device did not reach firmware {self._plan.target_display}",
