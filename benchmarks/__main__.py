@@ -37,6 +37,9 @@ BENCHMARKS: Mapping[str, Callable[[bool], list[Result]]] = {
 }
 
 
+PIPE_COLUMNS = 160
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks named, all of them by default; returns the exit status."""
     options = _parser().parse_args(arguments)
@@ -49,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = [{**asdict(result), "ratio": result.ratio} for result in results]
         sys.stdout.write(json.dumps(lines, indent=2) + "\n")
     else:
-        Console().print(table(results))
+        # A pipe has no width of its own, and the cells need more than the 80 columns that would be assumed.
+        Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(table(results))
     return 0
 
 

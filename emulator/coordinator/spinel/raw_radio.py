@@ -28,7 +28,7 @@ from emulator.air.radio import ACK, ACK_PENDING, DEAF, NO_ACK, Radio
 from emulator.clock.kernel import Scope
 from emulator.coordinator.spinel.codec import TransmitOptions
 from emulator.coordinator.spinel.properties import PromiscuousMode, SpinelStatus
-from emulator.errors import FrameError
+from emulator.errors import EmulatorError, FrameError
 
 QUEUE_LIMIT = 32
 """Frames a host may hand over before earlier ones are done; more are refused with BUSY."""
@@ -122,7 +122,7 @@ class RawRadio(Radio):
         self.eui64 = eui64
         try:
             self.medium.attach(self)
-        except Exception:
+        except EmulatorError:
             self.eui64 = before
             self.medium.attach(self)
             raise
