@@ -24,6 +24,37 @@ def campaign(home: Path, folder: Path, radio: str) -> CampaignReport:
     return run(RunOptions(installation=home, out=folder, radio=radio))
 
 
+def without_timing(report: CampaignReport) -> dict[str, object]:
+    """Return what a report says of the campaign's substance: nothing that a faster line would change."""
+    devices = [
+        (
+            device.eui64,
+            device.role,
+            device.parent,
+            (device.version_before, device.version_target, device.version_after),
+            device.planned_hops,
+            [(step.step, step.action, step.result, step.detail) for step in device.configuration],
+            device.control_owner,
+            device.inventory_status,
+        )
+        for device in report.devices
+    ]
+    transfers = sorted(
+        (each.device, each.image_sha256, each.from_version, each.to_version, each.result)
+        for each in report.transfers
+    )
+    return {
+        "result": report.result,
+        "devices": devices,
+        "transfers": transfers,
+        "certificates": report.certificates,
+        "owed": [(each.owner, each.what) for each in report.obligations],
+        "exceptions": report.exceptions,
+        "phases": [(each.name, each.result) for each in report.phases],
+        "end state": report.end_state,
+    }
+
+
 @pytest.fixture(scope="module")
 def in_process(home: Path, tmp_path_factory: pytest.TempPathFactory) -> CampaignReport:
     return campaign(home, tmp_path_factory.mktemp("inproc") / "run", "inproc:")
@@ -36,7 +67,7 @@ def test_the_campaign_ends_alike_on_every_radio(
     report = campaign(home, tmp_path / "run", radio)
     assert report.result is Verdict.COMMISSIONED
     assert report.radio == radio
-    assert report.end_state == in_process.end_state
+    assert without_timing(report) == without_timing(in_process)
     for name in (backups.BEFORE_FILE, backups.AFTER_FILE):
         path = tmp_path / "run" / name
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
