@@ -17,7 +17,7 @@ from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]
 
 from emulator.smart_energy.ota_file import pack
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.files import read_octets, write_atomically
+from firmware_catalog.files import IMAGE_LIMIT, read_octets, write_atomically
 from firmware_catalog.inspection import Inspection, inspect_file
 from firmware_catalog.records import Claims, Entry, Evidence, from_custom, to_custom
 from firmware_catalog.repository import DEFAULT_LIFETIMES, Access, Lifetimes, Writer, exclusive
@@ -125,7 +125,7 @@ class Catalogue:
         """Return an image's octets, checked against the signed metadata; raises `CatalogError`."""
         entry = self.show(id)
         target = next(target for target in self._view.all_targets() if target.path == entry.path)
-        data = read_octets(self._stored(target))
+        data = read_octets(self._stored(target), IMAGE_LIMIT)
         try:
             target.verify_length_and_hashes(data)
         except LengthOrHashMismatchError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.files import read_octets
+from firmware_catalog.files import DOCUMENT_LIMIT, read_octets
 from firmware_catalog.inspection import Inspection, inspect_file
 from firmware_catalog.records import Entry, Evidence
 
@@ -150,7 +150,7 @@ def _evidence(options: argparse.Namespace) -> Evidence | None:
         raise CatalogError(f"--evidence-count {options.evidence_count}: expected 1 or more devices")
     digest = None
     if options.evidence_document is not None:
-        digest = hashlib.sha256(read_octets(options.evidence_document)).hexdigest()
+        digest = hashlib.sha256(read_octets(options.evidence_document, DOCUMENT_LIMIT)).hexdigest()
     return Evidence(
         options.evidence, options.evidence_date, options.evidence_where, options.evidence_count, digest
     )

@@ -1,4 +1,6 @@
-"""Writing files so that a reader sees the old content or the new, never half of either."""
+"""Reading files no further than their kind may go, and writing them so that a reader sees the old content or the
+new, never half of either.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,19 @@ import tempfile
 from pathlib import Path
 
 from firmware_catalog.errors import CatalogError, CatalogStorageError
+from hw_profiles.errors import FileRefusedError
+from hw_profiles.regular_file import read_regular_file
+
+IMAGE_LIMIT = 16 << 20
+"""Octets of an OTA file with all that vendors put around it; DUIS takes images of at most 10,240,000 octets of
+base64.
+"""
+METADATA_LIMIT = 5_000_000
+"""Octets of one role's metadata, as python-tuf's client bounds the largest."""
+DOCUMENT_LIMIT = 64 << 20
+"""Octets of a document of evidence, of which only the digest is kept."""
+KEY_LIMIT = 64 << 10
+"""Octets of a private key in PEM."""
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -33,12 +48,12 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         raise
 
 
-def read_octets(path: Path) -> bytes:
-    """Read a file; raises `CatalogError`."""
+def read_octets(path: Path, limit: int) -> bytes:
+    """Read a regular file of at most `limit` octets; raises `CatalogError`."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        return read_regular_file(path, limit)
+    except FileRefusedError as error:
+        raise CatalogError(str(error)) from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from emulator.smart_energy.ota_file import Finding, OtaFile, OtaTag, findings, p
 from emulator.smart_energy.ota_integrity import matching_coverage
 from emulator.smart_energy.ota_signature import FirmwareTrust, signature_suite, verify_signature
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.files import read_octets
+from firmware_catalog.files import IMAGE_LIMIT, read_octets
 from hw_profiles.model import IntegrityCoverage
 
 _COVERAGE_TEXT = {
@@ -70,7 +70,7 @@ class Inspection:
 def inspect_file(path: Path, trusts: Sequence[FirmwareTrust] = ()) -> Inspection:
     """Look into the OTA file at `path`; raises `CatalogError` naming it."""
     try:
-        return inspect(read_octets(path), trusts)
+        return inspect(read_octets(path, IMAGE_LIMIT), trusts)
     except FrameError as error:
         raise CatalogError(f"{path}: {error}") from error
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
 
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.files import read_octets, write_atomically
+from firmware_catalog.files import KEY_LIMIT, read_octets, write_atomically
 
 ROOT_KEYS = ("root-1", "root-2", "root-3")
 ROOT_THRESHOLD = 2
@@ -65,7 +65,7 @@ class Keys:
         if not path.is_file():
             raise CatalogError(f"signing key {path}: not there; bring the key to this folder, or use --keys")
         try:
-            key = load_pem_private_key(read_octets(path), password=None)
+            key = load_pem_private_key(read_octets(path, KEY_LIMIT), password=None)
         except ValueError as error:
             raise CatalogError(f"signing key {path}: not an unencrypted PEM private key") from error
         if not isinstance(key, Ed25519PrivateKey):

@@ -34,7 +34,7 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.files import read_octets, write_atomically
+from firmware_catalog.files import METADATA_LIMIT, read_octets, write_atomically
 
 _ROOT_LIMIT = 1024
 """Root rotations followed in one reading, as the TUF client's own limit bounds them."""
@@ -72,9 +72,9 @@ def read_trusted(
         _follow_roots(trusted, metadata)
         _recall(memory, "timestamp.json", trusted.update_timestamp)
         with suppress(EqualVersionNumberError):
-            trusted.update_timestamp(read_octets(metadata / "timestamp.json"))
+            trusted.update_timestamp(_read(metadata / "timestamp.json"))
         _recall(memory, "snapshot.json", partial(trusted.update_snapshot, trusted=True))
-        trusted.update_snapshot(read_octets(metadata / _snapshot_name(trusted.timestamp)))
+        trusted.update_snapshot(_read(metadata / _snapshot_name(trusted.timestamp)))
         view = _targets(trusted, metadata)
     except ExpiredMetadataError as error:
         raise CatalogError(
@@ -93,8 +93,8 @@ def last_fresh_moment(repository: Path) -> datetime:
     """Return the last second at which snapshot and timestamp are both unexpired; nothing is verified."""
     metadata = repository / "metadata"
     try:
-        stamp = Metadata[Timestamp].from_bytes(read_octets(metadata / "timestamp.json")).signed
-        listed = Metadata[Snapshot].from_bytes(read_octets(metadata / _snapshot_name(stamp))).signed
+        stamp = Metadata[Timestamp].from_bytes(_read(metadata / "timestamp.json")).signed
+        listed = Metadata[Snapshot].from_bytes(_read(metadata / _snapshot_name(stamp))).signed
     except RepositoryError as error:
         raise CatalogError(f"catalogue {repository}: not readable: {error}; fetch it again") from error
     return min(stamp.expires, listed.expires) - timedelta(seconds=1)
@@ -103,11 +103,11 @@ def last_fresh_moment(repository: Path) -> datetime:
 def _first_root(metadata: Path, memory: Path | None, root_sha256: str | None) -> bytes:
     kept = None if memory is None else memory / "root.json"
     if kept is not None and kept.is_file():
-        return read_octets(kept)
+        return _read(kept)
     path = metadata / "1.root.json"
     if not path.is_file():
         raise CatalogError(f"catalogue {metadata.parent}: not there; create it with `smets1 catalog add`")
-    data = read_octets(path)
+    data = _read(path)
     digest = hashlib.sha256(data).hexdigest()
     if root_sha256 is not None and digest != root_sha256:
         raise CatalogError(
@@ -122,7 +122,11 @@ def _follow_roots(trusted: TrustedMetadataSet, metadata: Path) -> None:
         following = metadata / f"{trusted.root.version + 1}.root.json"
         if not following.is_file():
             return
-        trusted.update_root(read_octets(following))
+        trusted.update_root(_read(following))
+
+
+def _read(path: Path) -> bytes:
+    return read_octets(path, METADATA_LIMIT)
 
 
 def _recall(memory: Path | None, name: str, update: Callable[[bytes], object]) -> None:
@@ -130,7 +134,7 @@ def _recall(memory: Path | None, name: str, update: Callable[[bytes], object]) -
     if memory is None or not (memory / name).is_file():
         return
     with suppress(RepositoryError):
-        update(read_octets(memory / name))
+        update(_read(memory / name))
 
 
 def _snapshot_name(timestamp: Timestamp) -> str:
@@ -139,7 +143,7 @@ def _snapshot_name(timestamp: Timestamp) -> str:
 
 def _targets(trusted: TrustedMetadataSet, metadata: Path) -> TrustedView:
     meta = trusted.snapshot.meta
-    targets = trusted.update_targets(read_octets(metadata / f"{meta['targets.json'].version}.targets.json"))
+    targets = trusted.update_targets(_read(metadata / f"{meta['targets.json'].version}.targets.json"))
     suppliers: dict[str, Targets] = {}
     roles = {} if targets.delegations is None else targets.delegations.roles or {}
     for name in sorted(roles):
@@ -147,7 +151,7 @@ def _targets(trusted: TrustedMetadataSet, metadata: Path) -> TrustedView:
             raise CatalogError(
                 f"catalogue {metadata.parent}: the snapshot does not list supplier role {name}"
             )
-        data = read_octets(metadata / f"{meta[f'{name}.json'].version}.{name}.json")
+        data = _read(metadata / f"{meta[f'{name}.json'].version}.{name}.json")
         suppliers[name] = trusted.update_delegated_targets(data, name, Targets.type)
     return TrustedView(trusted.root, trusted.timestamp, trusted.snapshot, targets, suppliers)
 
@@ -159,7 +163,7 @@ def _remember(memory: Path, metadata: Path, view: TrustedView) -> None:
         "timestamp.json": "timestamp.json",
     }
     for name, source in sources.items():
-        data = read_octets(metadata / source)
+        data = _read(metadata / source)
         path = memory / name
-        if not path.is_file() or path.read_bytes() != data:
+        if not path.is_file() or _read(path) != data:
             write_atomically(path, data)

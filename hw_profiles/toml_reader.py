@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 from hw_profiles.errors import ProfileError
+from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 
 Record = TypeVar("Record")
 Scalar = bool | int | float | str
@@ -98,11 +99,12 @@ Seconds = Annotated[float, Range(0, 31_536_000)]
 
 
 def load_table(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raises `ProfileError` when it is absent, unreadable or not TOML."""
+    """Read a TOML file of at most `TEXT_LIMIT` octets; raises `ProfileError` when it is absent, unreadable or not
+    TOML.
+    """
+    octets = read_regular_file(path, TEXT_LIMIT)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProfileError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        return tomllib.loads(octets.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ProfileError(f"{path}: not UTF-8 text at octet {error.start}; expected a TOML file") from error
     except tomllib.TOMLDecodeError as error:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -73,6 +76,16 @@ def test_what_breaks_the_schema_is_refused_in_one_line(change: dict[str, object]
         read_record(Outer, {"count": 1, "inner": {"level": 1}, **change}, "f.toml")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "large.toml", "loop.toml", "."])
+def test_what_is_no_file_of_a_sensible_size_is_refused_without_reading_it(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "large.toml").open("wb") as file:
+        file.truncate(1 << 34)
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    with pytest.raises(ProfileError, match=re.escape(str(tmp_path / name))):
+        load_table(tmp_path / name)
 
 
 def test_a_file_that_is_not_toml_is_refused_by_name(tmp_path) -> None:  # type: ignore[no-untyped-def]
