@@ -15,7 +15,9 @@ from emulator.air.fcs import FCS_OCTETS, fcs_ok
 from emulator.air.frame import decode_frame
 from emulator.clock.loop import run
 from emulator.crypto.ccm import CcmKey, nonce
-from emulator.stack import aps_frames, aps_security, nwk_frame
+from emulator.stack.aps import frames as aps_frames
+from emulator.stack.aps import security as aps_security
+from emulator.stack.nwk import frame as nwk_frame
 
 AIM = 50.0
 _BLOCK_PSDU_OCTETS = 116

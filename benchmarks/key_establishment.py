@@ -13,7 +13,7 @@ from benchmarks.result import Result, median, medians, timed
 from emulator.crypto import ecmqv, ecqv
 from emulator.crypto.authority import Identity, IssuingAuthority
 from emulator.crypto.suite import Suite
-from emulator.smart_energy.cbke_cryptography import (
+from emulator.smart_energy.cbke.cryptography import (
     ComputeSecrets,
     EphemeralReady,
     GenerateEphemeral,

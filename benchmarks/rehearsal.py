@@ -16,9 +16,9 @@ from emulator.devices.comms_hub.firmware import FirmwareService
 from emulator.devices.firmware_client import FirmwareClient
 from emulator.devices.home import Home
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.smart_energy.ota_file import OtaHeader, pack_image
-from emulator.smart_energy.ota_signature import build_signed
-from emulator.stack.key_table import KeyObserver
+from emulator.smart_energy.ota.file import OtaHeader, pack_image
+from emulator.smart_energy.ota.signature import build_signed
+from emulator.stack.aps.key_table import KeyObserver
 from emulator.wan.link import WanLink
 from hw_profiles.installation import Installation, load_installation
 

@@ -15,10 +15,10 @@ from emulator.air.medium import Medium
 from emulator.clock.kernel import MICROSECONDS, Kernel
 from emulator.errors import EmulatorError
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.node import Node, NodeConfig
-from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk.service import NodeType
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
+from emulator.stack.zdo.descriptors import SimpleDescriptor
 
 AIM = 300.0
 

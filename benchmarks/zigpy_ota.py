@@ -22,7 +22,7 @@ from zigpy.ota.providers import BaseOtaImageMetadata
 from zigpy.zcl import foundation
 
 from benchmarks.result import timed
-from emulator.smart_energy.ota_file import OtaElement, OtaHeader, OtaTag, build, pack_image
+from emulator.smart_energy.ota.file import OtaElement, OtaHeader, OtaTag, build, pack_image
 
 t: Any = zigpy.types
 zdo_t: Any = zigpy.zdo.types

@@ -15,7 +15,7 @@ from re import fullmatch, sub
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]
 
-from emulator.smart_energy.ota_file import pack
+from emulator.smart_energy.ota.file import pack
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import IMAGE_LIMIT, read_octets, write_atomically
 from firmware_catalog.inspection import Inspection, inspect_file

@@ -11,9 +11,9 @@ from emulator.crypto.certificates import parse_certificate
 from emulator.crypto.suite import Suite
 from emulator.errors import EmulatorError, FrameError, SecurityError
 from emulator.eui64 import format_eui64
-from emulator.smart_energy.ota_file import Finding, OtaFile, OtaTag, findings, parse, refusal
-from emulator.smart_energy.ota_integrity import matching_coverage
-from emulator.smart_energy.ota_signature import FirmwareTrust, signature_suite, verify_signature
+from emulator.smart_energy.ota.file import Finding, OtaFile, OtaTag, findings, parse, refusal
+from emulator.smart_energy.ota.integrity import matching_coverage
+from emulator.smart_energy.ota.signature import FirmwareTrust, signature_suite, verify_signature
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import IMAGE_LIMIT, read_octets
 from hw_profiles.model import IntegrityCoverage

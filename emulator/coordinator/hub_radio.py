@@ -11,7 +11,7 @@ from emulator.clock.kernel import Kernel
 from emulator.coordinator.inproc import InprocApplication
 from emulator.coordinator.port import CoordinatorPort
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.key_table import KeyObserver
+from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.node import NodeConfig
 
 

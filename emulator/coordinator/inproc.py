@@ -23,9 +23,8 @@ from emulator.clock.kernel import Kernel
 from emulator.coordinator.neighbour_table import neighbour_table
 from emulator.coordinator.port import Claim
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
-from emulator.stack.key_table import KeyObserver
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.primitives import (
     ApsdeIndication,
@@ -35,7 +34,8 @@ from emulator.stack.primitives import (
     Security,
     Status,
 )
-from emulator.stack.zdo_frames import NeighbourEntry, ZdoStatus
+from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.stack.zdo.frames import NeighbourEntry, ZdoStatus
 
 _UNKNOWN_EUI64 = 0xFFFFFFFFFFFFFFFF
 

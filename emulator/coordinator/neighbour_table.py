@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from emulator.errors import FrameError
-from emulator.stack.zdo_frames import NeighbourEntry, ZdoCluster, decode_mgmt_lqi
+from emulator.stack.zdo.frames import NeighbourEntry, ZdoCluster, decode_mgmt_lqi
 
 AskZdo = Callable[[int, int, bytes], Awaitable[bytes | None]]
 """Asks a short address a ZDO question of a cluster; gives the successful response, or None."""

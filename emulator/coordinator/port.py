@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.events import StackEvent
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
-from emulator.stack.zdo_frames import NeighbourEntry
+from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.stack.zdo.frames import NeighbourEntry
 
 Claim = Callable[[ApsdeIndication], bool]
 """Receives an ASDU; returns True when the application has dealt with it."""

@@ -24,7 +24,6 @@ from emulator.coordinator.port import Claim
 from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
 from emulator.errors import EmulatorError, FrameError
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.events import DeviceAnnounced, DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import (
     BROADCAST_RX_ON,
@@ -35,7 +34,8 @@ from emulator.stack.primitives import (
     Security,
     Status,
 )
-from emulator.stack.zdo_frames import (
+from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.stack.zdo.frames import (
     RESPONSE,
     ZDO_ENDPOINT,
     ZDO_PROFILE,

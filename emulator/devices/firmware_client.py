@@ -1,6 +1,6 @@
 """Runs a device's OTA client: flash pages, verification, activation, and what survives a power cut.
 
-The machine (`emulator.smart_energy.ota_client`) decides; this shell owns the download slot and the timers. What has
+The machine (`emulator.smart_energy.ota.client`) decides; this shell owns the download slot and the timers. What has
 been received but not yet saved is in RAM and goes with the power.
 """
 
@@ -13,13 +13,13 @@ from emulator.clock.kernel import Scope, Timer
 from emulator.errors import FrameError, SecurityError
 from emulator.faults.firmware import NO_FAULTS, FirmwareFaults
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy import ota_effects as effects
-from emulator.smart_energy.ota_client import OtaClient
-from emulator.smart_energy.ota_effects import OtaPhase, OtaTimer, SavedTransfer
-from emulator.smart_energy.ota_file import parse as parse_ota_file
-from emulator.smart_energy.ota_messages import BLOCK_HEADER, ImageKey, OtaCommand
-from emulator.smart_energy.ota_policy import OtaClientPolicy
-from emulator.smart_energy.ota_signature import FirmwareTrust, verify_image
+from emulator.smart_energy.ota import effects
+from emulator.smart_energy.ota.client import OtaClient
+from emulator.smart_energy.ota.effects import OtaPhase, OtaTimer, SavedTransfer
+from emulator.smart_energy.ota.file import parse as parse_ota_file
+from emulator.smart_energy.ota.messages import BLOCK_HEADER, ImageKey, OtaCommand
+from emulator.smart_energy.ota.policy import OtaClientPolicy
+from emulator.smart_energy.ota.signature import FirmwareTrust, verify_image
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
 from emulator.zcl.frame import ZclFrame, ZclStatus, cluster_request, default_response
 from hw_profiles.model import BlockPeriodUnit, Flash, Model, Ota, Quirk

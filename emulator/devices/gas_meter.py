@@ -15,7 +15,7 @@ from emulator.devices.meter import METERING, Meter, seconds
 from emulator.devices.registers import Registers
 from emulator.devices.registration import Service
 from emulator.devices.smart_energy_device import BASIC, POWER_CONFIGURATION
-from emulator.smart_energy.ota_effects import OtaPhase
+from emulator.smart_energy.ota.effects import OtaPhase
 from emulator.stack.primitives import ApsdeIndication
 from emulator.zcl.attributes import AttributeTable
 from emulator.zcl.client import Peer

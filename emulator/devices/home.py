@@ -25,11 +25,11 @@ from emulator.devices.surroundings import Surroundings
 from emulator.errors import EmulatorError
 from emulator.faults.schedule import FaultSchedule
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy.ota_signature import trust_of
-from emulator.stack.descriptors import SimpleDescriptor
-from emulator.stack.key_table import KeyObserver
+from emulator.smart_energy.ota.signature import trust_of
+from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.node import PREFERRED_CHANNELS, NodeConfig
-from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk.service import NodeType
+from emulator.stack.zdo.descriptors import SimpleDescriptor
 from emulator.wan.link import WanLink
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model

@@ -17,7 +17,7 @@ from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.errors import FrameError
 from emulator.stack.events import KeyKind, LinkKeyChanged, StackEvent
 from emulator.stack.primitives import BROADCAST_RX_ON, COORDINATOR, ApsdeIndication
-from emulator.stack.zdo_frames import RESPONSE, EndpointList, MatchDescriptorRequest, ZdoCluster
+from emulator.stack.zdo.frames import RESPONSE, EndpointList, MatchDescriptorRequest, ZdoCluster
 from emulator.zcl.attributes import AttributeRecord
 from emulator.zcl.client import Peer
 

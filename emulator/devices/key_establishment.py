@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from emulator.clock.kernel import Scope, Timer
 from emulator.crypto.suite import Suite
-from emulator.smart_energy.cbke import (
+from emulator.smart_energy.cbke.machines import (
     CancelTimer,
     CbkeCommand,
     Effect,

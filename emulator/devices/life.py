@@ -15,12 +15,12 @@ from emulator.devices.registration import Registration, Service
 from emulator.devices.surroundings import Surroundings
 from emulator.faults.firmware import FirmwareFaults
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy.cbke import CbkeConfig, HostCryptography, KeyEstablishment
+from emulator.smart_energy.cbke.machines import CbkeConfig, HostCryptography, KeyEstablishment
 from emulator.smart_energy.security_policy import SecurityPolicy
-from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.node import Node, NodeConfig
-from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk.service import NodeType
 from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest, Confirm, Security, Status
+from emulator.stack.zdo.descriptors import SimpleDescriptor
 from emulator.zcl.client import Peer, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import try_parse

@@ -16,10 +16,10 @@ from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
 from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.errors import FrameError
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy.cbke import Established, Failed
+from emulator.smart_energy.cbke.machines import Established, Failed
 from emulator.stack.node import Node
 from emulator.stack.primitives import COORDINATOR
-from emulator.stack.zdo_frames import EndpointList, MatchDescriptorRequest, ZdoCluster
+from emulator.stack.zdo.frames import EndpointList, MatchDescriptorRequest, ZdoCluster
 from emulator.zcl.attributes import AttributeRecord
 from emulator.zcl.client import Peer, ZclClient
 

@@ -9,8 +9,8 @@ from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
-from emulator.smart_energy.ota_signature import FirmwareTrust
-from emulator.stack.key_table import KeyObserver
+from emulator.smart_energy.ota.signature import FirmwareTrust
+from emulator.stack.aps.key_table import KeyObserver
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emulator.smart_energy.ota_messages import OTA_CLUSTER, OtaCommand
+from emulator.smart_energy.ota.messages import OTA_CLUSTER, OtaCommand
 from emulator.stack.primitives import BROADCAST_ROUTERS, ApsdeIndication, Security
 from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emulator.stack.descriptors import (
+from emulator.stack.nwk.service import Capability, NodeType
+from emulator.stack.zdo.descriptors import (
     SERVER_PRIMARY_TRUST_CENTRE,
     NodeDescriptor,
     PowerDescriptor,
     SimpleDescriptor,
 )
-from emulator.stack.nwk_service import Capability, NodeType
 
 PREFERRED_CHANNELS = (11, 14, 15, 19, 20, 24, 25)
 """Smart Energy's preferred 2.4 GHz channels, scanned first (fact sheet, devices 2.8)."""

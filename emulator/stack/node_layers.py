@@ -10,9 +10,9 @@ from emulator.air.phy import energy_level
 from emulator.clock.kernel import Kernel, Scope
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.aps import Aps
-from emulator.stack.aps_service import ApsCommandIndication
-from emulator.stack.descriptors import NodeDescriptor
+from emulator.stack.aps.key_table import KeyObserver, KeyTable
+from emulator.stack.aps.layer import Aps
+from emulator.stack.aps.service import ApsCommandIndication
 from emulator.stack.events import (
     ApsSecurityFailure,
     DeviceAnnounced,
@@ -27,12 +27,11 @@ from emulator.stack.events import (
     ParentLost,
     StackEvent,
 )
-from emulator.stack.joiner import Joiner
-from emulator.stack.key_table import KeyObserver, KeyTable
-from emulator.stack.network_tables import child_addresses, neighbour_entries, route_entries
+from emulator.stack.keys.joiner import Joiner
+from emulator.stack.keys.trust_centre import TrustCentre
 from emulator.stack.node_config import NodeConfig
-from emulator.stack.nwk import Nwk
-from emulator.stack.nwk_service import Capability, NetworkStatus, NodeType, NwkTiming
+from emulator.stack.nwk.layer import Nwk
+from emulator.stack.nwk.service import Capability, NetworkStatus, NodeType, NwkTiming
 from emulator.stack.primitives import (
     BROADCAST_RX_ON,
     COORDINATOR,
@@ -44,9 +43,8 @@ from emulator.stack.primitives import (
     Security,
     Status,
 )
-from emulator.stack.trust_centre import TrustCentre
-from emulator.stack.zdo import Zdo
-from emulator.stack.zdo_frames import (
+from emulator.stack.zdo.descriptors import NodeDescriptor
+from emulator.stack.zdo.frames import (
     LEAVE_REJOIN,
     RESPONSE,
     ZDO_ENDPOINT,
@@ -57,6 +55,8 @@ from emulator.stack.zdo_frames import (
     ZdoCluster,
     ZdoStatus,
 )
+from emulator.stack.zdo.layer import Zdo
+from emulator.stack.zdo.network_tables import child_addresses, neighbour_entries, route_entries
 
 _LEAVE_DELAY_US = 100_000
 """Between the response to Mgmt_Leave_req and the leave itself."""

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from emulator.crypto.authority import Identity, IssuingAuthority
 from emulator.crypto.suite import Suite
-from emulator.smart_energy.ota_file import OtaHeader, pack
-from emulator.smart_energy.ota_signature import build_signed
+from emulator.smart_energy.ota.file import OtaHeader, pack
+from emulator.smart_energy.ota.signature import build_signed
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.records import Evidence
 from firmware_catalog.repository import Lifetimes

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from emulator.eui64 import format_eui64
 from harness.campaign.discovery import CURRENT_FILE_VERSION, OTA, Found
-from harness.campaign.images import Images
 from harness.head_end import HeadEnd, HubRefusedError
 from harness.journal import Journal
+from harness.workspace.images import Images
 from hw_profiles.installation import DeviceEntry, Installation
 
 

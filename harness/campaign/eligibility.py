@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from emulator.eui64 import format_eui64
 from firmware_catalog.errors import CatalogError
 from harness.campaign.discovery import Found, display, running
-from harness.campaign.images import Images
 from harness.campaign.plan import DevicePlan, Hop, Plan
 from harness.campaign.problems import CampaignEnd, Problem
 from harness.journal import Journal
 from harness.report.model import Severity, Verdict
+from harness.workspace.images import Images
 from hw_profiles.epcl import Combination, Product
 from hw_profiles.installation import DeviceEntry, Installation, product_of
 from hw_profiles.model import DeviceKind, Model

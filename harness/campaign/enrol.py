@@ -12,17 +12,17 @@ from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.discovery import BASIC
 from harness.campaign.late_certificates import place_late_certificates
 from harness.campaign.problems import Problem
-from harness.campaign.workspace import Workspace
 from harness.head_end import HeadEnd, HubUnreachableError, NotInControlError, Send
 from harness.journal import Journal, Json, Kind
-from harness.parameters import RegimeParameters
+from harness.regime.case import DeviceTest, EnrolmentCase, EnrolmentResult, case_of
+from harness.regime.enrolment import enrol, retry
+from harness.regime.lifecycle import State
+from harness.regime.parameters import RegimeParameters
+from harness.regime.party import Party
+from harness.regime.validation import Retry
+from harness.regime.world import Regime
 from harness.report.model import Severity
-from harness.roles.case import DeviceTest, EnrolmentCase, EnrolmentResult, case_of
-from harness.roles.enrolment import enrol, retry
-from harness.roles.lifecycle import State
-from harness.roles.party import Party
-from harness.roles.regime import Regime
-from harness.roles.validation import Retry
+from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation
 
 ZCL_VERSION = 0x0000

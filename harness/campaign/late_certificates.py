@@ -13,9 +13,9 @@ from emulator.eui64 import format_eui64, parse_eui64
 from harness.campaign.context import Context
 from harness.journal import Journal, Kind
 from harness.pki.profile import holder_of
-from harness.roles.case import EnrolmentCase, EnrolmentResult, Placement, PostCommissioningObligation
-from harness.roles.lifecycle import State
-from harness.roles.regime import Regime
+from harness.regime.case import EnrolmentCase, EnrolmentResult, Placement, PostCommissioningObligation
+from harness.regime.lifecycle import State
+from harness.regime.world import Regime
 from hw_profiles.installation import Supply
 
 UPDATE_CREDENTIALS = "update-credentials"

@@ -18,9 +18,11 @@ from harness.campaign.narrative import Narrator
 from harness.campaign.plan import DevicePlan, Plan
 from harness.campaign.problems import ACTION, problem_of
 from harness.campaign.transfers import transfers
-from harness.campaign.workspace import Workspace
 from harness.journal import Entry, Json, Kind, Status
 from harness.product import product_version
+from harness.regime.case import CONTROLLED_KINDS
+from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, transfer_key
+from harness.regime.validation import BY_CODE
 from harness.report.model import (
     CampaignReport,
     CaptureSummary,
@@ -41,9 +43,7 @@ from harness.report.model import (
     Verdict,
 )
 from harness.report.wording import named_device
-from harness.roles.case import CONTROLLED_KINDS
-from harness.roles.control import NEW_CONTROLLER, OLD_CONTROLLER, transfer_key
-from harness.roles.validation import BY_CODE
+from harness.workspace.workspace import Workspace
 from hw_profiles.installation import DeviceEntry, Supply
 from hw_profiles.model import Model
 

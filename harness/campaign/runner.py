@@ -19,23 +19,23 @@ from harness.campaign.discovery import FOUND, TOPOLOGY, Found, compare, discover
 from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
 from harness.campaign.narrative import Narrator
-from harness.campaign.options import RunOptions
 from harness.campaign.plan import Plan
 from harness.campaign.problems import CampaignEnd, Problem
-from harness.campaign.rehearsal import World, kernel_for
 from harness.campaign.reporting import END, PHASE_FINISHED, PHASE_STARTED, STOPPED, assemble
 from harness.campaign.upgrade import upgrade
-from harness.campaign.workspace import Workspace
 from harness.errors import HarnessError, RegimeError, UnreachableError
+from harness.evidence.verification import read_report
 from harness.head_end import HeadEnd, HubRefusedError, NotInControlError
+from harness.homes.ground import REHEARSED, Ground, ground_of
+from harness.homes.rehearsal import World, kernel_for
 from harness.journal import Entry, Journal, Kind, read_entries
 from harness.progress import ProgressObserver, SilentProgress
-from harness.radios.ground import REHEARSED, Ground, ground_of
+from harness.regime.lifecycle import State
+from harness.regime.world import Regime
 from harness.report.model import CampaignReport, DeviceRole, Severity, Verdict
-from harness.report.verification import read_report
 from harness.report.wording import named_device
-from harness.roles.lifecycle import State
-from harness.roles.regime import Regime
+from harness.workspace.options import RunOptions
+from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation
 
 MakeWorld = Callable[[Workspace, Kernel], World]

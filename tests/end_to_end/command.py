@@ -22,12 +22,10 @@ from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from harness.cli import main
+from harness.command.main import main
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(
-    ["harness.run_command", "harness.campaign.rehearsal", "harness.campaign.runner"]
-)
+_SERVER.set_forkserver_preload(["harness.command.run", "harness.homes.rehearsal", "harness.campaign.runner"])
 PATIENCE_S = 180.0
 _POLL_S = 0.001
 
@@ -44,7 +42,7 @@ class Ended:
 def smets1(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> Ended:
     """Run the command in a fresh interpreter."""
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", *map(str, arguments)],
+        [sys.executable, "-m", "harness.command.main", *map(str, arguments)],
         capture_output=True,
         check=False,
         text=True,

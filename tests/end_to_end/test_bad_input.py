@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.cli import main
+from harness.command.main import main
 from tests.end_to_end.quick_scenario import Replacement, catalogue, changed, generator, image, variant
 
 Spoil = Callable[[Path], tuple[str | Path, ...]]

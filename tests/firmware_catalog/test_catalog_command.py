@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.smart_energy.ota_file import OtaElement, OtaHeader, OtaTag, build, pack
-from emulator.smart_energy.ota_integrity import with_integrity_code
+from emulator.smart_energy.ota.file import OtaElement, OtaHeader, OtaTag, build, pack
+from emulator.smart_energy.ota.integrity import with_integrity_code
 from firmware_catalog.cli import register
 from firmware_catalog.errors import CatalogError
 

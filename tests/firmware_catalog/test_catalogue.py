@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.smart_energy.ota_file import OtaElement, OtaHeader, OtaTag, build, pack
+from emulator.smart_energy.ota.file import OtaElement, OtaHeader, OtaTag, build, pack
 from firmware_catalog.catalogue import Catalogue, keys_folder, supplier_role
 from firmware_catalog.errors import CatalogError, CatalogStorageError
 from firmware_catalog.files import write_atomically

@@ -6,8 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from emulator.smart_energy.ota_file import parse
-from emulator.smart_energy.ota_signature import trust_of, verify_image
+from emulator.smart_energy.ota.file import parse
+from emulator.smart_energy.ota.signature import trust_of, verify_image
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.planning import upgrade_path
 from hw_profiles.installation import Installation, load_installation

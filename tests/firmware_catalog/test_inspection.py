@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.errors import FrameError
-from emulator.smart_energy.ota_file import MAGIC, OtaHeader, pack
-from emulator.smart_energy.ota_signature import FirmwareTrust, build_signed
+from emulator.smart_energy.ota.file import MAGIC, OtaHeader, pack
+from emulator.smart_energy.ota.signature import FirmwareTrust, build_signed
 from firmware_catalog.inspection import inspect
 
 AUTHORITY = IssuingAuthority.from_seed(Suite.SUITE_1, b"test")

@@ -7,11 +7,11 @@ from zigpy.zcl.clusters.general import Basic, OnOff
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.events import NetworkUp, StackEvent
 from emulator.stack.node import Node, NodeConfig
-from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk.service import NodeType
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
+from emulator.stack.zdo.descriptors import SimpleDescriptor
 from emulator.zcl.attributes import AttributeTable
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import ZclFrame

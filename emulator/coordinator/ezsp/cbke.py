@@ -19,7 +19,7 @@ from emulator.crypto.certificates import parse_certificate
 from emulator.crypto.mmo import aes_mmo
 from emulator.crypto.suite import Suite
 from emulator.errors import CryptoError, FrameError
-from emulator.smart_energy.cbke_cryptography import (
+from emulator.smart_energy.cbke.cryptography import (
     ComputeSecrets,
     EphemeralReady,
     GenerateEphemeral,

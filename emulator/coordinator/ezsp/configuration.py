@@ -10,7 +10,7 @@ from bellows.types import EzspConfigId, EzspExtendedValueId, EzspPolicyId, EzspV
 from emulator.coordinator.ezsp.core import Answer, Core, Handler, Values
 from emulator.coordinator.ezsp.defaults import CONFIGURATION, POLICIES, RELEASES, VALUES
 from emulator.coordinator.ezsp.status import SlStatus
-from emulator.stack.descriptors import PowerDescriptor, SimpleDescriptor
+from emulator.stack.zdo.descriptors import PowerDescriptor, SimpleDescriptor
 
 _UNKNOWN_ID: Answer = {"status": SlStatus.NOT_SUPPORTED}
 _MAX_ENDPOINTS = 16

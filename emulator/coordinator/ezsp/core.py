@@ -10,8 +10,8 @@ from emulator.clock.kernel import Scope
 from emulator.crypto.authority import Identity
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
+from emulator.stack.keys.trust_centre import TrustCentre
 from emulator.stack.node import Node
-from emulator.stack.trust_centre import TrustCentre
 
 Values = Mapping[str, Any]
 Answer = dict[str, Any]

@@ -36,10 +36,10 @@ from emulator.coordinator.ezsp.tokens import Tokens
 from emulator.coordinator.ezsp.trust import Trust
 from emulator.errors import EmulatorError, FrameError
 from emulator.nonvolatile import NonVolatile
+from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.events import StackEvent
-from emulator.stack.key_table import KeyObserver
 from emulator.stack.node import Node, NodeConfig
-from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk.service import NodeType
 
 VERSION = 0x0000
 INVALID_COMMAND = 0x0058

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emulator.coordinator.ezsp.core import Core
+from emulator.stack.aps.key_table import LinkKey
 from emulator.stack.events import KeyKind
-from emulator.stack.key_table import LinkKey
 
 
 class KeySlots:

@@ -21,11 +21,11 @@ from emulator.coordinator.ezsp.core import Answer, Core, Handler, Values, rssi_o
 from emulator.coordinator.ezsp.defaults import MAX_PAYLOAD_OCTETS
 from emulator.coordinator.ezsp.status import SlStatus, delivery_status
 from emulator.coordinator.ezsp.tables import Tables
-from emulator.stack.aps import FIRST_BROADCAST
-from emulator.stack.aps_frames import DATA_HEADER_OCTETS, encode_group_header
-from emulator.stack.aps_security import SECURITY_OCTETS
+from emulator.stack.aps.frames import DATA_HEADER_OCTETS, encode_group_header
+from emulator.stack.aps.layer import FIRST_BROADCAST
+from emulator.stack.aps.security import SECURITY_OCTETS
 from emulator.stack.primitives import BROADCAST_RX_ON, ApsdeIndication, ApsdeRequest, Security, Status
-from emulator.stack.zdo_frames import ZDO_ENDPOINT
+from emulator.stack.zdo.frames import ZDO_ENDPOINT
 
 _NO_INDEX = 0xFF
 _TO_ALL_ENDPOINTS = 0xFF

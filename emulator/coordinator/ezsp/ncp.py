@@ -15,7 +15,7 @@ from emulator.coordinator.ash_frames import ResetCode
 from emulator.coordinator.ezsp.core import NcpConfig
 from emulator.coordinator.ezsp.firmware import Firmware, Surroundings
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.key_table import KeyObserver
+from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.node import Node
 
 Write = Callable[[bytes], None]

@@ -13,8 +13,8 @@ from emulator.coordinator.ezsp.core import NO_EUI64, Answer, Core, Handler, Valu
 from emulator.coordinator.ezsp.security import SecurityCommands
 from emulator.coordinator.ezsp.status import SlStatus
 from emulator.stack.events import NetworkDown, NetworkUp, StackEvent
-from emulator.stack.neighbours import Neighbour, Relationship
-from emulator.stack.nwk_service import Capability, NodeType
+from emulator.stack.nwk.neighbours import Neighbour, Relationship
+from emulator.stack.nwk.service import Capability, NodeType
 
 MAX_POWER_DBM = 20
 DEFAULT_POWER_DBM = 8

@@ -23,7 +23,7 @@ from emulator.coordinator.ezsp.key_slots import KeySlots
 from emulator.coordinator.ezsp.status import SlStatus
 from emulator.coordinator.ezsp.transient_keys import TransientKey, TransientKeys
 from emulator.crypto.mmo import aes_mmo
-from emulator.stack.key_table import LinkKey
+from emulator.stack.aps.key_table import LinkKey
 
 _STATE = "ncp.security"
 _RECORD = Struct("<H16s")

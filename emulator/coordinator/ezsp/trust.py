@@ -13,8 +13,8 @@ from emulator.coordinator.ezsp.core import Answer, Core, Handler, Values
 from emulator.coordinator.ezsp.networking import Networking
 from emulator.coordinator.ezsp.security import SecurityCommands
 from emulator.coordinator.ezsp.status import SlStatus
-from emulator.stack.aps_commands import RemoveDevice, SwitchKey, TransportNetworkKey
-from emulator.stack.aps_security import KEY_TRANSPORT
+from emulator.stack.aps.commands import RemoveDevice, SwitchKey, TransportNetworkKey
+from emulator.stack.aps.security import KEY_TRANSPORT
 from emulator.stack.events import (
     DeviceJoined,
     DeviceLeft,
@@ -24,7 +24,7 @@ from emulator.stack.events import (
     NetworkKeyChanged,
     StackEvent,
 )
-from emulator.stack.neighbours import Neighbour
+from emulator.stack.nwk.neighbours import Neighbour
 from emulator.stack.primitives import BROADCAST_RX_ON, JoinKind
 
 BITMASK_SINCE = 8

@@ -16,12 +16,12 @@ from emulator.coordinator.port import CoordinatorPort
 from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy import ota_effects as effects
-from emulator.smart_energy.ota_effects import HOLD, NOW, Activation, ActivationKind, JobState, Outcome
-from emulator.smart_energy.ota_file import parse as parse_ota_file
-from emulator.smart_energy.ota_jobs import OtaDeviceConfig, StoredImage
-from emulator.smart_energy.ota_messages import ImageKey
-from emulator.smart_energy.ota_server import OtaServer
+from emulator.smart_energy.ota import effects
+from emulator.smart_energy.ota.effects import HOLD, NOW, Activation, ActivationKind, JobState, Outcome
+from emulator.smart_energy.ota.file import parse as parse_ota_file
+from emulator.smart_energy.ota.jobs import OtaDeviceConfig, StoredImage
+from emulator.smart_energy.ota.messages import ImageKey
+from emulator.smart_energy.ota.server import OtaServer
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
 from emulator.wan.messages import WanError
 from emulator.zcl.frame import ZclFrame, ZclStatus, cluster_request, cluster_response, default_response

@@ -11,8 +11,8 @@ from emulator.devices.attributes import TYPE_IDS
 from emulator.devices.comms_hub.transactions import DeviceUnreachableError, Question, Transactions
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.security_policy import SecurityPolicy
-from emulator.stack.descriptors import NodeDescriptor, SimpleDescriptor
-from emulator.stack.zdo_frames import NeighbourEntry
+from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
+from emulator.stack.zdo.frames import NeighbourEntry
 from emulator.wan.messages import WanError
 from emulator.zcl.attributes import AttributeRecord, pack_record, parse_read_response
 from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus, cluster_request, general_request

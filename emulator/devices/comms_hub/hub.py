@@ -28,7 +28,7 @@ from emulator.devices.profile_gates import ProfileGates
 from emulator.devices.surroundings import Surroundings
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy.cbke import CbkeConfig, Established, HostCryptography, KeyEstablishment
+from emulator.smart_energy.cbke.machines import CbkeConfig, Established, HostCryptography, KeyEstablishment
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security

@@ -34,8 +34,8 @@ from emulator.devices.in_home_display import InHomeDisplay
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.smart_energy.ota_file import OtaHeader, pack
-from emulator.smart_energy.ota_signature import build_signed
+from emulator.smart_energy.ota.file import OtaHeader, pack
+from emulator.smart_energy.ota.signature import build_signed
 from emulator.wan.link import WanLink
 from emulator.wan.messages import ATTACHMENT_MAX, WanMessage, decode, encode
 from hw_profiles.installation import Installation, load_installation

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from emulator.errors import SecurityError
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack import nwk_frame
-from emulator.stack.aps_frames import decode_header
-from emulator.stack.nwk_security import NwkSecurity
+from emulator.stack.aps.frames import decode_header
+from emulator.stack.nwk import frame as nwk_frame
+from emulator.stack.nwk.security import NwkSecurity
 from emulator.stack.primitives import Status
 from tests.emulator.stack.node_world import GAS, METER, NETWORK_KEY, SECOND, Device, Home
 

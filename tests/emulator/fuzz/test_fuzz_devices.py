@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.primitives import ApsdeIndication, Security
+from emulator.stack.zdo.descriptors import SimpleDescriptor
 from tests.emulator.devices.home_world import HUB, World, installed
 from tests.emulator.fuzz.fuzzing import SAMPLE, SWEEP, fuzz
 from tests.emulator.fuzz.zcl_seeds import ZCL_SEEDS

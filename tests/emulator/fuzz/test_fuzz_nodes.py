@@ -18,13 +18,13 @@ from emulator.clock.kernel import Kernel
 from emulator.crypto.ccm import CcmKey
 from emulator.errors import FrameError
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack import nwk_frame
-from emulator.stack.aps_frames import decode_header
-from emulator.stack.aps_security import seal, seal_extended
+from emulator.stack.aps.frames import decode_header
+from emulator.stack.aps.security import seal, seal_extended
 from emulator.stack.node import Node
-from emulator.stack.nwk_security import NwkSecurity
+from emulator.stack.nwk import frame as nwk_frame
+from emulator.stack.nwk.security import NwkSecurity
 from emulator.stack.primitives import ApsdeIndication, NldeIndication, Security
-from emulator.stack.zdo_frames import ZdoCluster
+from emulator.stack.zdo.frames import ZdoCluster
 from tests.emulator.fuzz.fuzzing import GROWTH_LIMIT, SAMPLE, SWEEP, fuzz, used_octets
 from tests.emulator.fuzz.seed_frames import CBKE_KEY, SECURED_APS, keyed_home, seeds
 from tests.emulator.fuzz.zcl_seeds import ZCL_SEEDS

@@ -10,10 +10,13 @@ from emulator.air.beacon import decode_beacon_payload, decode_zigbee_beacon
 from emulator.air.command import decode_command as decode_mac_command
 from emulator.air.frame import decode_frame
 from emulator.errors import FrameError
-from emulator.stack import aps_commands, nwk_commands, nwk_frame, zdo_frames
-from emulator.stack.aps_frames import decode_header
-from emulator.stack.aps_security import decode_aux
-from emulator.stack.descriptors import NodeDescriptor, PowerDescriptor, SimpleDescriptor
+from emulator.stack.aps import commands as aps_commands
+from emulator.stack.aps.frames import decode_header
+from emulator.stack.aps.security import decode_aux
+from emulator.stack.nwk import commands as nwk_commands
+from emulator.stack.nwk import frame as nwk_frame
+from emulator.stack.zdo import frames as zdo_frames
+from emulator.stack.zdo.descriptors import NodeDescriptor, PowerDescriptor, SimpleDescriptor
 from emulator.zcl.attributes import parse_read_response, parse_records
 from emulator.zcl.frame import parse as parse_zcl
 from tests.emulator.fuzz.fuzzing import SAMPLE, SWEEP, fuzz

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from emulator.clock.kernel import Kernel, Scope
-from emulator.smart_energy import ota_effects as effects
-from emulator.smart_energy.ota_client import OtaClient
-from emulator.smart_energy.ota_jobs import OtaServerConfig, StoredImage
-from emulator.smart_energy.ota_messages import ImageKey, OtaCommand
-from emulator.smart_energy.ota_policy import OtaClientPolicy
-from emulator.smart_energy.ota_server import OtaServer
+from emulator.smart_energy.ota import effects
+from emulator.smart_energy.ota.client import OtaClient
+from emulator.smart_energy.ota.jobs import OtaServerConfig, StoredImage
+from emulator.smart_energy.ota.messages import ImageKey, OtaCommand
+from emulator.smart_energy.ota.policy import OtaClientPolicy
+from emulator.smart_energy.ota.server import OtaServer
 from emulator.zcl.frame import ZclStatus
 
 LATENCY_US = 5_000

@@ -11,12 +11,12 @@ from emulator.air.capture import NullCapture, PcapngCapture
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.events import StackEvent
 from emulator.stack.node import Node, NodeConfig
-from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk.service import NodeType
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
-from emulator.stack.zdo import ZdoDone
+from emulator.stack.zdo.descriptors import SimpleDescriptor
+from emulator.stack.zdo.layer import ZdoDone
 
 HUB, METER, GAS, DISPLAY = 0x00DB1234567890A0, 0x000D6F0000000002, 0x000D6F0000000003, 0x000D6F0000000004
 NETWORK_KEY = bytes.fromhex("01030507090b0d0f00020406080a0c0d")

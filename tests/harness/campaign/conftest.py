@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.options import RunOptions
 from harness.campaign.runner import run_workspace
-from harness.campaign.workspace import Workspace
 from harness.journal import Entry, read_entries
 from harness.progress import SilentProgress
 from harness.report.model import CampaignReport
+from harness.workspace.options import RunOptions
+from harness.workspace.workspace import Workspace
 from tests.harness.campaign.fake_world import FakeHome, FakeWorld
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "dormant-semi" / "installation.toml"

@@ -17,11 +17,11 @@ from emulator.devices.control import (
 )
 from emulator.eui64 import format_eui64, parse_eui64
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.smart_energy.ota_file import parse
+from emulator.smart_energy.ota.file import parse
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError, WanMessage, decode, encode
-from harness.campaign.rehearsal import wan_parameters
-from harness.campaign.workspace import Workspace
+from harness.homes.rehearsal import wan_parameters
+from harness.workspace.workspace import Workspace
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import FolderInUseError, HarnessError
+from harness.evidence.verification import verify_run
 from harness.journal import Kind, verify_journal
+from harness.regime.control import check_control
 from harness.report.model import StepResult, Verdict
-from harness.report.verification import verify_run
-from harness.roles.control import check_control
 from tests.harness.campaign.conftest import PowerCut, Rig
 from tests.harness.campaign.fake_world import FakeHome, rotations
 
@@ -141,8 +141,8 @@ def test_a_run_killed_again_and_again_ends_the_same(rig: Rig, tmp_path: Path) ->
 def test_a_folder_that_is_not_empty_is_refused(rig: Rig) -> None:
     rig.folder.mkdir()
     (rig.folder / "something").touch()
-    from harness.campaign.options import RunOptions
-    from harness.campaign.workspace import Workspace
+    from harness.workspace.options import RunOptions
+    from harness.workspace.workspace import Workspace
 
     with pytest.raises(FolderInUseError, match="not empty"):
         Workspace.create(RunOptions(installation=rig.installation, out=rig.folder))

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from harness.evidence.verification import verify_run
 from harness.journal import Entry
 from harness.report.model import Verdict
-from harness.report.verification import verify_run
 from tests.harness.campaign.conftest import EXAMPLE, Rig
 
 GSME = "00-DB-12-34-56-78-90-A2"

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from firmware_catalog.errors import CatalogError
 from harness.campaign.discovery import Found
-from harness.campaign.images import ImageError, open_images
-from harness.campaign.options import RunOptions
 from harness.campaign.plan import DevicePlan, Hop, Plan
-from harness.campaign.workspace import Workspace
 from harness.errors import HarnessError
 from harness.report.model import Verdict
+from harness.workspace.images import ImageError, open_images
+from harness.workspace.options import RunOptions
+from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation, load_installation
 from hw_profiles.model import DeviceKind
 from tests.harness.campaign.conftest import EXAMPLE, Rig

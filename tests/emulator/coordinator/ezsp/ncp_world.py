@@ -13,10 +13,10 @@ from emulator.coordinator.ezsp.core import NcpConfig
 from emulator.coordinator.ezsp.frames import EzspFrame, FrameFormat, decode, encode, format_of
 from emulator.coordinator.ezsp.ncp import Ncp
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack.descriptors import SimpleDescriptor
 from emulator.stack.node import Node, NodeConfig
-from emulator.stack.nwk_service import NodeType
+from emulator.stack.nwk.service import NodeType
 from emulator.stack.primitives import ApsdeIndication, Status
+from emulator.stack.zdo.descriptors import SimpleDescriptor
 
 NCP_EUI64, METER = 0x00DB1234567890A0, 0x000D6F0000000002
 NETWORK_KEY = bytes.fromhex("01030507090b0d0f00020406080a0c0d")

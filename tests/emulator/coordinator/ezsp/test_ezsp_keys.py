@@ -11,7 +11,7 @@ from emulator.crypto.authority import Identity, IssuingAuthority
 from emulator.crypto.mmo import aes_mmo
 from emulator.crypto.suite import Suite
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.smart_energy.cbke_cryptography import (
+from emulator.smart_energy.cbke.cryptography import (
     ComputeSecrets,
     EphemeralReady,
     GenerateEphemeral,

@@ -12,7 +12,7 @@ from emulator.air.mac import Mac
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel, Scope
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack.nwk import Network, NodeType, Nwk, NwkTiming
+from emulator.stack.nwk.layer import Network, NodeType, Nwk, NwkTiming
 from emulator.stack.primitives import JoinKind, NldeIndication, Status
 
 KEY = bytes.fromhex("01030507090b0d0f00020406080a0c0d")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.errors import FrameError
-from emulator.stack.nwk_commands import (
+from emulator.stack.nwk.commands import (
     EndDeviceTimeoutRequest,
     EndDeviceTimeoutResponse,
     Leave,

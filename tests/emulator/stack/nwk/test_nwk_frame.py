@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from emulator.crypto.ccm import CcmKey, nonce
 from emulator.errors import CryptoError, FrameError, SecurityError
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack.nwk_frame import (
+from emulator.stack.nwk.frame import (
     AUX_OCTETS,
     DATA,
     VERSION,
@@ -24,7 +24,7 @@ from emulator.stack.nwk_frame import (
     unpack_aux,
     unpack_header,
 )
-from emulator.stack.nwk_security import NwkSecurity
+from emulator.stack.nwk.security import NwkSecurity
 
 VECTORS = Path(__file__).parents[4].parent / "shared/reference/vectors.json"
 

@@ -8,7 +8,7 @@ import pytest
 
 from emulator.errors import EmulatorError
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack.nwk import NetworkStatus, NodeType, NwkTiming
+from emulator.stack.nwk.layer import NetworkStatus, NodeType, NwkTiming
 from emulator.stack.primitives import JoinKind, Status
 
 if TYPE_CHECKING:

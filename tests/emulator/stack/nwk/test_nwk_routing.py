@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.stack.neighbours import Neighbour, link_cost
-from emulator.stack.nwk import NetworkStatus, NodeType, NwkTiming
-from emulator.stack.nwk_commands import LinkStatus, pack_link_status
+from emulator.stack.nwk.commands import LinkStatus, pack_link_status
+from emulator.stack.nwk.layer import NetworkStatus, NodeType, NwkTiming
+from emulator.stack.nwk.neighbours import Neighbour, link_cost
 from emulator.stack.primitives import Status
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from emulator.errors import SecurityError
 from emulator.nonvolatile import MemoryNonVolatile
-from emulator.stack.nwk_frame import HEADER
-from emulator.stack.nwk_security import (
+from emulator.stack.nwk.frame import HEADER
+from emulator.stack.nwk.security import (
     COUNTER_RESERVE,
     MAX_COUNTER,
     NwkSecurity,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.stack.nwk import NetworkStatus, NwkTiming
+from emulator.stack.nwk.layer import NetworkStatus, NwkTiming
 from emulator.stack.primitives import Status
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Certificate-based key establishment: codec, cryptography, machines."""

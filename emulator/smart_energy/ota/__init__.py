@@ -1,0 +1,1 @@
+"""OTA upgrade: files, messages, and the machines of client and server."""

@@ -1,0 +1,136 @@
+"""What the OTA server holds: images, the jobs the head end scheduled, and limits per device.
+
+Jobs turn into JSON and back, so that the hub keeps them in non-volatile memory.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.errors import NonVolatileError
+from emulator.smart_energy.ota.effects import Activation, ActivationKind, JobState
+from emulator.smart_energy.ota.messages import ImageKey
+
+SECOND = 1_000_000
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """One OTA file at the server; `data` is the file as it goes over the air, from the header on."""
+
+    key: ImageKey
+    data: bytes
+    hardware_minimum: int | None = None
+    hardware_maximum: int | None = None
+
+    def fits_hardware(self, version: int | None) -> bool:
+        """Whether the image may go to hardware `version`; None on either side means not stated."""
+        if version is None or self.hardware_minimum is None or self.hardware_maximum is None:
+            return True
+        return self.hardware_minimum <= version <= self.hardware_maximum
+
+
+@dataclass(frozen=True, slots=True)
+class OtaServerConfig:
+    """Limits of the server; defaults are those of the most widespread one (fact sheet, 4.2)."""
+
+    maximum_sessions: int = 5
+    no_slot_wait_s: int = 60
+    session_idle_us: int = 120 * SECOND
+    """A session silent for this long gives up its slot, not its progress."""
+    progress_interval: int = 4096
+    """Octets between two progress reports of one device."""
+    maximum_attempts: int = 10
+    """Upgrade End ABORTs after which a job has failed."""
+    page_requests: bool = False
+    page_spacing_floor_ms: int = 10
+    maximum_page: int = 1024
+    relative_times: bool = False
+    """Answer with delays (current time 0), for clients whose clock is not trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtaDeviceConfig:
+    """How the server treats one device."""
+
+    maximum_block: int = 48
+    """Cap on the data of a block: 48 octets fit with APS security and an extended nonce."""
+    minimum_block_period_us: int = 0
+    minimum_block_period_unit_us: int = 1000
+    """Unit the client takes MinimumBlockPeriod in: 1000 us or 1 000 000 us, by cluster revision."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One image for one device, as the head end scheduled it; `device` is its EUI-64."""
+
+    device: int
+    key: ImageKey
+    activation: Activation
+    state: JobState = JobState.SCHEDULED
+    offset: int = 0
+    attempts: int = 0
+    detail: str = ""
+
+
+def largest_block(
+    *, aps_security: bool = True, extended_nonce: bool = True, relays: int = 0, nwk_ieee_addresses: int = 0
+) -> int:
+    """Return how many data octets of an Image Block Response fit one 127-octet PSDU (protocol facts 4.6).
+
+    `relays` counts the hops of a source route, 0 for none; `nwk_ieee_addresses` EUI-64s in the NWK header.
+    """
+    room = 82 - 17 - 8 * nwk_ieee_addresses
+    if relays:
+        room -= 2 + 2 * relays
+    if aps_security:
+        room -= 17 if extended_nonce else 9
+    return max(0, room)
+
+
+def dump_jobs(jobs: dict[int, Job]) -> bytes:
+    """Return the jobs as canonical JSON."""
+    records = [_record(jobs[device]) for device in sorted(jobs)]
+    return json.dumps({"format": _FORMAT, "jobs": records}, sort_keys=True, separators=(",", ":")).encode()
+
+
+def load_jobs(data: bytes) -> dict[int, Job]:
+    """Return the jobs that `dump_jobs` wrote; raises `NonVolatileError` for anything else."""
+    try:
+        document = json.loads(data)
+        if document["format"] != _FORMAT:
+            raise NonVolatileError(f"OTA jobs: format {document['format']}, expected {_FORMAT}")
+        jobs = [_job(record) for record in document["jobs"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NonVolatileError(
+            f"OTA jobs: {len(data)} octets that are not a saved job table: {error}"
+        ) from error
+    return {job.device: job for job in jobs}
+
+
+def _record(job: Job) -> dict[str, Any]:
+    return {
+        "device": job.device,
+        "key": list(job.key),
+        "activation": [job.activation.kind.name, job.activation.at_unix_seconds],
+        "state": job.state.value,
+        "offset": job.offset,
+        "attempts": job.attempts,
+        "detail": job.detail,
+    }
+
+
+def _job(record: dict[str, Any]) -> Job:
+    kind, at = record["activation"]
+    return Job(
+        device=record["device"],
+        key=ImageKey(*record["key"]),
+        activation=Activation(ActivationKind[kind], at),
+        state=JobState(record["state"]),
+        offset=record["offset"],
+        attempts=record["attempts"],
+        detail=record["detail"],
+    )

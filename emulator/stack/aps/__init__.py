@@ -1,0 +1,1 @@
+"""The APS sublayer: frames, acknowledgements, fragments, link keys."""

@@ -1,0 +1,1 @@
+"""Keys of the network: the trust centre that gives them, the joiner that gets them."""

@@ -1,0 +1,115 @@
+"""Leaving the network: our own leave, removing others, hearing of either (ZigBee PRO 3.6.1.10)."""
+
+from __future__ import annotations
+
+from emulator.stack.nwk.commands import Leave, pack_leave
+from emulator.stack.nwk.frame import NwkHeader
+from emulator.stack.nwk.joining import Joining
+from emulator.stack.nwk.neighbours import Neighbour, Relationship
+from emulator.stack.nwk.parenting import Parenting
+from emulator.stack.nwk.routing import Routing
+from emulator.stack.nwk.service import NodeType
+from emulator.stack.nwk.state import NwkState
+from emulator.stack.primitives import BROADCAST_RX_ON, Status
+
+
+class Departure:
+    """Leave commands, sent and received."""
+
+    def __init__(self, nwk: NwkState, joining: Joining, parenting: Parenting, routing: Routing) -> None:
+        self._nwk = nwk
+        self._joining = joining
+        self._parenting = parenting
+        self._routing = routing
+        self.requests_allowed = True
+        """Whether a router obeys leave requests (nwkLeaveRequestAllowed); an end device obeys its parent."""
+
+    def leave(self, *, rejoin: bool, remove_children: bool) -> None:
+        """Say that this node leaves, then forget the network unless `rejoin`."""
+        nwk = self._nwk
+        if nwk.parameters is None:
+            return
+        if remove_children:
+            for child in nwk.neighbours.children():
+                self._ask(child, Leave(request=True, rejoin=rejoin, remove_children=True))
+        if not nwk.authenticated:
+            self._gone(rejoin)
+            return
+        header = nwk.sending.command_header(BROADCAST_RX_ON, radius=1, source_eui64=nwk.eui64)
+        payload = pack_leave(Leave(rejoin=rejoin, remove_children=remove_children))
+        # An end device makes sure of its parent; a router tells everybody in range.
+        end_device = nwk.device_type == NodeType.END_DEVICE
+        hop = nwk.parent_short if end_device else 0xFFFF
+        nwk.sending.transmit(hop, header, payload, lambda _: self._gone(rejoin))
+
+    def _gone(self, rejoin: bool) -> None:
+        nwk = self._nwk
+        if not rejoin:
+            nwk.forget()
+        nwk.listener.nwk_leave_self(rejoin)
+
+    def remove(self, eui64: int, *, rejoin: bool) -> None:
+        """Ask another device to leave; a child that never proved itself is simply dropped."""
+        nwk = self._nwk
+        neighbour = nwk.neighbours.by_eui64(eui64)
+        if neighbour is not None and neighbour.is_child:
+            if neighbour.relationship == Relationship.UNAUTHENTICATED_CHILD:
+                self._parenting.departed(neighbour, rejoin=False)
+            else:
+                self._ask(neighbour, Leave(request=True, rejoin=rejoin))
+            return
+        short = nwk.short_of(eui64)
+        if short is None:
+            nwk.counters.drop("leave request to an unknown device")
+            return
+        nwk.sending.send_command(
+            short, pack_leave(Leave(request=True, rejoin=rejoin)), destination_eui64=eui64
+        )
+
+    def _ask(self, child: Neighbour, leave: Leave) -> None:
+        nwk = self._nwk
+        header = nwk.sending.command_header(
+            child.short_address, radius=1, source_eui64=nwk.eui64, destination_eui64=child.eui64
+        )
+
+        def sent(status: Status) -> None:
+            still_here = nwk.neighbours.by_short.get(child.short_address) is child
+            if status != Status.SUCCESS and still_here:
+                self._parenting.departed(child, rejoin=leave.rejoin)
+
+        nwk.sending.transmit(child.short_address, header, pack_leave(leave), sent, indirect=child.indirect)
+
+    def received(self, header: NwkHeader, leave: Leave, hop: int) -> None:
+        """Handle a Leave command: a request to us, or the news that its source goes."""
+        if leave.request:
+            self._requested(leave, hop)
+        else:
+            self._heard_leaving(header, leave)
+
+    def _requested(self, leave: Leave, hop: int) -> None:
+        nwk = self._nwk
+        if nwk.device_type == NodeType.COORDINATOR or self._joining.rejoining:
+            return
+        end_device = nwk.device_type == NodeType.END_DEVICE
+        allowed = hop == nwk.parent_short if end_device else self.requests_allowed
+        if not allowed:
+            nwk.counters.drop("leave request not allowed")
+            return
+        self.leave(rejoin=leave.rejoin, remove_children=leave.remove_children)
+
+    def _heard_leaving(self, header: NwkHeader, leave: Leave) -> None:
+        nwk = self._nwk
+        short = header.source
+        neighbour = nwk.neighbours.by_short.get(short)
+        eui64 = header.source_eui64 or nwk.eui64_of(short)
+        self._routing.broken(short)
+        self._routing.broken_via(short)
+        if neighbour is not None and neighbour.is_child:
+            self._parenting.departed(neighbour, rejoin=leave.rejoin)
+        else:
+            if neighbour is not None and neighbour.relationship != Relationship.PARENT:
+                nwk.neighbours.remove(neighbour)
+            if eui64 is not None:
+                nwk.listener.nwk_left(eui64, short, leave.rejoin)
+        if eui64 is not None and not leave.rejoin:
+            nwk.addresses.forget(eui64)

@@ -1,0 +1,1 @@
+"""The ZigBee device object: descriptors, bindings, management."""

@@ -1,0 +1,1 @@
+"""The `smets1` command, one file a verb."""

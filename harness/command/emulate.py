@@ -1,0 +1,237 @@
+"""`smets1 emulate`: an installation's devices on the air, and a dongle for a host of anybody's making."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from emulator.clock.kernel import MICROSECONDS
+from emulator.clock.loop import run as run_loop
+from emulator.coordinator.ezsp_line import DEFAULT_VERSION
+from emulator.coordinator.monikers import Kind, Moniker, MonikerError, parse
+from harness.command.main import DONE, EXIT_STATUSES
+from harness.command.models import check_folders
+from harness.errors import HarnessError
+from harness.homes.dongle import SUPPORTED_VERSIONS
+from harness.homes.emulation import Emulation, EmulationOptions, NodeState, Stranger
+from harness.homes.zep import PORT as ZEP_PORT
+from hw_profiles.installation import load_installation
+
+REFRESH_S = 0.5
+"""Real seconds between redraws of the table."""
+_MAX_SPEED = 1000.0
+_OLDEST = 4
+_STYLES = {"off": "dim", "searching": "yellow", "joined": "cyan", "registered": "green"}
+
+_EPILOG = f"""\
+examples:
+  smets1 emulate examples/dormant-semi/installation.toml --ncp tcp:127.0.0.1:6638
+  bellows -d socket://127.0.0.1:6638 info                  in another terminal, any EZSP host
+  smets1 emulate home.toml --ncp pty:/tmp/dongle --speed 10
+  smets1 emulate home.toml --rcp tcp:127.0.0.1:9000        a radio co-processor for zigbee-on-host
+  smets1 emulate home.toml --ncp pty:/tmp/dongle --zep localhost   watch: wireshark -k -i lo -f "udp port {ZEP_PORT}"
+
+The devices join with the install codes shown. Ctrl-C ends it.
+
+{EXIT_STATUSES}"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the `emulate` command."""
+    parser = subparsers.add_parser(
+        "emulate",
+        help="put an installation's devices on the air, with a dongle for any host",
+        description="Emulate the meters and displays of an installation, and serve a dongle on their air.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("installation", type=Path, metavar="INSTALLATION.toml", help="whose devices to emulate")
+    line = parser.add_mutually_exclusive_group(required=True)
+    line.add_argument("--ncp", metavar="WHERE", help="serve an EZSP dongle at pty:/path or tcp:HOST:PORT")
+    line.add_argument("--rcp", metavar="WHERE", help="serve a Spinel radio at pty:/path or tcp:HOST:PORT")
+    add("--speed", type=_speed, default=1.0, metavar="X", help="virtual seconds per second (1)")
+    add(
+        "--ezsp",
+        type=_version,
+        default=DEFAULT_VERSION,
+        metavar="N",
+        help=f"the dongle's EZSP version ({DEFAULT_VERSION})",
+    )
+    add("--no-cbke", action="store_true", help="the dongle's firmware has no Smart Energy key establishment")
+    add("--seed", type=int, default=1, metavar="N", help="seed of all randomness and rehearsal keys (1)")
+    add("--capture", type=Path, metavar="FILE", help="write the air to a pcapng file, its keys beside it")
+    add("--zep", metavar="HOST", help=f"send every frame to HOST, UDP port {ZEP_PORT}, for Wireshark")
+    add(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep what devices and dongle remember from one time to the next",
+    )
+    add("--for", dest="seconds", type=float, metavar="S", help="end after S virtual seconds")
+    add(
+        "--models",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder with more device models",
+    )
+    parser.set_defaults(handler=handle)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= _MAX_SPEED:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, at most {_MAX_SPEED:g}")
+    return speed
+
+
+def _version(text: str) -> int:
+    newest = SUPPORTED_VERSIONS.stop - 1
+    if not text.isdecimal() or not _OLDEST <= int(text) <= newest:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a version from {_OLDEST} to {newest}")
+    return int(text)
+
+
+def options_of(arguments: argparse.Namespace) -> EmulationOptions:
+    """Return the checked options; raises `HarnessError` naming the option that cannot be used."""
+    if not arguments.installation.is_file():
+        raise HarnessError(f"INSTALLATION.toml: {arguments.installation}: no such file; check the path")
+    check_folders(arguments.models)
+    name, text = ("--ncp", arguments.ncp) if arguments.ncp is not None else ("--rcp", arguments.rcp)
+    return EmulationOptions(
+        stranger=Stranger(_served(name, text), rcp=arguments.ncp is None),
+        seed=arguments.seed,
+        speed=arguments.speed,
+        ezsp_version=arguments.ezsp,
+        cbke=not arguments.no_cbke,
+        capture=arguments.capture,
+        zep=arguments.zep,
+        state=arguments.state,
+    )
+
+
+def _served(name: str, text: str) -> Moniker:
+    try:
+        moniker = parse(text)
+    except MonikerError as error:
+        raise HarnessError(f"{name}: {error}") from error
+    if moniker.is_here or moniker.kind is Kind.SERIAL:
+        raise HarnessError(f"{name}: {text!r}: expected pty:/path or tcp:HOST:PORT, where a host can open it")
+    return moniker
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """Emulate until Ctrl-C."""
+    options = options_of(arguments)
+    installation = load_installation(arguments.installation, arguments.models)
+    emulation = Emulation(installation, options)
+    run_loop(_live(emulation, arguments.seconds, sys.stdout), emulation.kernel, pace=options.speed)
+    return DONE
+
+
+async def _live(emulation: Emulation, seconds: float | None, stream: TextIO) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    if seconds is not None:
+        loop.call_later(seconds, ended.set)
+    try:
+        where = await emulation.start()
+        console = Console(file=stream, highlight=False)
+        console.print(_heading(emulation, where), soft_wrap=True)
+        await _show(emulation, console, ended)
+        console.print(f"stopped after {emulation.traffic.frames} frames")
+    finally:
+        await emulation.stop()
+
+
+def _heading(emulation: Emulation, where: str) -> str:
+    options = emulation.options
+    what = "Spinel radio" if options.stranger.rcp else f"EZSP {options.ezsp_version} dongle"
+    path = where.replace("tcp:", "socket://", 1) if where.startswith("tcp:") else where
+    return f"{what} at {where}; open {path} with any host. Speed {options.speed:g}. Ctrl-C ends."
+
+
+async def _show(emulation: Emulation, console: Console, ended: asyncio.Event) -> None:
+    """Show the nodes until the end: a live table on a terminal, a line for every change elsewhere."""
+    if not console.is_terminal:
+        for node in emulation.nodes():
+            console.print(f"{node.name}  {node.eui64}  install code {node.install_code}", soft_wrap=True)
+        await _every(emulation, ended, _Lines(emulation, console).tell)
+        return
+    with Live(_table(emulation), console=console, auto_refresh=False) as live:
+        await _every(emulation, ended, lambda: live.update(_table(emulation), refresh=True))
+        live.update(_table(emulation), refresh=True)
+
+
+async def _every(emulation: Emulation, ended: asyncio.Event, tell: Callable[[], None]) -> None:
+    while not ended.is_set():
+        tell()
+        emulation.flush()
+        try:
+            await asyncio.wait_for(ended.wait(), REFRESH_S * emulation.options.speed)
+        except TimeoutError:
+            continue
+
+
+class _Lines:
+    """A line for every change of a node."""
+
+    def __init__(self, emulation: Emulation, console: Console) -> None:
+        self._emulation = emulation
+        self._console = console
+        self._states: dict[str, str] = {}
+
+    def tell(self) -> None:
+        """Print what changed."""
+        for node in self._emulation.nodes():
+            if self._states.get(node.name) != node.state:
+                self._states[node.name] = node.state
+                self._console.print(f"{_clock(self._emulation)}  {node.name}: {node.state}{_address(node)}")
+
+
+def _address(node: NodeState) -> str:
+    return "" if node.short is None else f" as 0x{node.short:04X}"
+
+
+def _clock(emulation: Emulation) -> str:
+    seconds = emulation.kernel.now // MICROSECONDS
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _table(emulation: Emulation) -> Table:
+    traffic = emulation.traffic
+    table = Table(
+        title=f"{emulation.installation.record.id}  {_clock(emulation)}",
+        caption=f"{traffic.frames} frames, {traffic.octets} octets on the air; "
+        f"{emulation.coordinator_frames} frames from the coordinator",
+    )
+    for name in ("device", "EUI-64", "install code", "short", "state", "firmware", "frames"):
+        table.add_column(name)
+    for node in emulation.nodes():
+        short = "" if node.short is None else f"0x{node.short:04X}"
+        table.add_row(
+            f"{node.name} ({node.kind.value})",
+            node.eui64,
+            node.install_code,
+            short,
+            f"[{_STYLES[node.state]}]{node.state}",
+            f"0x{node.firmware:08X}",
+            str(node.sent),
+        )
+    return table

@@ -1,0 +1,160 @@
+"""`smets1 radios`: the dongles attached and what each can do; their state saved and restored."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import zigpy.exceptions
+from rich.console import Console
+from rich.table import Table
+
+from emulator.coordinator.monikers import Moniker, MonikerError, parse
+from harness.command.main import DONE, EXIT_STATUSES
+from harness.errors import HarnessError
+from harness.homes import backups
+from harness.homes.attached import Attached, at, attached, probed
+from harness.homes.dongle import NetworkHeldError, RadioUnavailableError, connected, network_of
+
+_EPILOG = f"""\
+examples:
+  smets1 radios                                   what is attached
+  smets1 radios --probe                           ask each: firmware, EZSP version, key establishment, network
+  smets1 radios --probe tcp:192.168.1.20:6638     a dongle behind a network bridge
+  smets1 radios serial:/dev/ttyUSB0 --backup hub.json
+  smets1 radios serial:/dev/ttyUSB1 --restore out/home/backup-after.json
+
+Probing and --backup change nothing. --restore makes the dongle the one the backup was taken of, address included;
+take the other off the air first.
+
+{EXIT_STATUSES}"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the `radios` command."""
+    parser = subparsers.add_parser(
+        "radios",
+        help="list the dongles attached, and what each can do",
+        description="List the dongles attached, and what each can do; save or restore the state of one.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "where",
+        nargs="*",
+        metavar="WHERE",
+        help="serial:/dev/..., pty:/path or tcp:HOST:PORT; all attached without",
+    )
+    add("--probe", action="store_true", help="open each and ask what it is")
+    add("--json", action="store_true", help="machine-readable output")
+    state = parser.add_mutually_exclusive_group()
+    state.add_argument(
+        "--backup", type=Path, metavar="FILE", help="save network, keys and counters of one dongle"
+    )
+    state.add_argument("--restore", type=Path, metavar="FILE", help="give one dongle the state of a backup")
+    add(
+        "--overwrite-network",
+        action="store_true",
+        help="with --restore: the dongle may lose the network it holds",
+    )
+    parser.set_defaults(handler=handle)
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """List, save or restore."""
+    named = [_moniker(text) for text in arguments.where]
+    if arguments.backup is not None or arguments.restore is not None:
+        if len(named) != 1:
+            raise HarnessError("radios: --backup and --restore take one WHERE, such as serial:/dev/ttyUSB0")
+        if arguments.backup is not None:
+            return asyncio.run(_back_up(named[0], arguments.backup))
+        return asyncio.run(_restore(named[0], arguments.restore, overwrite=arguments.overwrite_network))
+    radios = [at(moniker) for moniker in named] or attached()
+    if arguments.probe or named:
+        radios = asyncio.run(_probe(radios))
+    errors = [radio.error for radio in radios if radio.error is not None]
+    if named and errors:
+        raise RadioUnavailableError(errors[0])
+    if arguments.json:
+        print(json.dumps([radio.as_json() for radio in radios], indent=1))
+    else:
+        _show(radios)
+    return DONE
+
+
+def _moniker(text: str) -> Moniker:
+    try:
+        moniker = parse(text)
+    except MonikerError as error:
+        raise HarnessError(f"WHERE: {error}") from error
+    if moniker.is_here:
+        raise HarnessError(f"WHERE: {text!r}: expected serial:/dev/..., pty:/path or tcp:HOST:PORT")
+    return moniker
+
+
+async def _probe(radios: list[Attached]) -> list[Attached]:
+    return [await probed(radio, parse(radio.radio).address) for radio in radios]
+
+
+def _show(radios: list[Attached]) -> None:
+    console = Console(highlight=False)
+    if not radios:
+        console.print("no dongle is attached; inproc: needs none", soft_wrap=True)
+        return
+    table = Table()
+    for name in ("radio", "product", "speaks", "can do", "found"):
+        table.add_column(name, overflow="fold")
+    for radio in radios:
+        table.add_row(radio.radio, _product(radio), radio.protocol, radio.abilities, _found(radio))
+    console.print(table)
+
+
+def _product(radio: Attached) -> str:
+    return radio.product if radio.usb is None else f"{radio.product} [{radio.usb}]"
+
+
+def _found(radio: Attached) -> str:
+    report = radio.report
+    if report is None:
+        return radio.error or "not probed"
+    network = report.network or "no network"
+    firmware = report.firmware or "firmware unknown"
+    return f"EZSP {report.protocol_version}, {firmware}, {report.eui64}, {network}"
+
+
+async def _back_up(moniker: Moniker, path: Path) -> int:
+    async with connected(moniker.address) as application:
+        try:
+            document = await backups.take(application, None, int(time.time()))
+        except zigpy.exceptions.NetworkNotFormed as error:
+            raise HarnessError(f"{moniker}: the dongle is on no network; there is nothing to save") from error
+        backups.write(path, document)
+        print(
+            f"{path}: {backups.describe(application.state.network_info)}, {len(document['devices'])} devices"
+        )
+    return DONE
+
+
+async def _restore(moniker: Moniker, path: Path, *, overwrite: bool) -> int:
+    backup = backups.read(path)
+    async with connected(moniker.address) as application:
+        held = await network_of(application)
+        if held is not None and not overwrite:
+            raise NetworkHeldError(
+                f"{moniker}: the dongle holds a network ({held}); save it with --backup, then give --overwrite-network"
+            )
+        try:
+            await backups.restore(application, backup)
+        except (
+            zigpy.exceptions.CannotWriteNetworkSettings,
+            zigpy.exceptions.DestructiveWriteNetworkSettings,
+        ) as error:
+            raise HarnessError(
+                f"{moniker}: cannot take over the address {backup.node_info.ieee}: {error}"
+            ) from error
+        print(f"{moniker}: {backups.describe(backup.network_info)}, as {backup.node_info.ieee}")
+    return DONE

@@ -1,0 +1,179 @@
+"""`smets1 run`: from the command line to `RunOptions`, and from the report to the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from emulator.coordinator.monikers import MonikerError, parse
+from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
+from harness.command.models import check_folders
+from harness.command.terminal import close, progress_for
+from harness.errors import FolderInUseError, HarnessError
+from harness.progress import ProgressObserver
+from harness.report.model import CampaignReport, Verdict
+from harness.workspace.names import JOURNAL_FILE, REPORT_HTML_FILE
+from harness.workspace.options import INPROC_RADIO, RunOptions
+
+_MAX_SEED = 2**63 - 1
+_MAX_SPEED = 1000.0
+
+_EPILOG = f"""\
+examples:
+  smets1 run examples/dormant-semi/installation.toml
+  smets1 run home.toml --image meter.zigbee --seed 7 --out out/seven
+  smets1 run home.toml --dry-run            what would be done, without doing it
+  smets1 run home.toml --radio tcp:127.0.0.1:6638 --speed 20     meters of smets1 emulate, in another process
+  smets1 run --resume out/seven             continue after Ctrl-C, a crash or a full disk
+
+The run folder receives: the journal, the signed files the parties exchanged, the capture with its keys for
+Wireshark, report.json and report.html.
+
+{EXIT_STATUSES}"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the `run` command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="upgrade, configure and enrol one installation",
+        description="Discover, plan, upgrade, configure and enrol one installation, and report on it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("installation", nargs="?", type=Path, metavar="INSTALLATION.toml", help="the installation to migrate")
+    add("--image", type=Path, metavar="FILE", help="an OTA image to use instead of the catalogue's choice")
+    add("--seed", type=_seed, default=1, metavar="N", help="seed of all randomness and rehearsal keys (1)")
+    add("--out", type=Path, metavar="DIR", help="the run folder (out/NAME of the installation)")
+    add("--dry-run", action="store_true", help="discover and plan, change nothing")
+    add("--json", action="store_true", help="no progress; report.json on standard output")
+    add(
+        "--radio",
+        default=INPROC_RADIO,
+        metavar="WHERE",
+        help="inproc: (default), wire:, pty:[PATH], tcp:[HOST:PORT], serial:/dev/...",
+    )
+    add(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="X",
+        help="virtual seconds per second with a radio elsewhere; smets1 emulate --speed must be the same (1)",
+    )
+    add("--bench", action="store_true", help="all that serial: reaches is emulated or keyed for rehearsal")
+    add("--overwrite-network", action="store_true", help="a dongle may lose a network of somebody else")
+    add("--resume", type=Path, metavar="DIR", help="continue the run in this folder")
+    add(
+        "--models",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder with more device models",
+    )
+    parser.set_defaults(handler=handle)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) > _MAX_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {_MAX_SEED}")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= _MAX_SPEED:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, at most {_MAX_SPEED:g}")
+    return speed
+
+
+def options_of(arguments: argparse.Namespace) -> RunOptions:
+    """Return the checked options; raises `HarnessError` naming the option that cannot be used."""
+    installation, resume = arguments.installation, arguments.resume
+    if (installation is None) == (resume is None):
+        raise HarnessError("run: expected either INSTALLATION.toml or --resume DIR; see: smets1 run --help")
+    _check_files(arguments)
+    return RunOptions(
+        installation=installation,
+        out=resume or arguments.out or Path("out") / _name(installation),
+        image=arguments.image,
+        seed=arguments.seed,
+        dry_run=arguments.dry_run,
+        json=arguments.json,
+        radio=arguments.radio,
+        speed=arguments.speed,
+        bench=arguments.bench,
+        overwrite_network=arguments.overwrite_network,
+        resume=resume,
+        model_folders=tuple(arguments.models),
+    )
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    for name, path in (("INSTALLATION.toml", arguments.installation), ("--image", arguments.image)):
+        if path is not None and not path.is_file():
+            raise HarnessError(f"{name}: {path}: no such file; check the path")
+    check_folders(arguments.models)
+    try:
+        parse(arguments.radio)
+    except MonikerError as error:
+        raise HarnessError(f"--radio: {error}") from error
+    _check_folder(arguments)
+
+
+def _check_folder(arguments: argparse.Namespace) -> None:
+    resume, out = arguments.resume, arguments.out
+    if resume is not None:
+        if out is not None and out != resume:
+            raise HarnessError("--out: a resumed run stays in its folder; leave --out away")
+        if not (resume / JOURNAL_FILE).is_file():
+            raise HarnessError(f"--resume: {resume}: holds no journal; give the folder of a stopped run")
+        return
+    folder = out or Path("out") / _name(arguments.installation)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FolderInUseError(
+            f"--out: {folder} is not empty; choose another, or continue it: smets1 run --resume {folder}"
+        )
+
+
+def _name(installation: Path) -> str:
+    """The run's name: the file's, or its folder's when the file is just called installation.toml."""
+    plain = installation.stem == "installation"
+    return installation.resolve().parent.name if plain else installation.stem
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """Run the campaign, show it, and say where the report is."""
+    options = options_of(arguments)
+    arguments.run_folder = options.out
+    if threading.current_thread() is threading.main_thread():
+        # A service manager's request to stop is Ctrl-C by another name.
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    progress = progress_for(sys.stdout, silent=options.json)
+    try:
+        report = _run(options, progress)
+    finally:
+        close(progress)
+    if options.json:
+        sys.stdout.write(report.to_json())
+    elif (options.out / REPORT_HTML_FILE).exists():
+        print(f"\nopen {options.out / REPORT_HTML_FILE}\ncheck it: smets1 verify {options.out}")
+    return status_of(report)
+
+
+def _run(options: RunOptions, progress: ProgressObserver) -> CampaignReport:
+    from harness.campaign import runner
+
+    return runner.run(options, progress)
+
+
+def status_of(report: CampaignReport) -> int:
+    """Return 0 for a commissioned installation and for a plan, else 1."""
+    return DONE if report.result in (Verdict.COMMISSIONED, Verdict.PLANNED) else ENDED_WITHOUT

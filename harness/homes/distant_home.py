@@ -1,0 +1,124 @@
+"""A home whose air is elsewhere: the hub runs here, on a dongle; the meters are wherever its radio reaches.
+
+Behind a socket or terminal they may be another process's emulation; behind a serial port they may be real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from emulator.air.medium import Medium
+from emulator.clock.kernel import Kernel
+from emulator.coordinator.ezsp_line import EzspLine
+from emulator.coordinator.monikers import Moniker
+from emulator.coordinator.zigpy_port import ZigpyPort
+from emulator.crypto.install_code import install_code_link_key
+from emulator.devices.comms_hub.hub import CommsHub
+from emulator.devices.home import CLOCK_PERIOD_US, hub_of, hub_site, surroundings_of
+from emulator.nonvolatile import WorldStore
+from emulator.wan.link import WanLink
+from harness.errors import UnreachableError
+from harness.homes import backups
+from harness.homes.dongle import check_network
+from harness.homes.rehearsal import wan_parameters
+from harness.workspace.workspace import Workspace
+from hw_profiles.installation import DeviceEntry
+from hw_profiles.model import DeviceKind
+
+REOPEN_S = 200
+"""The network is opened again this often while devices are awaited; it closes by itself after 254 s."""
+INSTALL_PATIENCE_S = 7200
+_CLOCK = "world.clock"
+
+
+class DistantHome:
+    """The hub of a run folder on a dongle of its own; a `World` for the campaign."""
+
+    def __init__(
+        self, workspace: Workspace, kernel: Kernel, moniker: Moniker, *, overwrite_network: bool = False
+    ) -> None:
+        """`overwrite_network` lets the dongle lose a network that is not this hub's."""
+        installation = workspace.installation
+        self.link = WanLink(kernel, wan_parameters(installation.record.wan))
+        self._workspace = workspace
+        self._kernel = kernel
+        self._moniker = moniker
+        self._overwrite = overwrite_network
+        self._store = WorldStore(workspace.world_path)
+        self._world = self._store.device("world")
+        self._scope = kernel.scope("world")
+        surroundings = surroundings_of(kernel, Medium(kernel, capture=None), installation)
+        self._site = hub_site(installation, self._store, surroundings)
+        self._line = EzspLine(moniker.address, watchdog=True)
+        self._hub: CommsHub = hub_of(installation, self._store, surroundings, self._line, self.link)
+        self._started = False
+
+    async def start(self) -> None:
+        """Bring the radio up on the hub's own network, and wait until every device of the installation is on it.
+
+        Raises `RadioError` or `HarnessError` when the dongle does not serve, `UnreachableError` for missing devices.
+        """
+        self._tick()
+        await check_network(self._line.path, self._site, overwrite=self._overwrite)
+        await self._hub.start(self._line.port)
+        self._started = True
+        port = self._hub.port
+        if isinstance(port, ZigpyPort):
+            port.on_radio = self._radio_changed
+        if not self._workspace.resumed:
+            await self._keep(backups.BEFORE_FILE)
+        await self._install()
+
+    async def stop(self) -> None:
+        """Stop the hub and close the files; the dongle goes on."""
+        try:
+            if self._started:
+                await self._keep(backups.AFTER_FILE)
+                await self._hub.stop()
+        finally:
+            self._scope.end()
+            self._store.close()
+
+    def _radio_changed(self, up: bool) -> None:
+        """A hub without its radio answers nothing: what the head end asks meanwhile it asks again afterwards."""
+        self.link.up = up
+
+    async def _keep(self, name: str) -> None:
+        await backups.keep(self._hub, self._workspace.folder, name, self._kernel.unix_seconds)
+
+    async def _install(self) -> None:
+        """Let in what is not there yet, as an installer would: by install code, in the installation's order."""
+        patience_s = INSTALL_PATIENCE_S
+        while missing := self._missing():
+            if patience_s <= 0:
+                names = ", ".join(entry.name for entry in missing)
+                raise UnreachableError(
+                    f"{self._moniker}: {names} did not join within {INSTALL_PATIENCE_S // 60} minutes; check power, "
+                    "range and install codes, and that each device is in its joining mode"
+                )
+            for entry in missing:
+                self._hub.permit(entry.address, entry.install_code_octets, 254)
+            await self._some_arrive(len(missing))
+            patience_s -= REOPEN_S
+        self._hub.port.permit_joining(0)
+
+    async def _some_arrive(self, missing: int) -> None:
+        for _ in range(REOPEN_S):
+            await asyncio.sleep(1)
+            now = len(self._missing())
+            if now < missing and not now:
+                return
+
+    def _missing(self) -> list[DeviceEntry]:
+        """Return the devices that have not established a link key of their own."""
+        return [
+            entry
+            for entry in self._workspace.installation.record.devices
+            if entry.role is not DeviceKind.CHF
+            and self._hub.port.link_key(entry.address)
+            in (None, install_code_link_key(entry.install_code_octets))
+        ]
+
+    def _tick(self) -> None:
+        self._world.put(_CLOCK, self._kernel.now.to_bytes(8, "little"))
+        self._scope.call_later(CLOCK_PERIOD_US, self._tick)

@@ -1,0 +1,224 @@
+"""The meters and displays of an installation on the air, and a dongle on it for a stranger's host.
+
+No hub is here: whoever opens the dongle's line forms the network and lets the devices in, by their install codes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from emulator.air.capture import PcapngCapture
+from emulator.air.frame import decode_frame
+from emulator.air.keylog import KeyLog
+from emulator.air.medium import Capture, Medium
+from emulator.clock.kernel import Kernel
+from emulator.coordinator.ezsp.core import NcpConfig
+from emulator.coordinator.ezsp.ncp import Ncp
+from emulator.coordinator.ezsp_line import DEFAULT_VERSION, ncp_config
+from emulator.coordinator.monikers import Kind, Moniker
+from emulator.coordinator.spinel.rcp import Rcp
+from emulator.coordinator.transports import (
+    LineDevice,
+    PtyServer,
+    TcpServer,
+    TransportError,
+    serve_pty,
+    serve_tcp,
+)
+from emulator.crypto.suite import Suite
+from emulator.devices.home import household, hub_site, set_links, surroundings_of, world_clock
+from emulator.devices.smart_energy_device import SmartEnergyDevice
+from emulator.errors import FrameError
+from emulator.eui64 import format_eui64
+from emulator.nonvolatile import WorldStore
+from harness.homes.zep import ZepSender
+from hw_profiles.installation import Installation
+from hw_profiles.model import DeviceKind
+
+GREET_AFTER_S = 0.2
+"""Real seconds after which a silent TCP host is told of a reset, as some bridges do (fact sheet, protocol 5.1)."""
+FCS_OCTETS = 2
+_COORDINATOR = 0x0000
+
+
+class Stranger(NamedTuple):
+    """The line a stranger's host opens. `rcp` is a radio co-processor (Spinel), else a network one (EZSP)."""
+
+    moniker: Moniker
+    rcp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmulationOptions:
+    """What `smets1 emulate` was asked for. `speed` is virtual seconds per real second."""
+
+    stranger: Stranger
+    seed: int = 1
+    speed: float = 1.0
+    ezsp_version: int = DEFAULT_VERSION
+    cbke: bool = True
+    capture: Path | None = None
+    zep: str | None = None
+    state: Path | None = None
+
+
+class NodeState(NamedTuple):
+    """One row of the table. `short` is None off the network; `state` is off, searching, joined or registered."""
+
+    name: str
+    kind: DeviceKind
+    eui64: str
+    install_code: str
+    short: int | None
+    state: str
+    firmware: int
+    sent: int
+
+
+class Traffic:
+    """Counts frames on the air by who sent them; hands them on to other captures."""
+
+    def __init__(self, others: Sequence[Capture]) -> None:
+        self.frames = 0
+        self.octets = 0
+        self.by_source: Counter[int] = Counter()
+        self._others = tuple(others)
+
+    def frame(self, time_us: int, channel: int, psdu: bytes, lqi: int, rssi_dbm: int) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self.octets += len(psdu)
+        for other in self._others:
+            other.frame(time_us, channel, psdu, lqi, rssi_dbm)
+        try:
+            source = decode_frame(psdu[:-FCS_OCTETS]).source
+        except FrameError:
+            return  # a frame of another kind, such as a stranger's: it counts, but has no sender we know
+        if source is not None:
+            self.by_source[source] += 1
+
+
+class Emulation:
+    """The devices, the dongle, and its line; build it on the kernel of a paced loop."""
+
+    def __init__(self, installation: Installation, options: EmulationOptions) -> None:
+        """Open the files; raises `EmulatorError` or `HarnessError` for those that cannot be."""
+        self.installation = installation
+        self.options = options
+        self._store = WorldStore(options.state or Path(":memory:"))
+        epoch = installation.start_unix_seconds
+        self.kernel = Kernel(options.seed, epoch_unix_seconds=epoch, start_us=world_clock(self._store))
+        self._capture = None if options.capture is None else PcapngCapture(options.capture)
+        self._keys = None if options.capture is None else KeyLog(options.capture.with_name("zigbee_pc_keys"))
+        self._zep = None if options.zep is None else ZepSender(options.zep)
+        self.traffic = Traffic([each for each in (self._capture, self._zep) if each is not None])
+        medium = Medium(self.kernel, capture=self.traffic)
+        surroundings = surroundings_of(self.kernel, medium, installation, self._key_made)
+        self.devices = household(installation, self._store, surroundings)
+        set_links(medium, installation)
+        self._site = hub_site(installation, self._store, surroundings)
+        self._identities = tuple(
+            surroundings.authorities[suite].issue(installation.hub.address) for suite in Suite
+        )
+        self.dongle: Ncp | Rcp = self._make_dongle(medium)
+        self._server: TcpServer | PtyServer | None = None
+
+    def _make_dongle(self, medium: Medium) -> Ncp | Rcp:
+        site = self._site
+        if self.options.stranger.rcp:
+            return Rcp(self.kernel, medium, site.node.eui64, position=site.node.position)
+        return Ncp(self.kernel, medium, self._ncp_config(), site.dongle_memory, on_key=site.on_key)
+
+    def _ncp_config(self) -> NcpConfig:
+        base = ncp_config(self._site, self.options.ezsp_version)
+        return NcpConfig(
+            eui64=base.eui64,
+            version=base.version,
+            name=base.name,
+            manufacturer_code=base.manufacturer_code,
+            max_incoming_transfer=base.max_incoming_transfer,
+            position=base.position,
+            cbke=self.options.cbke,
+            identities=self._identities if self.options.cbke else (),
+        )
+
+    async def start(self) -> str:
+        """Serve the dongle and power the devices; returns where the dongle is. Raises `TransportError`."""
+        where = await self._serve(self.dongle, self.options.stranger.moniker)
+        for device in self.devices.values():
+            device.power_on()
+        return where
+
+    async def _serve(self, dongle: LineDevice, moniker: Moniker) -> str:
+        if moniker.kind is Kind.PTY and moniker.path is not None:
+            self._server = await serve_pty(dongle, moniker.path)
+            return str(moniker.path)
+        if moniker.kind is Kind.TCP and moniker.host is not None:
+            greet = dongle.announce if isinstance(dongle, Ncp) else None
+            self._server = await serve_tcp(
+                dongle,
+                moniker.host.strip("[]"),
+                moniker.port or 0,
+                greet=greet,
+                greet_after_s=GREET_AFTER_S * self.options.speed,
+            )
+            return f"tcp:{moniker.host}:{self._server.port}"
+        raise TransportError(f"{moniker}: nothing a host can open; give pty:/path or tcp:127.0.0.1:6638")
+
+    async def stop(self) -> None:
+        """Close the line, cut the power, close the files."""
+        try:
+            if isinstance(self._server, TcpServer):
+                await self._server.close()
+            elif self._server is not None:
+                self._server.unplug()
+            for device in self.devices.values():
+                device.power_off()
+        finally:
+            if self._capture is not None:
+                self._capture.close()
+            if self._zep is not None:
+                self._zep.close()
+            self._store.close()
+
+    def flush(self) -> None:
+        """Make what was captured so far visible to whoever reads the file."""
+        if self._capture is not None:
+            self._capture.flush()
+
+    @property
+    def coordinator_frames(self) -> int:
+        """Frames the host's coordinator has sent."""
+        return self.traffic.by_source[_COORDINATOR]
+
+    def nodes(self) -> list[NodeState]:
+        """Return how each device is now."""
+        return [
+            self._node(self.devices[entry.name], entry.install_code or "")
+            for entry in self.installation.record.devices
+            if entry.name in self.devices
+        ]
+
+    def _node(self, device: SmartEnergyDevice, install_code: str) -> NodeState:
+        life = device.life
+        parameters = None if life is None else life.node.parameters
+        short = None if parameters is None else parameters.short_address
+        state = "off" if life is None else "searching" if short is None else "joined"
+        return NodeState(
+            device.entry.name,
+            device.entry.role,
+            format_eui64(device.eui64),
+            install_code,
+            short,
+            "registered" if device.ready else state,
+            device.version,
+            0 if short is None else self.traffic.by_source[short],
+        )
+
+    def _key_made(self, kind: str, key: bytes, label: str) -> None:
+        if self._keys is not None:
+            self._keys.add(key, f"{kind} {label}".strip())

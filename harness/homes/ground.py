@@ -1,0 +1,94 @@
+"""What a campaign stands on: a home emulated here, or one behind a radio of its own, and how time passes there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.clock.kernel import Kernel
+from emulator.clock.loop import GRACE_S
+from emulator.coordinator.ezsp_line import (
+    Connection,
+    EzspLoopback,
+    PtyConnection,
+    TcpConnection,
+    WireConnection,
+)
+from emulator.coordinator.hub_radio import Radio
+from emulator.coordinator.monikers import Kind, Moniker, parse
+from harness.errors import HarnessError
+from harness.homes.distant_home import DistantHome
+from harness.homes.rehearsal import Rehearsal, World
+from harness.workspace.options import INPROC_RADIO, RunOptions
+from harness.workspace.workspace import Workspace
+
+_CONNECTIONS: dict[Kind, type[Connection]] = {
+    Kind.WIRE: WireConnection,
+    Kind.PTY: PtyConnection,
+    Kind.TCP: TcpConnection,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where the home is. `pace` is virtual seconds per real second, None for as fast as possible.
+
+    `real_time` tells that devices there live in the real world's time; `grace_s` is how long octets in the system's
+    descriptors are given, in real seconds, before virtual time goes on.
+    """
+
+    moniker: Moniker
+    pace: float | None = None
+    real_time: bool = False
+    grace_s: float = GRACE_S
+    overwrite_network: bool = False
+
+    def world(self, workspace: Workspace, kernel: Kernel) -> World:
+        """Return the home of a run folder."""
+        if self.moniker.is_here:
+            return Rehearsal(workspace, kernel, loopback(self.moniker.kind))
+        return DistantHome(workspace, kernel, self.moniker, overwrite_network=self.overwrite_network)
+
+
+LOOPBACK_GRACE_S = 0.001
+"""Enough when both ends of a line are in this process: what one has written, the other can read at once."""
+
+REHEARSED = Ground(parse(INPROC_RADIO))
+"""The home emulated in this process, its hub on a node of its air."""
+
+
+def loopback(kind: Kind) -> Radio | None:
+    """Return an emulated dongle reached through a line of `kind`; None for no line at all."""
+    connection = _CONNECTIONS.get(kind)
+    return None if connection is None else EzspLoopback(connection())
+
+
+def ground_of(options: RunOptions, begun_with: str) -> Ground:
+    """Return what the options ask for; `begun_with` is the radio of the run, which a resumed one keeps.
+
+    Raises `HarnessError` for a serial port without `bench` (rehearsed keys open no real meter), and for a run that
+    began in another home.
+    """
+    before = parse(begun_with)
+    moniker = parse(options.radio)
+    if options.resume is not None:
+        moniker = _resumed(before, moniker)
+    if moniker.kind is Kind.SERIAL and not options.bench:
+        raise HarnessError(
+            f"--radio: {moniker}: may reach real meters, and this version's parties hold rehearsal keys only; give "
+            "--bench if everything within its reach is emulated or keyed for rehearsal"
+        )
+    if moniker.is_here:
+        return Ground(moniker, grace_s=LOOPBACK_GRACE_S)
+    real = moniker.kind is Kind.SERIAL and options.speed == 1.0
+    return Ground(moniker, options.speed, real, overwrite_network=options.overwrite_network)
+
+
+def _resumed(before: Moniker, now: Moniker) -> Moniker:
+    """Return the radio of a resumed run: as before, or another line to the same home."""
+    if now.kind is Kind.INPROC:
+        return before
+    if now != before and (now.is_here or before.is_here):
+        raise HarnessError(
+            f"--radio: {now}: the run began with {before}, whose home it works on; leave --radio away"
+        )
+    return now

@@ -1,0 +1,106 @@
+"""The emulated home under a campaign: power on, a wide-area link to its hub, and power off."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from emulator.air.capture import PcapngCapture
+from emulator.air.keylog import KeyLog
+from emulator.air.medium import Medium
+from emulator.clock.kernel import MICROSECONDS, Kernel
+from emulator.coordinator.hub_radio import Radio
+from emulator.devices.home import Home, world_clock
+from emulator.nonvolatile import WorldStore
+from emulator.wan.link import WanLink, WanParameters
+from harness.homes import backups
+from harness.journal import read_last
+from harness.workspace.workspace import Workspace
+from hw_profiles.installation import Wan
+
+RESUME_GAP_US = MICROSECONDS
+"""A resumed world starts this long after the last thing known of it."""
+WAKE_LATENCY_US = 8 * MICROSECONDS
+
+
+class World(Protocol):
+    """What a campaign needs of the home it works on: the wide-area link to its hub, and power."""
+
+    link: WanLink
+
+    async def start(self) -> None:
+        """Bring the installation up as the old head end left it."""
+
+    async def stop(self) -> None:
+        """Cut the power and close the files."""
+
+
+class Rehearsal:
+    """The emulated home of a run folder."""
+
+    def __init__(self, workspace: Workspace, kernel: Kernel, radio: Radio | None = None) -> None:
+        """Build the home on the memory it left in the folder, or a new one, with its hub on `radio`."""
+        self._workspace = workspace
+        self._kernel = kernel
+        self._started = False
+        self.link = WanLink(kernel, wan_parameters(workspace.installation.record.wan))
+        self._store = WorldStore(workspace.world_path)
+        self._capture = PcapngCapture(workspace.capture_path, append=workspace.resumed)
+        self._keys = KeyLog(workspace.keys_path)
+        medium = Medium(kernel, capture=self._capture)
+        self._home = Home(
+            kernel, workspace.installation, self._store, medium, self.link, on_key=self._key_made, radio=radio
+        )
+
+    async def start(self) -> None:
+        """Power on; a new home is installed first, as its installer would."""
+        await self._home.start()
+        self._started = True
+        if not self._workspace.resumed:
+            await self._backup(backups.BEFORE_FILE)
+
+    async def stop(self) -> None:
+        """Cut the power; what is on disk is what a power cut leaves."""
+        try:
+            if self._started:
+                await self._backup(backups.AFTER_FILE)
+            await self._home.stop()
+        finally:
+            self._capture.close()
+            self._store.close()
+
+    async def _backup(self, name: str) -> None:
+        await backups.keep(self._home.hub, self._workspace.folder, name, self._kernel.unix_seconds)
+
+    def _key_made(self, kind: str, key: bytes, label: str) -> None:
+        self._keys.add(key, f"{kind} {label}".strip())
+
+
+def wan_parameters(wan: Wan) -> WanParameters:
+    """Return the wide-area link an installation file describes."""
+    return WanParameters(
+        latency_us=wan.latency_ms * 1000,
+        jitter_us=wan.jitter_ms * 1000,
+        wake_messages=wan.sms_wake_count,
+        wake_latency_us=WAKE_LATENCY_US,
+        asleep_after_us=int(wan.awake_s * MICROSECONDS),
+    )
+
+
+def kernel_for(workspace: Workspace, *, real_time: bool = False) -> Kernel:
+    """Return the kernel of a run: at the start of the scenario, or after all that is known to have happened.
+
+    With `real_time` it shows the time of the real world, unless the scenario has got beyond that.
+    """
+    start_us = 0
+    if workspace.resumed:
+        last_us = read_last(workspace.journal_path).time_us
+        store = WorldStore(workspace.world_path)
+        try:
+            start_us = max(last_us, world_clock(store)) + RESUME_GAP_US
+        finally:
+            store.close()
+    epoch = workspace.installation.start_unix_seconds
+    if real_time:
+        start_us = max(start_us, int(time.time() - epoch) * MICROSECONDS)
+    return Kernel(workspace.request.seed, epoch_unix_seconds=epoch, start_us=start_us)

@@ -1,0 +1,195 @@
+"""What an enrolment is about, what it needs from outside, and how it ends.
+
+    regime = Regime.open(folder, clock=kernel, secret=kernel.secret, epcl=epcl, parameters=parameters)
+    result = await enrol(regime, journal, case, world)
+
+`case_of` makes the case from an installation file and the firmware that discovery found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from emulator.eui64 import format_eui64
+from harness.regime.lifecycle import State
+from hw_profiles.epcl import Product
+from hw_profiles.installation import Authorisation, Installation
+from hw_profiles.model import DeviceKind
+
+CONTROLLED_KINDS = (DeviceKind.CHF, DeviceKind.ESME, DeviceKind.GSME)
+"""Kinds of device that a head end controls; displays are listed in the files and nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigratingDevice:
+    """One device of an installation; `firmware` is its inventory version, 1 to 8 characters."""
+
+    eui64: int
+    kind: DeviceKind
+    manufacturer: str
+    model: str
+    hardware_version: int
+    firmware: str
+
+    @property
+    def name(self) -> str:
+        """The EUI-64 as the DCC writes it: the subject of journal entries."""
+        return format_eui64(self.eui64)
+
+    @property
+    def controlled(self) -> bool:
+        """Whether a head end holds control keys for it."""
+        return self.kind in CONTROLLED_KINDS
+
+    @property
+    def product(self) -> Product:
+        """The device as the list of eligible combinations sees it."""
+        return Product(self.kind, self.manufacturer, self.model, self.hardware_version, self.firmware)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentCase:
+    """One installation to enrol. Suppliers are EUI-64s; `certificates` says what comes when."""
+
+    installation: str
+    mpan: str
+    mprn: str | None
+    group_id: str
+    wan_provider: str
+    dormant: bool
+    responsible_supplier: int
+    installing_supplier: int
+    devices: tuple[MigratingDevice, ...]
+    certificates: Authorisation = field(default_factory=Authorisation)
+
+    def controlled(self) -> tuple[MigratingDevice, ...]:
+        """Return the hub and the meters."""
+        return tuple(device for device in self.devices if device.controlled)
+
+
+def case_of(installation: Installation, firmware: Mapping[str, int]) -> EnrolmentCase:
+    """Return the case of an installation file; `firmware` is the OTA version running, by device name.
+
+    Devices whose running version the profile does not know, and devices not in `firmware`, keep the version
+    of the file.
+    """
+    record = installation.record
+    devices = []
+    for entry in record.devices:
+        model = installation.models[entry.name]
+        listed = model.firmware_displayed(entry.firmware)
+        running = model.firmware_version(firmware[entry.name]) if entry.name in firmware else listed
+        version = running or listed
+        identity = model.identity
+        devices.append(
+            MigratingDevice(
+                entry.address,
+                entry.role,
+                identity.inventory_manufacturer,
+                identity.inventory_model,
+                identity.hardware_version,
+                "" if version is None else version.inventory_version,
+            )
+        )
+    return EnrolmentCase(
+        installation=record.id,
+        mpan=record.mpan,
+        mprn=record.mprn,
+        group_id=record.enrolment.group_id,
+        wan_provider=record.wan.provider,
+        dormant=record.dormant,
+        responsible_supplier=int(record.suppliers.responsible.replace("-", ""), 16),
+        installing_supplier=int(record.suppliers.installing.replace("-", ""), 16),
+        devices=tuple(devices),
+        certificates=record.authorisation,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTest:
+    """What a device answered when it was tested over the WAN link."""
+
+    answered: bool
+    detail: str = ""
+
+
+class OutsideWorld(Protocol):
+    """How the parties reach the devices: over the WAN link, whatever is behind it."""
+
+    async def device_test(self, eui64: int) -> DeviceTest:
+        """Ask a device to answer; a device of the HAN that stays silent is `answered=False`.
+
+        Raises `UnreachableError` when the hub itself gives no answer.
+        """
+
+    async def send_control(self, eui64: int, envelope: bytes) -> bytes:
+        """Carry a control envelope to the device and return its response.
+
+        Raises `UnreachableError` when no response came; the envelope may or may not have arrived.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Whether a certificate stands against a device: `holder` is the owner's EUI-64 as text."""
+
+    role: str
+    """`supplier`, `DNO` or `GT`."""
+    device: str
+    placed: bool
+    holder: str = ""
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PostCommissioningObligation:
+    """A certificate still owed after commissioning; `due_unix_seconds` follows from a recalled parameter."""
+
+    owner: str
+    role: str
+    device: str
+    due_unix_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentProblem:
+    """Something that did not go to plan, with its validation code, fault owner and retry class."""
+
+    code: str
+    subject: str
+    owner: str
+    retry: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A signed file that passed between two parties."""
+
+    name: str
+    sender: str
+    receiver: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentResult:
+    """How an enrolment ended. Mappings are by device name (`00-DB-...`)."""
+
+    state: State
+    attempts: int
+    control: Mapping[str, str]
+    """`SMSO` or `S1SP + DCO` for each controlled device."""
+    inventory: Mapping[str, str]
+    """Status in the Smart Metering Inventory."""
+    placements: tuple[Placement, ...] = ()
+    obligations: tuple[PostCommissioningObligation, ...] = ()
+    problems: tuple[EnrolmentProblem, ...] = ()
+    files: tuple[HandedOver, ...] = ()
+
+    @property
+    def commissioned(self) -> bool:
+        """Whether at least the electricity side is commissioned."""
+        return self.state in (State.COMMISSIONED, State.ELECTRICITY_ONLY)

@@ -1,0 +1,96 @@
+"""The steps that commission: the DSP's inventory, certificates placed, and what is still owed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emulator.eui64 import parse_eui64
+from harness.exchange.document import Document, FileKind, Row
+from harness.journal import Json
+from harness.regime.case import EnrolmentCase, MigratingDevice
+from harness.regime.dossier import Stage
+from harness.regime.lifecycle import Event
+from harness.regime.result_rows import result_rows
+from harness.regime.validation import Finding
+from hw_profiles.model import DeviceKind
+
+
+class Commissioning(Stage):
+    """From rotated keys to an installation in the Smart Metering Inventory."""
+
+    async def request_commissioning(self) -> Event:
+        """Ask the DSP to commission the devices that both controllers rotated."""
+        regime, party = self._regime, self._regime.commissioning_party
+        rotated = [
+            {row["eui64"] for row in self._dossier.receive(party, files.commissioning).having("Rotated")}
+            for files in self._dossier.controllers()
+        ]
+        devices = [d for d in self._dossier.viable_devices() if all(d.name in names for names in rotated)]
+        common = self._dossier.receive(party, FileKind.COMMON)
+        rows = [_commission_row(self._case, device) for device in devices]
+        names = [device.name for device in devices]
+        rows += party.placement_rows(common, names, regime.distribution_areas)
+        self._dossier.publish(party, FileKind.REQUEST, lambda: rows)
+        return Event.COMMISSIONING_REQUESTED
+
+    async def commission(self) -> Event:
+        """Commission each device, and let every party know how it ended."""
+        regime, dsp, party = self._regime, self._regime.dsp, self._regime.commissioning_party
+        request = self._dossier.receive(dsp, FileKind.REQUEST)
+        placements = list(request.having("Placement"))
+        for row in request.having("Commission"):
+            self._commission_device(row["eui64"], placements)
+        inventory = [
+            Row("Inventory", {"eui64": row["eui64"], "status": self._regime.dsp.status(row["eui64"])})
+            for row in request.having("Commission")
+        ]
+        self._dossier.publish(dsp, FileKind.RESPONSE, lambda: [*inventory, *placements])
+        response = self._dossier.receive(party, FileKind.RESPONSE)
+        self._dossier.publish(party, FileKind.OUTCOME, lambda: self._outcome_rows(response))
+        outcome = self._dossier.receive(regime.responsible_supplier, FileKind.OUTCOME)
+        regime.responsible_supplier.take_obligations(outcome)
+        for other in (regime.requesting_party, regime.dno, regime.gas_transporter):
+            self._dossier.receive(other, FileKind.OUTCOME)
+        self._note_placements(outcome)
+        left_out = len(inventory) < len(self._case.controlled())
+        return Event.GAS_EXCLUDED if left_out else Event.ALL_COMMISSIONED
+
+    def _commission_device(self, name: str, placements: Sequence[Row]) -> None:
+        key = f"commission/{name}"
+        if self._journal.done(key) is not None:
+            return
+        credentials = {
+            row["role"]: row["certificate"]
+            for row in placements
+            if row["device"] == name and row["placed"] == "true"
+        }
+        placed: dict[str, Json] = dict(credentials)
+        with self._journal.effect(
+            name, "commission", {"certificates": placed}, key=key, irreversible=True
+        ) as effect:
+            record = self._regime.dsp.commission(parse_eui64(name), credentials)
+            effect.done({"status": str(record.status)})
+
+    def _outcome_rows(self, response: Document) -> list[Row]:
+        party, name = self._regime.commissioning_party, self._case.installation
+        inventory, placements = list(response.having("Inventory")), list(response.having("Placement"))
+        commissioned = {row["eui64"] for row in inventory if row["status"] == "Commissioned"}
+        rows = result_rows(name, [])
+        for device in self._case.controlled():
+            findings = [] if device.name in commissioned else [Finding("GT01", "excluded", device.name)]
+            rows += result_rows(name, findings, device.name)
+        return [*rows, *inventory, *placements, *party.obligation_rows(placements)]
+
+    def _note_placements(self, outcome: Document) -> None:
+        for row in outcome.having("Placement"):
+            self._journal.observe(row["device"], "certificate-placement", dict(row.values))
+            if row.get("warning"):
+                self._dossier.problem(Finding("W01", row["warning"], row["device"]))
+        for row in outcome.having("Obligation"):
+            self._journal.decide(row["device"], "obligation", dict(row.values))
+
+
+def _commission_row(case: EnrolmentCase, device: MigratingDevice) -> Row:
+    mpxn = {DeviceKind.ESME: case.mpan, DeviceKind.GSME: case.mprn}.get(device.kind)
+    values = {"eui64": device.name, "kind": str(device.kind), "firmwareVersion": device.firmware}
+    return Row("Commission", values | ({} if mpxn is None else {"mpxn": mpxn}))

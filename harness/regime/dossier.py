@@ -1,0 +1,177 @@
+"""The papers of one enrolment: each signed file published and received once, and its problems, by the journal.
+
+A killed enrolment finds its dossier as it left it: a file already published is the file, and is not made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+from harness.errors import RegimeError, UnreachableError
+from harness.exchange.document import ANSWERS, Answer, Document, FileKind, Row
+from harness.exchange.folder import file_name
+from harness.journal import Journal, Json
+from harness.regime.case import EnrolmentCase, MigratingDevice, OutsideWorld
+from harness.regime.controllers import Controller
+from harness.regime.party import Party
+from harness.regime.result_rows import device_passed
+from harness.regime.standing import Standing
+from harness.regime.validation import Finding
+from harness.regime.world import Regime
+
+Pause = Callable[[float], Awaitable[None]]
+"""Waits a number of seconds of scenario time."""
+T = TypeVar("T")
+
+
+class ControllerFiles(NamedTuple):
+    """A new controller, and the files that are its own: secrets for it, what it found viable, what it rotated."""
+
+    controller: Controller
+    encrypted: FileKind
+    viable: FileKind
+    commissioning: FileKind
+
+
+class Dossier:
+    """One attempt at one case, as its stages share it."""
+
+    def __init__(
+        self, regime: Regime, journal: Journal, case: EnrolmentCase, world: OutsideWorld, pause: Pause
+    ) -> None:
+        self.regime = regime
+        self.journal = journal
+        self.case = case
+        self.world = world
+        self.parameters = regime.office.parameters
+        self.standing = Standing.read(journal, case.installation)
+        self._pause = pause
+
+    def _key(self, kind: FileKind) -> str:
+        return f"file/{kind.prefix}/{self.case.installation}/{self.standing.attempt}"
+
+    def answer(self, kind: FileKind) -> Answer | None:
+        """Return name and hash of the file of a kind that this attempt published, None before that."""
+        done = self.journal.done(self._key(kind))
+        return None if done is None else Answer(str(done["name"]), str(done["sha256"]))
+
+    def publish(self, party: Party, kind: FileKind, rows: Callable[[], Sequence[Row]]) -> Answer:
+        """Have a party publish a file once; a file found there after a crash is the file."""
+        published = self.answer(kind)
+        if published is not None:
+            return published
+        answers = [self.answer(other) for other in ANSWERS[kind]]
+        present = tuple(answer for answer in answers if answer is not None)
+        office = self.regime.office
+        announced: dict[str, Json] = {
+            "counter": party.next_counter(kind),
+            "created": office.unix_seconds,
+            "answers": [answer.name for answer in present],
+        }
+        key = self._key(kind)
+        with self.journal.effect(party.name, "publish", announced, key=key) as effect:
+            details = effect.intent.details
+            document = Document(
+                kind=kind,
+                sender=party.address,
+                group_id=self.case.group_id,
+                installation=self.case.installation,
+                attempt=self.standing.attempt,
+                counter=int(str(details["counter"])),
+                created_unix_seconds=int(str(details["created"])),
+                answers=present,
+            )
+            name = file_name(document, self.parameters.service_provider)
+            if effect.in_doubt and name in office.exchange.names():
+                answer = Answer(name, party.read(name, kind).sha256)
+            else:
+                answer = party.publish(name, replace(document, rows=tuple(rows())))
+            effect.done({"name": answer.name, "sha256": answer.sha256})
+        return answer
+
+    def receive(self, party: Party, kind: FileKind) -> Document:
+        """Have a party take and check the file of a kind.
+
+        Raises `FileRejectedError` when it is not what was published, `RegimeError` when none was.
+        """
+        answer = self.answer(kind)
+        if answer is None:
+            raise RegimeError(f"{self.case.installation}: no {kind.prefix} was issued; resume the campaign")
+        document = party.receive(answer.name, kind)
+        self.journal.file(party.name, "receive", {"name": answer.name, "sha256": answer.sha256})
+        return document
+
+    def problem(self, finding: Finding) -> None:
+        """Write a problem with its code, fault owner and retry class."""
+        check = finding.check
+        self.journal.exception(
+            finding.device or self.case.installation,
+            "enrolment-problem",
+            {
+                "code": finding.code,
+                "owner": check.owner,
+                "retry": str(check.retry),
+                "text": finding.text,
+                "attempt": self.standing.attempt,
+            },
+        )
+
+    def controllers(self) -> tuple[ControllerFiles, ControllerFiles]:
+        """Return the new controllers and their files."""
+        regime = self.regime
+        return (
+            ControllerFiles(
+                regime.s1sp, FileKind.ENCRYPTED_S1SP, FileKind.VIABLE_S1SP, FileKind.COMMISSIONING_S1SP
+            ),
+            ControllerFiles(
+                regime.dco, FileKind.ENCRYPTED_DCO, FileKind.VIABLE_DCO, FileKind.COMMISSIONING_DCO
+            ),
+        )
+
+    def viable_devices(self) -> list[MigratingDevice]:
+        """Return the devices that both controllers found viable: the subset that goes on."""
+        passed: list[set[str]] = []
+        for controller, _, viable, _ in self.controllers():
+            answer = self.answer(viable)
+            if answer is None:
+                raise RegimeError(f"{controller.name} has issued no {viable.prefix}; resume the campaign")
+            document = controller.read(answer.name, viable).document
+            passed.append({row["device"] for row in document.having("Result") if device_passed(row)})
+        return [device for device in self.case.controlled() if all(device.name in names for names in passed)]
+
+    async def persistently(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        attempts: int,
+        *,
+        enough: Callable[[T], bool] = lambda _: True,
+    ) -> T:
+        """Try to reach a device until the answer is `enough`, with the regime's pause between attempts.
+
+        The last attempt's answer is returned whatever it is; when nothing came, it raises `UnreachableError`.
+        """
+        for remaining in reversed(range(attempts)):
+            try:
+                answer = await attempt()
+            except UnreachableError:
+                if not remaining:
+                    raise
+            else:
+                if enough(answer) or not remaining:
+                    return answer
+            await self._pause(self.parameters.retry_backoff_seconds)
+        raise RegimeError(
+            f"{attempts} attempts to reach a device: set device_test_attempts and control_attempts to 1 or more"
+        )
+
+
+class Stage:
+    """A run of steps of an enrolment. Each step does its part once, however often it is performed."""
+
+    def __init__(self, dossier: Dossier) -> None:
+        self._dossier = dossier
+        self._regime = dossier.regime
+        self._journal = dossier.journal
+        self._case = dossier.case

@@ -1,0 +1,42 @@
+"""Where the enrolment of an installation stands, read from the transitions in the journal."""
+
+from __future__ import annotations
+
+from harness.journal import Journal, Kind
+from harness.regime.lifecycle import Event, State, advance
+
+
+class Standing:
+    """State and attempt of an installation, as the journal's transitions give them."""
+
+    def __init__(self, installation: str) -> None:
+        self.installation = installation
+        self.state = State.DISCOVERED
+        self.attempt = 1
+
+    @classmethod
+    def read(cls, journal: Journal, installation: str) -> Standing:
+        """Replay the transitions of the installation."""
+        standing = cls(installation)
+        for entry in journal.entries(Kind.DECISION):
+            if entry.action == "transition" and entry.subject == installation:
+                standing._follow(Event(str(entry.details["event"])))
+        return standing
+
+    def _follow(self, event: Event) -> None:
+        self.state = advance(self.state, event)
+        self.attempt += event is Event.RETRY
+
+    def move(self, journal: Journal, event: Event) -> State:
+        """Write the transition that `event` makes, and return the state it leads to.
+
+        Raises `RegimeError` where the table allows no such event.
+        """
+        before, attempt = self.state, self.attempt
+        self._follow(event)
+        journal.decide(
+            self.installation,
+            "transition",
+            {"from": str(before), "event": str(event), "to": str(self.state), "attempt": attempt},
+        )
+        return self.state

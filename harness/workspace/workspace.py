@@ -1,0 +1,280 @@
+"""The run folder: everything a run writes, and everything it needs to be resumed.
+
+    run.json            what was asked, and a digest of the inputs
+    inputs/             copies of the installation file and all it names
+    journal.sqlite      the journal                     world.sqlite      memory of the emulated devices
+    capture.pcapng      the air                         zigbee_pc_keys    its keys, for Wireshark
+    exchange/ smki/ parties/                            files, certificates and private state of the parties
+    report.json report.html
+
+The folder appears whole, with the first entry of its journal: it is either not there or can be resumed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from emulator.clock.kernel import Kernel
+from harness.errors import FolderInUseError, HarnessError, JournalError
+from harness.files import write_atomically
+from harness.journal import FolderLock, Journal, Json, key_from_seed
+from harness.report.html import render_html
+from harness.report.model import CampaignReport
+from harness.workspace.images import Images, open_images
+from harness.workspace.names import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
+from harness.workspace.options import RunOptions
+from hw_profiles.installation import Installation, load_installation
+
+RUN_FILE = "run.json"
+INPUTS_FOLDER = "inputs"
+WORLD_FILE = "world.sqlite"
+KEYS_FILE = "zigbee_pc_keys"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `run.json` keeps: paths are relative to the run folder."""
+
+    installation: str
+    image: str | None
+    seed: int
+    dry_run: bool
+    radio: str
+    models: tuple[str, ...]
+    inputs_sha256: str
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        """Return the canonical text."""
+        record = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(record, indent=1, sort_keys=True) + "\n"
+
+
+class Workspace:
+    """One run folder and the inputs of its run."""
+
+    def __init__(self, folder: Path, request: Request, *, resumed: bool) -> None:
+        """Use `create` or `resume`."""
+        self.folder = folder
+        self.request = request
+        self.resumed = resumed
+        self.installation = self._installation()
+        self.images = self._images(self.installation)
+
+    @classmethod
+    def create(cls, options: RunOptions) -> Workspace:
+        """Check the inputs, then make the folder with copies of them and an empty journal.
+
+        Raises an error of the inputs' own family, or `FolderInUseError`; then nothing is left behind.
+        """
+        assert options.installation is not None
+        installation = load_installation(options.installation, options.model_folders)
+        open_images(installation, options.image).check_stored()
+        folder = options.out
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise FolderInUseError(
+                f"{folder} is not empty; choose another, or continue it: smets1 run --resume {folder}"
+            )
+        try:
+            request = _prepare(folder, options, installation)
+        except (OSError, JournalError) as error:
+            raise JournalError(f"{folder}: cannot begin a run there ({_why(error)})") from error
+        return cls(folder, request, resumed=False)
+
+    @classmethod
+    def resume(cls, folder: Path) -> Workspace:
+        """Take up the run in `folder`; raises `HarnessError` when it is none or its inputs were altered."""
+        path = folder / RUN_FILE
+        try:
+            record = json.loads(path.read_bytes())
+            record["models"] = tuple(record["models"])
+            request = Request(**record)
+        except FileNotFoundError:
+            raise HarnessError(f"{folder}: no {RUN_FILE}; give the folder of a run") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise HarnessError(f"{path}: not the record of a run ({error}); start a new run") from error
+        if request.format != FORMAT:
+            raise HarnessError(
+                f"{path}: format {request.format}, expected {FORMAT}; use the version that began it"
+            )
+        if _digest(folder / INPUTS_FOLDER) != request.inputs_sha256:
+            raise HarnessError(f"{folder / INPUTS_FOLDER}: altered since the run began; start a new run")
+        return cls(folder, request, resumed=True)
+
+    def _installation(self) -> Installation:
+        models = [self.folder / name for name in self.request.models]
+        return load_installation(self.folder / self.request.installation, models)
+
+    def _images(self, installation: Installation) -> Images:
+        image = None if self.request.image is None else self.folder / self.request.image
+        return open_images(installation, image)
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal file."""
+        return self.folder / JOURNAL_FILE
+
+    @property
+    def world_path(self) -> Path:
+        """The memory of the emulated devices."""
+        return self.folder / WORLD_FILE
+
+    @property
+    def capture_path(self) -> Path:
+        """The capture of the air."""
+        return self.folder / CAPTURE_FILE
+
+    @property
+    def keys_path(self) -> Path:
+        """The capture's keys for Wireshark."""
+        return self.folder / KEYS_FILE
+
+    @property
+    def report_path(self) -> Path:
+        """The report as JSON."""
+        return self.folder / REPORT_JSON_FILE
+
+    def open_journal(self, kernel: Kernel) -> Journal:
+        """Open the journal with the campaign key."""
+        return Journal.open(self.journal_path, clock=kernel, key=campaign_key(self.request.seed))
+
+    def write_report(self, report: CampaignReport) -> None:
+        """Write both forms of the report, each whole or not at all; the JSON last, for it says that all is there."""
+        write_atomically(self.folder / REPORT_HTML_FILE, render_html(report).encode())
+        write_atomically(self.report_path, report.to_json().encode())
+
+
+def campaign_key(seed: int) -> ec.EllipticCurvePrivateKey:
+    """Return the key that signs a rehearsal's journal; it follows from the seed and proves nothing about people."""
+    return key_from_seed(str(seed).encode(), "campaign")
+
+
+_LOCK = "preparing.lock"
+
+
+def _prepare(folder: Path, options: RunOptions, installation: Installation) -> Request:
+    """Make the folder of a run beside its place, and put it there when it is whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(folder.name + ".part")
+    lock = _own(part)
+    try:
+        request = _copy_inputs(part, options, installation)
+        write_atomically(part / RUN_FILE, request.to_json().encode())
+        kernel = Kernel(options.seed, epoch_unix_seconds=installation.start_unix_seconds)
+        _begin_journal(part, request, installation, kernel)
+        (part / _LOCK).unlink()
+        os.replace(part, folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    finally:
+        lock.release()
+    return request
+
+
+def _why(error: OSError | JournalError) -> str:
+    """Return why a folder cannot be prepared, and what to do."""
+    cause = error if isinstance(error, OSError) else error.__cause__ or error
+    if isinstance(cause, OSError) and cause.errno not in _NO_ROOM:
+        return f"{cause.strerror}; choose another folder or change its permissions"
+    return f"{getattr(cause, 'strerror', cause)}; free some space or choose another folder"
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _own(part: Path) -> FolderLock:
+    """Take an empty folder to prepare a run in; one left by a killed run is emptied."""
+    part.mkdir(exist_ok=True)
+    lock = FolderLock(part / _LOCK)
+    for item in part.iterdir():
+        if item.name != _LOCK:
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+    return lock
+
+
+def _begin_journal(part: Path, request: Request, installation: Installation, kernel: Kernel) -> None:
+    header: dict[str, Json] = {
+        "installation": installation.record.id,
+        "mpan": installation.record.mpan,
+        "seed": request.seed,
+        "radio": request.radio,
+        "dry_run": request.dry_run,
+        "epoch_unix_seconds": installation.start_unix_seconds,
+        "inputs_sha256": request.inputs_sha256,
+    }
+    path = part / JOURNAL_FILE
+    Journal.create(path, header, clock=kernel, key=campaign_key(request.seed)).close()
+    path.with_name(path.name + ".lock").unlink()
+
+
+# Copies
+
+
+def _copy_inputs(part: Path, options: RunOptions, installation: Installation) -> Request:
+    target = part / INPUTS_FOLDER
+    files = list(_input_files(installation))
+    # The tree is kept, so that the relative paths inside the files still lead from one to another.
+    root = Path(os.path.commonpath([path.parent for path in files]))
+    for path in files:
+        _copy(path, target / "home" / path.relative_to(root))
+    models = []
+    for index, folder in enumerate(options.model_folders):
+        place = target / f"models-{index}"
+        models.append(place.relative_to(part).as_posix())
+        for path in sorted(folder.glob("*.toml")):
+            _copy(path, place / path.name)
+    image = None
+    if options.image is not None:
+        place = target / "image" / options.image.name
+        _copy(options.image, place)
+        image = place.relative_to(part).as_posix()
+    main = target / "home" / installation.path.resolve().relative_to(root)
+    return Request(
+        main.relative_to(part).as_posix(),
+        image,
+        options.seed,
+        options.dry_run,
+        options.radio,
+        tuple(models),
+        _digest(target),
+    )
+
+
+def _input_files(installation: Installation) -> Iterator[Path]:
+    home = installation.path.resolve().parent
+    yield installation.path.resolve()
+    for name in (installation.record.epcl, *installation.record.sequences):
+        yield (home / name).resolve()
+    yield from sorted(path.resolve() for path in (home / "models").glob("*.toml"))
+    if installation.catalogue is not None:
+        folder = installation.catalogue.resolve()
+        yield from sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _digest(folder: Path) -> str:
+    """Return one SHA-256 over the names and octets of all files of a folder."""
+    total = hashlib.sha256()
+    for name, path in _named(folder):
+        total.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _named(folder: Path) -> Sequence[tuple[str, Path]]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted((path.relative_to(folder).as_posix(), path) for path in files)

@@ -1,0 +1,132 @@
+"""What a person sees while a campaign runs."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from harness.command.terminal import LiveProgress, PlainProgress, clean, close, progress_for
+from harness.progress import ProgressObserver, SilentProgress
+from harness.report.model import (
+    CampaignReport,
+    DeviceReport,
+    DeviceRole,
+    Obligation,
+    ReportedException,
+    Severity,
+    Verdict,
+)
+
+HOUR = 3_600_000_000
+
+
+def _report() -> CampaignReport:
+    gas = DeviceReport(
+        eui64="00-DB-12-34-56-78-90-A2",
+        role=DeviceRole.GAS_METER,
+        manufacturer="Generic",
+        model="gas",
+        version_before="2.1.0",
+        version_target="2.3.1",
+        version_after="2.3.1",
+    )
+    return CampaignReport(
+        product_version="0",
+        installation_id="x",
+        mpan="1",
+        mprn=None,
+        seed=1,
+        radio="inproc:",
+        result=Verdict.COMMISSIONED,
+        devices=(gas,),
+        exceptions=(
+            ReportedException(
+                at_us=1, subject=gas.eui64, what="It rebooted", cause="", action="Nothing to do"
+            ),
+        ),
+        obligations=(Obligation(owner="Responsible Supplier", what="Place the certificate"),),
+    )
+
+
+def _drive(progress: ProgressObserver) -> None:
+    progress.phase_started("upgrade")
+    for step in range(1001):
+        progress.transfer("Gas meter", "2.3.1", step * 240, 240_000, step * HOUR // 20)
+    progress.event(26 * HOUR, "Gas meter", "rebooted", Severity.WARNING)
+    progress.phase_finished("upgrade", "done")
+    progress.phase_finished("enrol", "refused")
+    progress.finished(_report())
+
+
+def test_plain_output_is_a_line_for_each_tenth() -> None:
+    stream = StringIO()
+    _drive(progress_for(stream))
+    lines = stream.getvalue().splitlines()
+    assert sum("Gas meter: 2.3.1" in line for line in lines) == 11
+    assert "  1d 02:00:00  Gas meter: rebooted" in lines
+    assert "! enrol: refused" in lines
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_the_verdict_says_what_changed_and_what_is_owed() -> None:
+    stream = StringIO()
+    PlainProgress(Console(file=stream, width=100)).finished(_report())
+    shown = stream.getvalue()
+    for words in (
+        "Commissioned",
+        "2.1.0 \u2192 2.3.1",
+        "It rebooted. Nothing to do",
+        "owed by Responsible Supplier",
+    ):
+        assert words in shown
+
+
+def test_live_bars_show_network_rate_and_time_left() -> None:
+    stream, ticks = StringIO(), iter(range(10_000))
+    live = LiveProgress(
+        Console(file=stream, force_terminal=True, width=110), clock=lambda: float(next(ticks))
+    )
+    live.transfer("Gas meter", "2.3.1", 0, 240_000, 0)
+    live.transfer("Gas meter", "2.3.1", 60_000, 240_000, 10 * HOUR)
+    live.close()
+    assert "1.7 B/s" in stream.getvalue()
+    assert "1 d 6 h left" in stream.getvalue()
+
+
+def test_live_bars_are_not_redrawn_for_every_block() -> None:
+    stream = StringIO()
+    live = LiveProgress(Console(file=stream, force_terminal=True, width=110), clock=lambda: 0.0)
+    live.transfer("Gas meter", "2.3.1", 0, 240_000, 0)
+    drawn = len(stream.getvalue())
+    for offset in range(1, 1000):
+        live.transfer("Gas meter", "2.3.1", offset, 240_000, offset)
+    assert len(stream.getvalue()) == drawn
+    live.transfer("Gas meter", "2.3.1", 240_000, 240_000, HOUR)
+    assert "complete" in stream.getvalue()
+    close(live)
+
+
+def test_a_whole_campaign_can_be_shown_live() -> None:
+    stream = StringIO()
+    _drive(LiveProgress(Console(file=stream, force_terminal=True, width=110)))
+    assert "Commissioned" in stream.getvalue()
+
+
+def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = progress_for(StringIO(), silent=True)
+    assert isinstance(progress, SilentProgress)
+    _drive(progress)
+    close(progress)
+    assert capsys.readouterr().out == ""
+
+
+@given(st.text())
+def test_no_control_character_reaches_the_terminal(words: str) -> None:
+    stream = StringIO()
+    PlainProgress(Console(file=stream, highlight=False)).event(0, words, words)
+    assert stream.getvalue().rstrip("\n").isprintable()
+    assert clean(words).isprintable()

@@ -1,0 +1,94 @@
+"""A hub on a serial port, with a terminal standing in for the dongle and emulated meters behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from emulator.clock.loop import run as run_virtually
+from emulator.coordinator.monikers import parse
+from emulator.coordinator.transports import PtyServer
+from harness.homes import backups
+from harness.homes.distant_home import DistantHome
+from harness.homes.dongle import AddressError
+from harness.homes.emulation import Emulation, EmulationOptions, Stranger
+from harness.workspace.options import RunOptions
+from harness.workspace.workspace import Workspace
+from hw_profiles.installation import load_installation
+from tests.emulator.devices.home_world import (
+    ELECTRICITY,
+    ELECTRICITY_NEW,
+    ELECTRICITY_TYPE,
+    TestHeadEnd,
+    image_of,
+)
+
+HOME = Path(__file__).parents[3] / "examples/dormant-semi/installation.toml"
+OTHER_HUB = "00-DB-12-34-56-78-90-B0"
+GRACE_S = 0.001
+
+
+def bench(tmp_path: Path, home: Path = HOME) -> tuple[Emulation, Any]:
+    """Emulated meters on the air of a dongle, and what makes a hub on it."""
+    line = tmp_path / "dongle"
+    emulation = Emulation(load_installation(HOME), EmulationOptions(Stranger(parse(f"pty:{line}"))))
+    options = RunOptions(installation=home, out=tmp_path / "run", radio=f"serial:{line}")
+    workspace = Workspace.create(options)
+    return emulation, lambda: DistantHome(workspace, emulation.kernel, parse(options.radio))
+
+
+def test_a_dongle_pulled_during_a_transfer_is_waited_for(tmp_path: Path) -> None:
+    emulation, distant = bench(tmp_path)
+
+    async def story() -> None:
+        await emulation.start()
+        home = distant()
+        await home.start()
+        head_end = TestHeadEnd(SimpleNamespace(kernel=emulation.kernel, link=home.link))  # type: ignore[arg-type]
+        image = image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, 12_000)
+        await head_end.schedule(ELECTRICITY, image)
+        while (await head_end.job(ELECTRICITY)).get("offset", 0) < 2000:
+            await asyncio.sleep(1)
+        line = emulation._server
+        assert isinstance(line, PtyServer)
+        line.unplug()
+        await asyncio.sleep(2)
+        assert not home.link.up
+        asked = asyncio.ensure_future(head_end.job(ELECTRICITY))
+        await asyncio.sleep(8)
+        assert not asked.done()
+        line.plug_in()
+        assert 2000 <= (await asked)["offset"] < 12_000
+        await head_end.until(ELECTRICITY, "held", every_s=5)
+        assert home.link.up
+        await home.stop()
+        await emulation.stop()
+
+    run_virtually(story(), emulation.kernel, grace_s=GRACE_S)
+    for name in (backups.BEFORE_FILE, backups.AFTER_FILE):
+        backup = backups.read(tmp_path / "run" / name)
+        assert backup.is_complete()
+    assert len(backup.network_info.key_table) == 3
+
+
+def test_a_dongle_of_another_address_is_refused(tmp_path: Path) -> None:
+    text = HOME.read_text().replace("00-DB-12-34-56-78-90-A0", OTHER_HUB)
+    other = tmp_path / "home"
+    shutil.copytree(HOME.parent, other)
+    (other / HOME.name).write_text(text)
+    emulation, distant = bench(tmp_path, other / HOME.name)
+
+    async def story() -> None:
+        await emulation.start()
+        home = distant()
+        with pytest.raises(AddressError, match=f"the installation's hub is {OTHER_HUB}"):
+            await home.start()
+        await home.stop()
+        await emulation.stop()
+
+    run_virtually(story(), emulation.kernel, grace_s=GRACE_S)

@@ -1,0 +1,152 @@
+"""`smets1 emulate` and a campaign in another process, on the line between them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import zigpy.types as t
+from bellows.zigbee.application import ControllerApplication
+
+from emulator.air.capture import read_frames
+from emulator.clock.loop import run as run_virtually
+from emulator.coordinator.ezsp_line import ezsp_config
+from emulator.coordinator.monikers import parse
+from emulator.coordinator.spinel.rcp import Rcp
+from emulator.coordinator.zigpy_port import to_zigpy
+from emulator.crypto.install_code import install_code_link_key
+from harness.command.main import main
+from harness.homes.emulation import Emulation, EmulationOptions, Stranger
+from hw_profiles.installation import load_installation
+from tests.end_to_end.quick_scenario import build
+
+PROJECT = Path(__file__).parents[3]
+HOME = PROJECT / "examples/dormant-semi/installation.toml"
+SPEED = 20
+PATIENCE_S = 60
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("emulate") / "home")
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "harness.command.main", *map(str, arguments)]
+
+
+@contextmanager
+def emulating(home: Path, line: Path, *more: str | Path) -> Iterator[subprocess.Popen[str]]:
+    arguments = command("emulate", home, "--ncp", f"pty:{line}", "--speed", str(SPEED), *more)
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as running:
+        try:
+            until = time.monotonic() + PATIENCE_S
+            while not line.is_symlink():
+                assert running.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            yield running
+        finally:
+            if running.poll() is None:
+                running.send_signal(signal.SIGINT)
+
+
+def test_a_campaign_reaches_the_meters_of_another_process(home: Path, tmp_path: Path) -> None:
+    line, out = tmp_path / "dongle", tmp_path / "run"
+    with emulating(home, line, "--capture", tmp_path / "air.pcapng") as running:
+        arguments = command("run", home, "--radio", f"serial:{line}", "--bench", "--speed", str(SPEED))
+        done = subprocess.run(
+            [*arguments, "--dry-run", "--json", "--out", str(out)],
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=PATIENCE_S,
+            cwd=PROJECT,
+        )
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert report["radio"] == f"serial:{line}"
+        running.send_signal(signal.SIGINT)
+        shown = running.communicate(timeout=PATIENCE_S)[0]
+        assert running.returncode == 0
+    for name in ("electricity", "gas", "display"):
+        assert re.search(rf"{name}: registered as 0x[0-9A-F]{{4}}", shown)
+    assert "install code 41731CD68275F29505C2980A572AADAFAF2D" in shown
+    assert not line.is_symlink()
+    assert sum(1 for _ in read_frames(tmp_path / "air.pcapng")) > 200
+    assert (tmp_path / "zigbee_pc_keys").exists()
+    assert (out / "backup-before.json").exists()
+
+
+def test_a_strangers_host_lets_a_meter_in(tmp_path: Path) -> None:
+    """bellows as anybody uses it: no part of the hub."""
+    path = tmp_path / "dongle"
+    emulation = Emulation(load_installation(HOME), EmulationOptions(Stranger(parse(f"pty:{path}"))))
+    entry = emulation.installation.device("electricity")
+
+    async def story() -> None:
+        where = await emulation.start()
+        application = ControllerApplication(ezsp_config(where, {"channel": 15}, watchdog=False))
+        await application.startup(auto_form=True)
+        key = install_code_link_key(entry.install_code_octets)
+        await application.permit_with_link_key(to_zigpy(entry.address), t.KeyData(key), 200)
+        async with asyncio.timeout(600):
+            while emulation.nodes()[0].state not in ("joined", "registered"):
+                await asyncio.sleep(1)
+        assert emulation.nodes()[0].short is not None
+        assert emulation.nodes()[1].state == "searching"
+        assert emulation.traffic.frames > 0
+        assert emulation.coordinator_frames > 0
+        await application.shutdown()
+        await emulation.stop()
+
+    run_virtually(story(), emulation.kernel)
+
+
+def test_a_spinel_radio_is_served_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "radio"
+    emulation = Emulation(load_installation(HOME), EmulationOptions(Stranger(parse(f"pty:{path}"), rcp=True)))
+    assert isinstance(emulation.dongle, Rcp)
+
+    async def story() -> None:
+        await emulation.start()
+        assert path.is_symlink()
+        await emulation.stop()
+        assert not path.is_symlink()
+
+    run_virtually(story(), emulation.kernel)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nowhere.toml", "--ncp", "tcp:127.0.0.1:6638"], "no such file"),
+        ([str(HOME), "--ncp", "carrier-pigeon"], "--ncp: 'carrier-pigeon': expected"),
+        ([str(HOME), "--rcp", "tcp:"], "--rcp: 'tcp:': expected pty:/path or tcp:HOST:PORT"),
+        ([str(HOME), "--ncp", "serial:/dev/ttyUSB0"], "where a host can open it"),
+        ([str(HOME), "--ncp", "pty:/proc/dongle"], "cannot make the link"),
+    ],
+)
+def test_lines_that_cannot_be_served_are_one_line_each(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["emulate", *arguments]) in (2, 3)
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--ezsp", "20"], ["--speed", "0"], ["--rcp", "tcp:127.0.0.1:1"]])
+def test_options_out_of_range_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["emulate", str(HOME), "--ncp", "tcp:127.0.0.1:6638", *arguments])
+    assert ended.value.code == 2

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness.exchange.folder as folder_module
+import harness.regime.party as party_module
+from harness import files
+from harness.errors import RegimeError, UnreachableError
+from harness.journal import Entry, Journal, Kind, read_entries, verify_journal
+from harness.regime.case import DeviceTest, EnrolmentResult
+from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, check_control
+from harness.regime.enrolment import retry
+from harness.regime.lifecycle import State
+from harness.regime.parameters import RegimeParameters
+from hw_profiles.installation import Supply
+from tests.harness.regime.enrolment_bench import CHF, DEVICES, ESME, GSME, IHD, Bench, Crash
+
+CONTROLLED = (CHF, ESME, GSME)
+MOMENTS = ("before an entry", "before a file", "after a file")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def end_state(result: EnrolmentResult) -> tuple[object, ...]:
+    obligations = [(item.role, item.device, item.owner) for item in result.obligations]
+    files = sorted({item.name.split("_")[0] for item in result.files})
+    return result.state, result.control, result.inventory, result.placements, obligations, files
+
+
+async def test_a_dormant_home_is_commissioned_and_its_old_head_end_locked_out(bench: Bench) -> None:
+    result = await bench.enrol()
+    assert result.state is State.COMMISSIONED
+    assert result.control == {device.name: NEW_CONTROLLER for device in CONTROLLED}
+    assert {bench.world.rotations(device) for device in CONTROLLED} == {(1, 1)}
+    assert result.inventory == {device.name: "Commissioned" for device in CONTROLLED} | {IHD.name: ""}
+    assert all(placement.placed for placement in result.placements)
+    assert (result.obligations, result.problems) == ((), ())
+    assert len({item.name for item in result.files}) == 16
+    assert verify_journal(bench.journal_path).holds
+    control = check_control(read_entries(bench.journal_path))
+    assert control.faults == []
+    assert control.commissioned == [device.name for device in CONTROLLED]
+    assert not bench.regime().smso.controls(ESME.eui64)
+
+
+async def test_equal_seeds_give_equal_journals_and_files(tmp_path: Path) -> None:
+    heads, files = [], []
+    for name in ("a", "b"):
+        bench = Bench(tmp_path / name)
+        bench.folder.mkdir()
+        await bench.enrol()
+        heads.append(read_entries(bench.journal_path)[-1].hash)
+        files.append([path.read_bytes() for path in sorted((bench.folder / "exchange").iterdir())])
+    assert heads[0] == heads[1]
+    assert files[0] == files[1]
+
+
+def dies(bench: Bench, monkeypatch: pytest.MonkeyPatch, where: str, n: int) -> None:
+    """Arrange for the process to die at the n-th moment of a kind."""
+    count = 0
+
+    def tick() -> None:
+        nonlocal count
+        count += 1
+        if count == n:
+            raise Crash
+
+    compose, write = Journal._compose, files.write_atomically
+
+    def composing(self: Journal, kind: Kind, *fields: Any) -> Entry:
+        tick()
+        return compose(self, kind, *fields)
+
+    def writing(path: Path, data: bytes, *, private: bool = False) -> None:
+        if where == "before a file":
+            tick()
+        write(path, data, private=private)
+        if where == "after a file":
+            tick()
+
+    if where == "before an entry":
+        monkeypatch.setattr(Journal, "_compose", composing)
+    else:
+        for module in (party_module, folder_module):
+            monkeypatch.setattr(module, "write_atomically", writing)
+
+
+async def crash_and_resume(folder: Path, where: str, n: int) -> EnrolmentResult | None:
+    """Die once, resume, and return the end; None when the run ended before the n-th moment."""
+    bench = Bench(folder)
+    bench.folder.mkdir()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        dies(bench, monkeypatch, where, n)
+        try:
+            await bench.enrol()
+        except Crash:
+            pass
+        else:
+            return None
+    result = await bench.enrol()
+    place = f"crash {where} {n}"
+    assert {bench.world.rotations(device) for device in CONTROLLED} == {(1, 1)}, place
+    assert verify_journal(bench.journal_path).faults == [], place
+    assert check_control(read_entries(bench.journal_path)).faults == [], place
+    return result
+
+
+async def crash_everywhere(tmp_path: Path, where: str, first: int, step: int) -> None:
+    reference = Bench(tmp_path / "reference")
+    reference.folder.mkdir()
+    expected = end_state(await reference.enrol())
+    n = first
+    while (result := await crash_and_resume(tmp_path / str(n), where, n)) is not None:
+        assert end_state(result) == expected, f"crash {where} {n}"
+        n += step
+    assert n > 40
+
+
+@pytest.mark.parametrize("where", MOMENTS)
+async def test_a_crash_at_any_moment_resumes_to_the_same_end(tmp_path: Path, where: str) -> None:
+    await crash_everywhere(tmp_path, where, 3, 23)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("where", MOMENTS)
+async def test_a_crash_at_every_moment_resumes_to_the_same_end(tmp_path: Path, where: str) -> None:
+    await crash_everywhere(tmp_path, where, 1, 1)
+
+
+async def test_a_lost_answer_to_a_rotation_never_rotates_twice(bench: Bench) -> None:
+    bench.world.lose = lambda count: count > 6 and count % 2 == 1
+    result = await bench.enrol()
+    assert result.state is State.COMMISSIONED
+    assert {bench.world.rotations(device) for device in CONTROLLED} == {(1, 1)}
+
+
+async def test_silence_after_cut_over_stops_and_a_resumed_run_goes_forward(bench: Bench) -> None:
+    bench.world.lose = lambda count: count > 6
+    with pytest.raises(UnreachableError):
+        await bench.enrol()
+    bench.world.lose = lambda count: False
+    result = await bench.enrol()
+    assert result.state is State.COMMISSIONED
+    assert {bench.world.rotations(device) for device in CONTROLLED} == {(1, 1)}
+    assert verify_journal(bench.journal_path).holds
+
+
+async def test_network_certificates_not_supplied_in_time_become_obligations(bench: Bench) -> None:
+    bench.with_certificates(Supply.BEFORE_CUT_OFF, Supply.AFTER_CUT_OFF, Supply.NEVER)
+    result = await bench.enrol()
+    assert result.state is State.COMMISSIONED
+    assert [(item.role, item.device) for item in result.obligations] == [
+        ("DNO", ESME.name),
+        ("GT", GSME.name),
+    ]
+    assert {item.owner for item in result.obligations} == {"Responsible Supplier"}
+    days = (result.obligations[0].due_unix_seconds - bench.kernel.unix_seconds) / 86_400
+    assert days == pytest.approx(7, abs=0.01)
+    assert len(bench.regime().responsible_supplier.table("obligations")) == 2
+
+
+async def test_a_network_certificate_of_another_area_is_placed_and_flagged(bench: Bench) -> None:
+    regime = bench.regime()
+    dno = regime.dno.address
+    areas = {dno: "10"}
+    original = bench.regime
+
+    def with_areas() -> object:
+        made = original()
+        made.distribution_areas = areas
+        return made
+
+    bench.regime = with_areas  # type: ignore[method-assign, assignment]
+    result = await bench.enrol()
+    assert result.state is State.COMMISSIONED
+    placement = next(item for item in result.placements if item.role == "DNO")
+    assert placement.placed
+    assert placement.warning.startswith("W01")
+    assert [problem.code for problem in result.problems] == ["W01"]
+
+
+async def test_a_silent_gas_meter_is_left_out_and_electricity_goes_on(bench: Bench) -> None:
+    bench.world.silent.append(GSME.eui64)
+    result = await bench.enrol()
+    assert result.state is State.ELECTRICITY_ONLY
+    assert result.control[GSME.name] == OLD_CONTROLLER
+    assert bench.world.rotations(GSME) == (0, 0)
+    assert result.inventory[GSME.name] == "Pending"
+    assert [problem.code for problem in result.problems] == ["GT01"]
+    assert check_control(read_entries(bench.journal_path)).faults == []
+
+
+async def test_a_silent_display_is_reported_and_undoes_nothing(bench: Bench) -> None:
+    bench.world.silent.append(IHD.eui64)
+    result = await bench.enrol()
+    assert result.state is State.COMMISSIONED
+    assert [problem.code for problem in result.problems] == ["W02"]
+
+
+async def test_a_silent_electricity_meter_leaves_control_with_the_smso(bench: Bench) -> None:
+    bench.world.silent.append(ESME.eui64)
+    result = await bench.enrol()
+    assert result.state is State.NOT_VIABLE
+    assert set(result.control.values()) == {OLD_CONTROLLER}
+    assert {bench.world.rotations(device) for device in CONTROLLED} == {(0, 0)}
+
+
+async def test_a_second_attempt_may_succeed_and_the_fifth_failure_goes_to_review(bench: Bench) -> None:
+    bench.world.silent.append(ESME.eui64)
+    for _ in range(4):
+        assert (await bench.enrol()).state is State.NOT_VIABLE
+        with bench.journal() as journal:
+            assert retry(journal, bench.case) is State.ELIGIBLE
+    assert (await bench.enrol()).state is State.EXCLUSION_REVIEW
+    with bench.journal() as journal:
+        retry(journal, bench.case)
+    bench.world.silent.clear()
+    result = await bench.enrol()
+    assert (result.state, result.attempts) == (State.COMMISSIONED, 6)
+
+
+async def test_a_wrong_critical_key_stops_before_cut_over(bench: Bench) -> None:
+    from emulator.devices.control import provision, rehearsal_identity
+    from emulator.nonvolatile import MemoryNonVolatile
+
+    stranger = rehearsal_identity(bench.kernel.secret, ESME.eui64)._replace(critical=bytes(32))
+    bench.world.memory[ESME.eui64] = MemoryNonVolatile()
+    provision(bench.world.memory[ESME.eui64], stranger)
+    result = await bench.enrol()
+    assert result.state is State.NOT_VIABLE
+    assert [(problem.code, problem.owner) for problem in result.problems] == [("V15", "DCO")]
+    assert set(result.control.values()) == {OLD_CONTROLLER}
+
+
+async def test_unlisted_firmware_is_ineligible_and_nothing_is_exchanged(bench: Bench) -> None:
+    bench.case = replace(bench.case, devices=(CHF, replace(ESME, firmware="00000001"), GSME, IHD))
+    result = await bench.enrol()
+    assert (result.state, result.files) == (State.INELIGIBLE, ())
+    bench.case = replace(bench.case, devices=DEVICES)
+    assert (await bench.enrol()).state is State.COMMISSIONED
+
+
+async def test_a_bad_check_digit_is_refused_by_the_commissioning_party(bench: Bench) -> None:
+    bench.case = replace(bench.case, mpan="1300001234561")
+    result = await bench.enrol()
+    assert result.state is State.COMMON_REJECTED
+    assert [problem.code for problem in result.problems] == ["V07"]
+
+
+async def test_a_check_may_be_switched_off_by_regime_version(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, parameters=RegimeParameters(disabled_checks=("V07",)))
+    bench.case = replace(bench.case, mpan="1300001234561")
+    assert (await bench.enrol()).state is State.COMMISSIONED
+
+
+async def test_an_exhausted_day_defers_the_installation(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, parameters=RegimeParameters(daily_capacity=0))
+    assert [problem.code for problem in (await bench.enrol()).problems] == ["V11"]
+
+
+async def test_a_released_smso_refuses_to_command(bench: Bench) -> None:
+    from emulator.devices.control import ControlRole, probe_payload
+
+    await bench.enrol()
+    with pytest.raises(RegimeError, match="released"):
+        bench.regime().smso.command(ESME.eui64, ControlRole.CRITICAL, probe_payload())
+
+
+async def test_neither_new_controller_can_open_the_others_secrets(bench: Bench) -> None:
+    from harness.errors import FileRejectedError
+    from harness.exchange.document import FileKind
+
+    await bench.enrol()
+    regime = bench.regime()
+    group = regime.s1sp.read("MGF_AA_example-home_1.xml", FileKind.GROUP).document
+    for party, kind in ((regime.s1sp, FileKind.ENCRYPTED_DCO), (regime.dco, FileKind.ENCRYPTED_S1SP)):
+        document = party.read(f"{kind.prefix}_AA_example-home_1.xml", kind).document
+        with pytest.raises(FileRejectedError, match="V02"):
+            party.take_secrets(document, group)
+
+
+async def test_an_altered_file_stops_the_chain(bench: Bench) -> None:
+    def alter(entry: Entry) -> None:
+        if entry.kind is Kind.OUTCOME and entry.key.startswith("file/MCF/"):
+            path = bench.folder / "exchange" / "MCF_AA_example-home_1.xml"
+            path.write_bytes(path.read_bytes().replace(b"1234567810", b"7400000108"))
+
+    result = await bench.enrol(alter)
+    assert result.state is State.COMMON_REJECTED
+    assert [problem.code for problem in result.problems] == ["V04"]
+
+
+async def test_a_gas_meter_that_falls_silent_before_its_keys_are_tried_is_left_out_too(bench: Bench) -> None:
+    answer = bench.world.device_test
+
+    async def then_silence(eui64: int) -> DeviceTest:
+        result = await answer(eui64)
+        if eui64 == GSME.eui64:
+            bench.world.silent.append(eui64)
+        return result
+
+    bench.world.device_test = then_silence  # type: ignore[method-assign]
+    result = await bench.enrol()
+    assert result.state is State.ELECTRICITY_ONLY
+    assert {problem.code for problem in result.problems} == {"GT01"}

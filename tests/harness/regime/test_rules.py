@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import CertificateError, RegimeError
+from harness.journal import Journal, read_entries
+from harness.regime.control import check_control, transfer_key
+from harness.regime.enrolment import announce_firmware
+from harness.regime.inventory import InventoryRecord, InventoryStatus
+from harness.regime.lifecycle import RESTING, TRANSITIONS, Event, State, advance
+from harness.regime.parameters import RegimeParameters
+from harness.regime.validation import BY_CODE, CHECKS
+from hw_profiles.installation import Enrolment
+from hw_profiles.model import DeviceKind
+from tests.harness.regime.enrolment_bench import ESME, Bench
+
+
+@given(st.lists(st.sampled_from(Event), max_size=40))
+def test_control_never_returns_once_the_table_has_passed_cut_over(events: list[Event]) -> None:
+    after = (State.CUT_OVER, State.KEYS_ROTATED, State.COMMISSIONING, *RESTING[4:6])
+    state, passed = State.DISCOVERED, False
+    for event in events:
+        if (state, event) in TRANSITIONS:
+            state = advance(state, event)
+            passed = passed or state is State.CUT_OVER
+            assert not passed or state in after
+
+
+def test_every_state_is_reachable_and_leads_on_or_rests() -> None:
+    reached = {State.DISCOVERED} | set(TRANSITIONS.values())
+    assert reached == set(State)
+    for state in State:
+        leads_on = any(origin is state for origin, _ in TRANSITIONS)
+        assert leads_on or state in RESTING
+
+
+def test_an_event_out_of_place_names_what_is_allowed() -> None:
+    with pytest.raises(RegimeError, match="allowed: migration-notified"):
+        advance(State.ELIGIBLE, Event.ROTATION_COMPLETE)
+
+
+def test_every_check_has_a_code_an_owner_and_a_retry_class() -> None:
+    assert len(BY_CODE) == len(CHECKS)
+    assert [check.code for check in CHECKS][:15] == [f"V{number:02d}" for number in range(1, 16)]
+    assert "GT01" in BY_CODE
+
+
+def test_every_parameter_says_how_well_it_is_known() -> None:
+    for _, _, unit, confidence, source in RegimeParameters().explained():
+        assert unit
+        assert confidence in ("placeholder", "proposal", "recalled", "confirmed")
+        assert source
+    assert RegimeParameters.from_enrolment(Enrolment(post_commissioning_days=9)).post_commissioning_days == 9
+
+
+def record(kind: DeviceKind) -> InventoryRecord:
+    return InventoryRecord.notified(InventoryRecord(1, kind, "106C", "GEN", "1"), 5)
+
+
+def test_the_inventory_moves_legally_and_keeps_its_history() -> None:
+    meter = record(DeviceKind.ESME)
+    with pytest.raises(RegimeError, match="cannot become Commissioned"):
+        meter.moved(InventoryStatus.COMMISSIONED, 6)
+    meter = meter.moved(InventoryStatus.INSTALLED_NOT_COMMISSIONED, 6).moved(InventoryStatus.COMMISSIONED, 7)
+    assert [at for at, _ in meter.history] == [5, 6, 7]
+    with pytest.raises(RegimeError, match="a user cannot"):
+        meter.set_by_user(InventoryStatus.DECOMMISSIONED, 8)
+
+
+def test_a_hub_may_be_withdrawn_by_a_user_and_a_display_has_no_status() -> None:
+    hub = record(DeviceKind.CHF)
+    assert hub.set_by_user(InventoryStatus.WITHDRAWN, 6).status is InventoryStatus.WITHDRAWN
+    display = record(DeviceKind.IHD)
+    assert display.status is None
+    with pytest.raises(RegimeError):
+        display.moved(InventoryStatus.COMMISSIONED, 6)
+
+
+def act(journal: Journal, action: str, key: str, **details: str) -> None:
+    with journal.effect("D", action, dict(details), key=key, irreversible=True) as effect:
+        effect.done()
+
+
+def test_breaches_of_control_are_found(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    with bench.journal() as journal:
+        act(journal, "rotate-key", "rotate-key/critical/D", sender="DCO", role="critical")
+        act(journal, "control-transfer", transfer_key("D"), **{"from": "SMSO", "to": "S1SP + DCO"})
+        act(journal, "control-command", "c/1", sender="SMSO")
+        act(journal, "rotate-key", "rotate-key/non-critical/D", sender="DCO", role="non-critical")
+        act(journal, "commission", "commission/D")
+        journal.observe("D", "control-proof", {"new_key_works": True, "old_key_answer": "OK"})
+    faults = " | ".join(check_control(read_entries(bench.journal_path)).faults)
+    for part in (
+        "DCO acts on D, which SMSO controls",
+        "SMSO acts on D, which S1SP + DCO controls",
+        "DCO rotates the non-critical key",
+        "without proof of its critical key",
+        "still obeys the old head end",
+    ):
+        assert part in faults
+
+
+async def test_a_firmware_announcement_is_published_once_and_enrolment_follows(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    with bench.journal() as journal:
+        regime = bench.regime()
+        regime.take_on(bench.case)
+        first = announce_firmware(regime, journal, bench.case)
+        assert announce_firmware(regime, journal, bench.case) == first
+    assert first.name == "DFS_AA_example-home_1.xml"
+    assert (await bench.enrol()).inventory[ESME.name] == "Commissioned"
+
+
+def test_rehearsed_parties_are_refused_for_real_devices(tmp_path: Path) -> None:
+    with pytest.raises(CertificateError, match="made for a rehearsal"):
+        Bench(tmp_path).regime().refuse_real_devices()
