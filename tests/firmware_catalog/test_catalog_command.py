@@ -10,8 +10,8 @@ from emulator.smart_energy.ota.file import OtaElement, OtaHeader, OtaTag, build,
 from emulator.smart_energy.ota.integrity import with_integrity_code
 from firmware_catalog.cli import register
 from firmware_catalog.errors import CatalogError
+from tests.ota_samples import ota_sample
 
-SAMPLES = Path(__file__).parents[2].parent / "shared/reference/ota_samples"
 AT = ("--at", "2026-03-01")
 EVIDENCE = (
     *("--evidence", "Field record 17", "--evidence-date", "2019-03-01"),
@@ -112,7 +112,6 @@ def test_a_wrong_option_says_what_is_expected(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"the public sample images are not at {SAMPLES}")
 @pytest.mark.parametrize(
     ("start", "verdict"),
     [
@@ -128,6 +127,6 @@ def test_a_wrong_option_says_what_is_expected(
 def test_every_public_sample_gets_its_verdict_for_the_right_reason(
     capsys: pytest.CaptureFixture[str], start: str, verdict: str
 ) -> None:
-    (path,) = SAMPLES.glob(f"{start}*")
+    path = ota_sample(start)
     assert smets1("check", path) == 0
     assert f"{path.name}: {verdict}" in capsys.readouterr().out

@@ -1,9 +1,7 @@
-"""Every cryptographic vector of the reference file, which lies beside the repository."""
+"""Every published cryptographic vector (tests/vectors/cryptography.json)."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,20 +15,10 @@ from emulator.crypto.install_code import parse_install_code
 from emulator.crypto.mmo import aes_mmo, hmac_mmo, key_load_key, key_transport_key, verify_key_hash
 from emulator.crypto.suite import Suite
 from emulator.errors import CryptoError
+from tests.vectors import vectors
 
-_FILE = Path(__file__).parents[3].parent / "shared/reference/vectors.json"
+_VECTORS = vectors("cryptography")
 _octets = bytes.fromhex
-
-pytestmark = pytest.mark.skipif(
-    not _FILE.exists(), reason="the reference vectors are not beside the repository"
-)
-
-
-def _vectors(name: str) -> list[Any]:
-    if not _FILE.exists():
-        return []
-    vectors: list[Any] = json.loads(_FILE.read_text())[name]
-    return vectors
 
 
 def _message(text: str) -> bytes:
@@ -39,17 +27,17 @@ def _message(text: str) -> bytes:
     return _octets(text)
 
 
-@pytest.mark.parametrize("vector", _vectors("aes_mmo"))
+@pytest.mark.parametrize("vector", _VECTORS["aes_mmo"])
 def test_aes_mmo(vector: dict[str, str]) -> None:
     assert aes_mmo(_message(vector["message"])).hex() == vector["digest"]
 
 
-@pytest.mark.parametrize("vector", _vectors("hmac_mmo"))
+@pytest.mark.parametrize("vector", _VECTORS["hmac_mmo"])
 def test_hmac_mmo(vector: dict[str, str]) -> None:
     assert hmac_mmo(_octets(vector["key"]), _octets(vector["message"])).hex() == vector["digest"]
 
 
-@pytest.mark.parametrize("vector", _vectors("derived_keys"))
+@pytest.mark.parametrize("vector", _VECTORS["derived_keys"])
 def test_derived_keys(vector: dict[str, str]) -> None:
     key = _octets(vector["link_key"])
     assert key_transport_key(key).hex() == vector["key_transport_key_00"]
@@ -57,19 +45,19 @@ def test_derived_keys(vector: dict[str, str]) -> None:
     assert verify_key_hash(key).hex() == vector["verify_key_hash_03"]
 
 
-@pytest.mark.parametrize("vector", _vectors("ezsp_hashed_tclk"))
+@pytest.mark.parametrize("vector", _VECTORS["ezsp_hashed_tclk"])
 def test_hashed_trust_centre_link_keys(vector: dict[str, str]) -> None:
     eui64 = _octets(vector["eui64_be"])[::-1]
     assert hmac_mmo(_octets(vector["seed"]), eui64).hex() == vector["link_key"]
 
 
-@pytest.mark.parametrize("vector", _vectors("install_codes"))
+@pytest.mark.parametrize("vector", _VECTORS["install_codes"])
 def test_install_codes(vector: dict[str, str]) -> None:
     parsed = parse_install_code(vector["code_without_crc"] + vector["crc_le"])
     assert parsed.link_key.hex() == vector["link_key"]
 
 
-@pytest.mark.parametrize("vector", _vectors("cbke_test_certificates"))
+@pytest.mark.parametrize("vector", _VECTORS["cbke_test_certificates"])
 def test_valid_certificates(vector: dict[str, Any]) -> None:
     suite = Suite(vector["suite"])
     curve = suite.parameters.curve
@@ -81,14 +69,14 @@ def test_valid_certificates(vector: dict[str, Any]) -> None:
     assert curve.compress(identity.public_key).hex() == vector["public"]
 
 
-@pytest.mark.parametrize("vector", _vectors("cbke_negative_certificates"))
+@pytest.mark.parametrize("vector", _VECTORS["cbke_negative_certificates"])
 def test_corrupted_certificates(vector: dict[str, Any]) -> None:
     suite = Suite.SUITE_1 if len(vector["cert"]) == 96 else Suite.SUITE_2
     with pytest.raises(CryptoError, match="no point of the curve"):
         ecqv.reconstruct_public_key(suite, _octets(vector["cert"]), annex_c_public_key(suite))
 
 
-@pytest.mark.parametrize("vector", _vectors("cbke_annex_c"), ids=["C.5", "C.6"])
+@pytest.mark.parametrize("vector", _VECTORS["cbke_annex_c"], ids=["C.5", "C.6"])
 def test_annex_c_from_certificates_to_link_key(vector: dict[str, Any]) -> None:
     suite = Suite(vector["suite"])
     curve = suite.parameters.curve
@@ -120,10 +108,10 @@ def test_annex_c_from_certificates_to_link_key(vector: dict[str, Any]) -> None:
     assert (codes.macu.hex(), codes.macv.hex()) == (vector["MACU"], vector["MACV"])
 
 
-@pytest.mark.parametrize("vector", _vectors("ota_signed_generated"), ids=["suite 1", "suite 2"])
+@pytest.mark.parametrize("vector", _VECTORS["ota_signed_generated"], ids=["suite 1", "suite 2"])
 def test_signed_ota_files(vector: dict[str, Any]) -> None:
     suite = Suite(vector["suite"])
-    signer = _vectors("cbke_annex_c")[suite - 1]["device1_responder_V"]
+    signer = _VECTORS["cbke_annex_c"][suite - 1]["device1_responder_V"]
     public_key = suite.parameters.curve.decompress(_octets(signer["public_key"]))
     file = _octets(vector["file"])
     mark = len(file) - suite.parameters.signature_octets

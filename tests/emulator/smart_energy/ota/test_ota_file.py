@@ -21,8 +21,7 @@ from emulator.smart_energy.ota.file import (
     parse,
     refusal,
 )
-
-SAMPLES = Path(__file__).parents[3].parent / "shared/reference/ota_samples"
+from tests.ota_samples import each_ota_sample
 
 # Header of the public image EmiNorwegianHan_4.0.7.zigbee (protocol facts, public images).
 EMI_HEADER = bytes.fromhex("1ef1ee0b00013800000015104003070004000200" + "00" * 32 + "2d1d0300")
@@ -184,8 +183,7 @@ def test_offsets_point_at_tags() -> None:
     assert file.offset_of(OtaTag.PICTURE) is None
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"the public sample images are not at {SAMPLES}")
-@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*")), ids=lambda path: path.name[:20])
+@each_ota_sample()
 def test_every_public_sample_is_read_octet_for_octet(path: Path) -> None:
     data = path.read_bytes()
     file = parse(data)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -34,42 +33,27 @@ from emulator.smart_energy.ota.signature import (
 )
 from hw_profiles.installation import FirmwareAuthority
 from hw_profiles.model import IntegrityCoverage, Verification
+from tests.ota_samples import ota_sample
+from tests.vectors import vectors
 
-SAMPLES = Path(__file__).parents[3].parent / "shared/reference/ota_samples"
 SIGNER = 0x00DB123456789F01
 
-# Signed files made with the Annex C device 1 keys, verified by OpenSSL (vectors.json, ota_signed_generated).
-VECTORS = {
-    Suite.SUITE_1: (
-        "1ef1ee0b000138000000491078560200000002005345204f5441207465737420696d6167650000000000000000000000000000"
-        "00ec000000000040000000000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627"
-        "28292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f02003000000003045fdfc8d85ffb8b3993cb72ddcaa55f00b3e87d"
-        "6d0000000000000001544553545345434101090006000000000000010032000000010000000000000002ab52062201d995b8b8"
-        "571e3665896e208754de6f02b0eeffb13cf304ba21c83632ebe4b6225a89e785",
-        "b19f1c886cae3f38b6ab3586cfff29a3",
-        FirmwareTrust(
-            Suite.SUITE_1,
-            annex_c.ISSUER_SUITE_1,
-            Suite.SUITE_1.parameters.curve.decompress(annex_c.PUBLIC_KEY_SUITE_1),
-            (1,),
-        ),
+SIGNED = {Suite(vector["suite"]): vector for vector in vectors("cryptography")["ota_signed_generated"]}
+TRUSTS = {
+    Suite.SUITE_1: FirmwareTrust(
+        Suite.SUITE_1,
+        annex_c.ISSUER_SUITE_1,
+        Suite.SUITE_1.parameters.curve.decompress(annex_c.PUBLIC_KEY_SUITE_1),
+        (1,),
     ),
-    Suite.SUITE_2: (
-        "1ef1ee0b000138000000491078560200000002005345204f5441207465737420696d6167650000000000000000000000000000"
-        "0024010000000040000000000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627"
-        "28292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f06004a000000002622a505e8938f270d0811121314151617180052"
-        "92a35bffffffff0a0b0c0d0e0f1011880303b4e9dc543a64333c982308022b54e67e2f15f532551b0a11e2e2c1c1d3097a4324"
-        "e7ed05005000000011100f0e0d0c0b0a009a5131cf5b92a016378c0f7f284ecd47f94010f875d43bf1e9a65474adbfc63696a9"
-        "3001ed6142777df4898bd39df35ef5e8247b307cc17824688c1f522b8a73116e334502231a",
-        "fd7952a412803c16428b7e9efe6d378b",
-        FirmwareTrust(
-            Suite.SUITE_2,
-            annex_c.ISSUER_SUITE_2,
-            Suite.SUITE_2.parameters.curve.decompress(annex_c.PUBLIC_KEY_SUITE_2),
-            (0x0A0B0C0D0E0F1011,),
-        ),
+    Suite.SUITE_2: FirmwareTrust(
+        Suite.SUITE_2,
+        annex_c.ISSUER_SUITE_2,
+        Suite.SUITE_2.parameters.curve.decompress(annex_c.PUBLIC_KEY_SUITE_2),
+        (0x0A0B0C0D0E0F1011,),
     ),
 }
+"""Whom a device trusts that takes files signed with the keys of Annex C's device 1."""
 
 
 def _authority(suite: Suite, seed: bytes = b"test") -> IssuingAuthority:
@@ -87,17 +71,16 @@ def _signed(suite: Suite, image: bytes = b"firmware") -> OtaFile:
 
 @pytest.mark.parametrize("suite", list(Suite))
 def test_the_published_signed_files_verify(suite: Suite) -> None:
-    text, digest, trust = VECTORS[suite]
-    file = parse(bytes.fromhex(text))
+    vector, trust = SIGNED[suite], TRUSTS[suite]
+    file = parse(bytes.fromhex(vector["file"]))
     assert findings(file) == ()
-    assert signature_digest(file, suite).hex() == digest
+    assert signature_digest(file, suite).hex() == vector["digest"]
     assert verify_signature(file, suite, [trust]) == trust.signers[0]
 
 
 @pytest.mark.parametrize("suite", list(Suite))
 def test_a_published_file_with_any_octet_changed_does_not_verify(suite: Suite) -> None:
-    text, _, trust = VECTORS[suite]
-    data = bytes.fromhex(text)
+    data, trust = bytes.fromhex(SIGNED[suite]["file"]), TRUSTS[suite]
     for place in range(20, len(data), 13):
         changed = data[:place] + bytes([data[place] ^ 0x01]) + data[place + 1 :]
         with pytest.raises(SecurityError):
@@ -228,7 +211,6 @@ def test_an_installations_authority_becomes_a_trust() -> None:
     assert trust == _trust(Suite.SUITE_1)
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"the public sample images are not at {SAMPLES}")
 @pytest.mark.parametrize(
     ("start", "coverage"),
     [
@@ -238,8 +220,7 @@ def test_an_installations_authority_becomes_a_trust() -> None:
     ],
 )
 def test_the_public_samples_integrity_codes_are_right(start: str, coverage: IntegrityCoverage) -> None:
-    (path,) = SAMPLES.glob(f"{start}*")
-    file = parse(path.read_bytes())
+    file = parse(ota_sample(start).read_bytes())
     assert matching_coverage(file) is coverage
     offset = file.offset_of(OtaTag.INTEGRITY_CODE)
     assert offset is not None

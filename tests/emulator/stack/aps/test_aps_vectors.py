@@ -1,10 +1,6 @@
-"""Every frame of the reference vectors: captured and synthetic ones are read, and rebuilt octet for octet."""
+"""Every frame of tests/vectors/frames.json: captured and synthetic ones are read, and rebuilt octet for octet."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,16 +18,9 @@ from emulator.stack.aps.security import (
     seal_extended,
     unseal,
 )
+from tests.vectors import vectors
 
-REFERENCE = Path(__file__).parents[3].parent / "shared/reference/vectors.json"
-pytestmark = pytest.mark.skipif(
-    not REFERENCE.exists(), reason="the reference vectors are not on this machine"
-)
 EUI64 = {0x0000: 1, 0x1234: 2, 0x5678: 3}
-
-
-def vectors() -> Any:
-    return json.loads(REFERENCE.read_text())
 
 
 def nsdu_of(frame: bytes, network_key: CcmKey) -> tuple[int, bytes] | None:
@@ -89,7 +78,7 @@ def check(source: int, nsdu: bytes, keys: dict[int, list[CcmKey]]) -> bool:
 
 @pytest.mark.parametrize("part", ["frames_synthetic_smart_energy", "frames_synthetic_commands"])
 def test_synthetic_frames_are_read_and_rebuilt(part: str) -> None:
-    data = vectors()
+    data = vectors("frames")
     keys = data["frames_synthetic_smart_energy"]
     network_key = CcmKey(bytes.fromhex(keys["network_key"]))
     link = ciphers([bytes.fromhex(keys[name]) for name in ("link_key", "cbke1_key", "cbke2_key")])
@@ -104,7 +93,7 @@ def test_synthetic_frames_are_read_and_rebuilt(part: str) -> None:
 
 
 def test_captured_frames_are_read_and_rebuilt() -> None:
-    data = vectors()
+    data = vectors("frames")
     link = ciphers([bytes.fromhex(data["frames_captured_tc_link_key"])])
     results = []
     for vector in data["frames_captured"]:

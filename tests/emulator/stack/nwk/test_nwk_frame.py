@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,8 +21,7 @@ from emulator.stack.nwk.frame import (
     unpack_header,
 )
 from emulator.stack.nwk.security import NwkSecurity
-
-VECTORS = Path(__file__).parents[4].parent / "shared/reference/vectors.json"
+from tests.vectors import vectors
 
 shorts = st.integers(0, 0xFFFF)
 octets = st.integers(0, 0xFF)
@@ -125,17 +120,10 @@ def test_a_captured_frame_decrypts_and_rebuilds_byte_for_byte() -> None:
     assert rebuild(LEAVE, LEAVE_KEY) == LEAVE
 
 
-def captured() -> list[dict[str, Any]]:
-    if not VECTORS.exists():
-        return []
-    frames: list[dict[str, Any]] = json.loads(VECTORS.read_text())["frames_captured"]
-    return [frame for frame in frames if "nwk" in frame]
-
-
-@pytest.mark.skipif(not VECTORS.exists(), reason="reference vectors are not beside the project")
 def test_every_captured_frame_decodes_decrypts_and_rebuilds() -> None:
-    assert len(captured()) > 20
-    for frame in captured():
+    captured = [frame for frame in vectors("frames")["frames_captured"] if "nwk" in frame]
+    assert len(captured) > 20
+    for frame in captured:
         npdu = bytes.fromhex(frame["frame_with_2_fcs_placeholder"])[9:-2]
         header, offset = unpack_header(npdu)
         expected = frame["nwk"]
@@ -152,9 +140,8 @@ def test_every_captured_frame_decodes_decrypts_and_rebuilds() -> None:
         assert rebuild(npdu, key) == npdu
 
 
-@pytest.mark.skipif(not VECTORS.exists(), reason="reference vectors are not beside the project")
 def test_every_synthetic_frame_decrypts_and_rebuilds() -> None:
-    sets = json.loads(VECTORS.read_text())
+    sets = vectors("frames")
     key = bytes.fromhex(sets["frames_synthetic_smart_energy"]["network_key"])
     frames = [frame["frame"] for frame in sets["frames_synthetic_commands"]["frames"]]
     frames += sets["frames_synthetic_smart_energy"]["frames"]
