@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from emulator.eui64 import format_eui64
+from emulator.smart_energy.ota.file import OtaElement
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import DOCUMENT_LIMIT, read_octets
@@ -311,9 +313,15 @@ def _inspection_table(looked: Inspection) -> dict[str, Any]:
         "file_version": header.file_version,
         "total_size": header.total_size,
         "header_string": header.text,
-        "elements": [{"tag": tag, "octets": len(data)} for tag, data in looked.file.elements],
+        "destination": None if header.destination is None else format_eui64(header.destination),
+        "elements": [_element_table(element) for element in looked.file.elements],
         "findings": [finding._asdict() for finding in looked.findings],
     }
+
+
+def _element_table(element: OtaElement) -> dict[str, Any]:
+    table: dict[str, Any] = {"tag": element.tag, "octets": len(element.data)}
+    return {**table, "information": element.information.hex()} if element.information else table
 
 
 def _print_json(value: dict[str, Any] | Sequence[dict[str, Any]]) -> int:

@@ -11,7 +11,8 @@ from emulator.crypto.certificates import parse_certificate
 from emulator.crypto.suite import Suite
 from emulator.errors import EmulatorError, FrameError, SecurityError
 from emulator.eui64 import format_eui64
-from emulator.smart_energy.ota.file import Finding, OtaFile, OtaTag, findings, parse, refusal
+from emulator.smart_energy.ota.file import OtaFile, OtaTag, parse
+from emulator.smart_energy.ota.findings import Finding, findings, refusal
 from emulator.smart_energy.ota.integrity import matching_coverage
 from emulator.smart_energy.ota.signature import FirmwareTrust, signature_suite, verify_signature
 from firmware_catalog.errors import CatalogError

@@ -11,6 +11,7 @@ from struct import Struct
 
 from emulator.clock.kernel import Scope, Timer
 from emulator.errors import FrameError, SecurityError
+from emulator.eui64 import format_eui64
 from emulator.faults.firmware import NO_FAULTS, FirmwareFaults
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.ota import effects
@@ -79,12 +80,14 @@ class FirmwareClient:
         model: Model,
         current_version: int,
         *,
+        eui64: int,
         trusts: tuple[FirmwareTrust, ...],
         send: SendAsdu,
         endpoint: int,
         faults: FirmwareFaults = NO_FAULTS,
     ) -> None:
-        """`current_version` is the running firmware; `trusts` says whose signatures the device takes.
+        """`current_version` is the running firmware; `eui64` is the device's own, for files made for one device
+        only; `trusts` says whose signatures the device takes.
 
         `faults` is what goes wrong on purpose.
         """
@@ -97,6 +100,7 @@ class FirmwareClient:
         self.on_flash_page: Callable[[int], None] | None = None
         self.on_activity: Callable[[], None] | None = None
         self._scope = scope
+        self._eui64 = eui64
         self._nonvolatile = nonvolatile
         self._ota = model.ota
         self._flash = model.flash
@@ -269,6 +273,9 @@ class FirmwareClient:
             header = file.header
             if (header.manufacturer_code, header.image_type, header.file_version) != key:
                 raise SecurityError(f"OTA file {header.identity}: not the image that was offered")
+            if header.destination is not None and not header.is_for(self._eui64):
+                other = f"for the device {format_eui64(header.destination)} only"
+                raise SecurityError(f"OTA file {header.identity}: {other}")
         except (FrameError, SecurityError) as error:
             self._verified(key, str(error), ZclStatus.INVALID_IMAGE)
         else:

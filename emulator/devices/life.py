@@ -93,6 +93,7 @@ class Life:
                 nonvolatile,
                 model,
                 version,
+                eui64=entry.address,
                 trusts=surroundings.trusts,
                 send=self.send_confirmed,
                 endpoint=number,

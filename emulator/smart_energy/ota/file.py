@@ -2,20 +2,19 @@
 
 Layout as in the ZigBee OTA cluster specification (15-0324-02, 11.4) and protocol facts 2.1: a little-endian
 header, optional fields by field-control bits, then sub-elements of tag (16 bits), length (32 bits) and data.
-`parse` keeps every octet: `pack(parse(data)) == data` for anything it reads. `findings` says what is unusual
-or wrong.
+`parse` keeps every octet: `pack(parse(data)) == data` for anything it reads. What is unusual or wrong,
+`emulator.smart_energy.ota.findings` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import NamedTuple
 
 from emulator.errors import FrameError
-from emulator.eui64 import format_eui64
 
 MAGIC = bytes.fromhex("1ef1ee0b")
 """OTA upgrade file identifier 0x0BEEF11E, as it lies in the file."""
@@ -24,12 +23,15 @@ HEADER_OCTETS = 56
 PREFIX_LIMIT = 65_536
 """How far into a file the identifier is looked for: vendor bytes before it are short (protocol facts 2.1)."""
 MANUFACTURER_TAGS = 0xF000
+"""First of the sub-element tags whose layout is the manufacturer's own."""
+INFORMATION_OCTETS = 2
+"""Octets that one chip maker puts between the length of its own sub-elements, which leaves them out, and the data."""
 GBCS_SIGNATURE_OCTETS = 64
 
 _FIXED = Struct("<4sHHHHHIH32sI")
 _HARDWARE = Struct("<HH")
-_ELEMENT = Struct("<HI")
-_STACKS = {0: "ZigBee 2006", 1: "ZigBee 2007", 2: "ZigBee PRO", 3: "ZigBee IP"}
+ELEMENT_HEADER = Struct("<HI")
+"""Tag and length of a sub-element."""
 
 
 class OtaTag(IntEnum):
@@ -114,12 +116,27 @@ class OtaHeader:
             return True
         return self.hardware_minimum <= hardware_version <= self.hardware_maximum
 
+    def is_for(self, eui64: int) -> bool:
+        """Say whether the device `eui64` may have the file: it names no destination, or this one (11.4.2.10)."""
+        return self.destination is None or self.destination == eui64
+
 
 class OtaElement(NamedTuple):
-    """One sub-element."""
+    """One sub-element. `information` is what one chip maker puts before the data, outside the stated length."""
 
     tag: int
     data: bytes
+    information: bytes = b""
+
+    @property
+    def octets(self) -> int:
+        """Octets of the whole sub-element, tag and length included."""
+        return ELEMENT_HEADER.size + len(self.information) + len(self.data)
+
+    @property
+    def is_image(self) -> bool:
+        """Say whether it holds the upgrade image: plain, or the chip maker's encrypted one."""
+        return self.tag == OtaTag.UPGRADE_IMAGE or (self.tag == MANUFACTURER_TAGS and bool(self.information))
 
 
 class GbcsBody(NamedTuple):
@@ -127,14 +144,6 @@ class GbcsBody(NamedTuple):
 
     manufacturer_image: bytes
     signature: bytes
-
-
-class Finding(NamedTuple):
-    """Something worth knowing about a file; `refuses` when the file must not be used."""
-
-    code: str
-    text: str
-    refuses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +175,7 @@ class OtaFile:
         for element in self.elements:
             if element.tag == tag:
                 return offset
-            offset += _ELEMENT.size + len(element.data)
+            offset += element.octets
         return None
 
     @property
@@ -207,7 +216,10 @@ def pack_header(header: OtaHeader) -> bytes:
 
 def pack_elements(elements: Sequence[OtaElement]) -> bytes:
     """Write sub-elements one after another."""
-    return b"".join(_ELEMENT.pack(element.tag, len(element.data)) + element.data for element in elements)
+    return b"".join(
+        ELEMENT_HEADER.pack(element.tag, len(element.data)) + element.information + element.data
+        for element in elements
+    )
 
 
 def pack_image(file: OtaFile) -> bytes:
@@ -300,109 +312,29 @@ def parse(data: bytes) -> OtaFile:
 
 
 def _parse_elements(body: bytes) -> tuple[tuple[OtaElement, ...], bytes]:
+    """Read as the specification has it; failing that, as the chip maker does whose elements carry information.
+
+    47 public images of that maker have one element 0xF000 whose length is two short of its room: the two octets
+    before the data say how it is encrypted.
+    """
+    elements, rest = _split(body, 0)
+    if rest:
+        informed, left = _split(body, INFORMATION_OCTETS)
+        if not left:
+            return informed, left
+    return elements, rest
+
+
+def _split(body: bytes, information: int) -> tuple[tuple[OtaElement, ...], bytes]:
+    """Split a body into elements; those of manufacturers have `information` octets before their data."""
     elements: list[OtaElement] = []
     offset = 0
-    while offset + _ELEMENT.size <= len(body):
-        tag, length = _ELEMENT.unpack_from(body, offset)
-        end = offset + _ELEMENT.size + length
-        if end > len(body):
+    while offset + ELEMENT_HEADER.size <= len(body):
+        tag, length = ELEMENT_HEADER.unpack_from(body, offset)
+        start = offset + ELEMENT_HEADER.size
+        data = start + (information if tag >= MANUFACTURER_TAGS else 0)
+        if data + length > len(body):
             break
-        elements.append(OtaElement(tag, body[offset + _ELEMENT.size : end]))
-        offset = end
+        elements.append(OtaElement(tag, body[data : data + length], body[start:data]))
+        offset = data + length
     return tuple(elements), body[offset:]
-
-
-def findings(file: OtaFile) -> tuple[Finding, ...]:
-    """Say what is unusual or wrong with the structure of a file; empty for a plain, well-formed one."""
-    return (*_header_findings(file), *_size_findings(file), *_body_findings(file))
-
-
-def refusal(found: Sequence[Finding]) -> str | None:
-    """Return the reason to refuse a file, the first one found, or None when it may be used."""
-    return next((finding.text for finding in found if finding.refuses), None)
-
-
-def _header_findings(file: OtaFile) -> Iterator[Finding]:
-    header = file.header
-    if header.header_version != HEADER_VERSION:
-        version = f"header version 0x{header.header_version:04X}, expected 0x{HEADER_VERSION:04X}"
-        yield Finding("header-version", version, True)
-    if header.stack_version not in _STACKS:
-        yield Finding("stack-version", f"stack version {header.stack_version} is not a known ZigBee stack")
-    if header.reserved_control:
-        yield Finding("field-control", f"unknown field control bits 0x{header.reserved_control:04X}")
-    if header.extra:
-        yield Finding("header-extra", f"{len(header.extra)} octets of the header belong to no known field")
-    least, most = header.hardware_minimum, header.hardware_maximum
-    if least is not None and most is not None and least > most:
-        yield Finding("hardware-range", f"hardware range 0x{least:04X} to 0x{most:04X} is empty", True)
-    if header.destination is not None:
-        yield Finding("destination", f"for one device only: {format_eui64(header.destination)}")
-
-
-def _size_findings(file: OtaFile) -> Iterator[Finding]:
-    declared, held = file.header.total_size, len(pack_image(file))
-    if declared < file.header.octets:
-        shorter = f"declares {declared} octets in all, less than its header of {file.header.octets}"
-        yield Finding("size-impossible", shorter, True)
-    elif held < declared:
-        short = f"declares {declared} octets but holds {held}: {declared - held} are missing; fetch it again"
-        yield Finding("truncated", short, True)
-    if file.prefix:
-        yield Finding("prefix", f"{len(file.prefix)} vendor octets before the identifier are not sent")
-    if file.trailing:
-        yield Finding("trailing", f"{len(file.trailing)} octets after the declared end are not sent")
-
-
-def _body_findings(file: OtaFile) -> Iterator[Finding]:
-    if not file.elements:
-        yield from _bare_body_findings(file)
-        return
-    if file.rest:
-        damaged = f"{len(file.rest)} octets after the last whole sub-element are not a sub-element"
-        yield Finding("element-damaged", damaged, True)
-    yield from _element_findings(file)
-
-
-def _bare_body_findings(file: OtaFile) -> Iterator[Finding]:
-    body = file.gbcs
-    if body is not None:
-        size = len(body.manufacturer_image)
-        yield Finding(
-            "gbcs-layout", f"GBCS layout: {size} octets of manufacturer image and a P-256 signature"
-        )
-    elif file.rest:
-        yield Finding("no-elements", "the body is not made of sub-elements; its content cannot be checked")
-    else:
-        yield Finding("empty", "there is nothing after the header", True)
-
-
-def _element_findings(file: OtaFile) -> Iterator[Finding]:
-    tags = [element.tag for element in file.elements]
-    if OtaTag.UPGRADE_IMAGE not in tags and file.header.image_type < 0xFFC0:
-        yield Finding("no-image", "no upgrade image sub-element (tag 0x0000)", True)
-    for tag, data in file.elements:
-        if tag in ELEMENT_OCTETS and len(data) != ELEMENT_OCTETS[OtaTag(tag)]:
-            wrong = f"sub-element 0x{tag:04X} of {len(data)} octets, expected {ELEMENT_OCTETS[OtaTag(tag)]}"
-            yield Finding("element-length", wrong, True)
-        if tag > OtaTag.CERTIFICATE_SUITE_2:
-            kind = "manufacturer" if tag >= MANUFACTURER_TAGS else "unknown"
-            yield Finding("element-tag", f"{kind} sub-element 0x{tag:04X} of {len(data)} octets")
-        if tag == OtaTag.UPGRADE_IMAGE and data.startswith(MAGIC):
-            yield Finding("doubled-header", "the upgrade image holds another OTA header")
-    yield from _signature_findings(tags)
-
-
-def _signature_findings(tags: list[int]) -> Iterator[Finding]:
-    signatures = [tag for tag in tags if tag in (OtaTag.SIGNATURE_SUITE_1, OtaTag.SIGNATURE_SUITE_2)]
-    if len(signatures) > 1:
-        yield Finding("signatures", f"{len(signatures)} signatures, expected one", True)
-    if len(signatures) != 1:
-        return
-    suite = 1 if signatures[0] == OtaTag.SIGNATURE_SUITE_1 else 2
-    if tags[-1] != signatures[0]:
-        yield Finding("signature-place", "the signature is not the last sub-element", True)
-    if signatures[0] + 1 not in tags:
-        yield Finding(
-            "certificate-missing", f"suite {suite} signature without a certificate: cannot be verified"
-        )

@@ -25,9 +25,8 @@ from emulator.smart_energy.ota.file import (
     OtaHeader,
     OtaTag,
     build,
-    findings,
-    refusal,
 )
+from emulator.smart_energy.ota.findings import findings, refusal
 from emulator.smart_energy.ota.integrity import matching_coverage, with_integrity_code
 from hw_profiles.installation import FirmwareAuthority
 from hw_profiles.model import IntegrityCoverage, Verification

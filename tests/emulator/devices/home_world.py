@@ -293,6 +293,7 @@ def image_of(
     seed: str = "dormant-semi/firmware",
     hardware: int = 1,
     manufacturer: int = 0x1002,
+    destination: int | None = None,
 ) -> bytes:
     """Return a signed OTA file; by default the example's meters accept its signer."""
     identity = IssuingAuthority.from_seed(Suite.SUITE_1, seed.encode(), b"REHEARFW").issue(SIGNER)
@@ -302,6 +303,7 @@ def image_of(
         image_type=image_type,
         file_version=version,
         header_string=b"Test".ljust(32, b"\0"),
+        destination=destination,
         hardware_minimum=hardware,
         hardware_maximum=hardware,
     )

@@ -96,6 +96,23 @@ def test_an_image_of_another_device_is_never_offered() -> None:
     world.run(story)
 
 
+def test_an_image_made_for_another_device_alone_is_refused_as_invalid() -> None:
+    world = installed()
+
+    async def story(world: World) -> None:
+        other = image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, destination=ELECTRICITY ^ 1)
+        assert await failed(world, other) == "the device found the image invalid"
+        (reason,) = events(world.electricity, "firmware_verification_failed")
+        assert reason.endswith(f"for the device {format_eui64(ELECTRICITY ^ 1)} only")
+        await world.head_end.schedule(
+            ELECTRICITY, image_of(ELECTRICITY_TYPE, 0x02000000, destination=ELECTRICITY)
+        )
+        await world.head_end.until(ELECTRICITY, "held")
+
+    world.run(story)
+    assert world.head_end.outcomes() == ["FirmwareImageDiscarded", "FileTransferSuccess"]
+
+
 def test_an_older_image_is_refused() -> None:
     world = installed()
 

@@ -16,10 +16,10 @@ from emulator.smart_energy.ota.file import (
     OtaHeader,
     OtaTag,
     build,
-    findings,
     pack,
     parse,
 )
+from emulator.smart_energy.ota.findings import findings
 from emulator.smart_energy.ota.integrity import integrity_code, matching_coverage, with_integrity_code
 from emulator.smart_energy.ota.signature import (
     FirmwareTrust,
