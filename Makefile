@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := out/demo
-EXAMPLE := examples/dormant-semi/installation.toml
 
 .PHONY: help demo test fuzz sweep bench clean
 
@@ -17,7 +16,7 @@ help:
 
 demo: $(VENV)/.installed
 	@rm -rf $(DEMO)
-	$(BIN)/smets1 run $(EXAMPLE) --out $(DEMO)
+	$(BIN)/smets1 demo --out $(DEMO)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto

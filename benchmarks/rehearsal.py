@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from pathlib import Path
 from types import MappingProxyType
 
 from emulator.air.medium import Capture, Medium
@@ -20,9 +19,9 @@ from emulator.smart_energy.ota.file import OtaHeader, pack_image
 from emulator.smart_energy.ota.signature import build_signed
 from emulator.stack.aps.key_table import KeyObserver
 from emulator.wan.link import WanLink
+from harness.examples import DORMANT_SEMI as INSTALLATION
 from hw_profiles.installation import Installation, load_installation
 
-INSTALLATION = Path(__file__).parents[1] / "examples" / "dormant-semi" / "installation.toml"
 METER = "electricity"
 BLOCK_OCTETS = 48
 _SIGNER = 0x00DB123456789F01

@@ -34,7 +34,7 @@ _STYLES = {"off": "dim", "searching": "yellow", "joined": "cyan", "registered": 
 
 _EPILOG = f"""\
 examples:
-  smets1 emulate examples/dormant-semi/installation.toml --ncp tcp:127.0.0.1:6638
+  smets1 emulate home.toml --ncp tcp:127.0.0.1:6638
   bellows -d socket://127.0.0.1:6638 info                  in another terminal, any EZSP host
   smets1 emulate home.toml --ncp pty:/tmp/dongle --speed 10
   smets1 emulate home.toml --rcp tcp:127.0.0.1:9000        a radio co-processor for zigbee-on-host

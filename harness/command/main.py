@@ -39,10 +39,11 @@ exit status:
 
 _EXAMPLES = """\
 examples:
-  smets1 run examples/dormant-semi/installation.toml --out out/demo
-  smets1 run examples/dormant-semi/installation.toml --dry-run
-  smets1 run --resume out/demo
+  smets1 demo
   smets1 verify out/demo
+  smets1 run home.toml --out out/home
+  smets1 run home.toml --dry-run
+  smets1 run --resume out/home
 
 """
 
@@ -57,6 +58,7 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("run", "upgrade, configure and enrol one installation", "harness.command.run"),
+    Command("demo", "upgrade, configure and enrol the example installation", "harness.command.demo"),
     Command("verify", "prove a finished run: journal, signatures, report", "harness.command.verify"),
     Command("report", "make report.html again from report.json", "harness.command.verify"),
     Command(

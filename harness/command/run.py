@@ -23,7 +23,7 @@ _MAX_SPEED = 1000.0
 
 _EPILOG = f"""\
 examples:
-  smets1 run examples/dormant-semi/installation.toml
+  smets1 run home.toml
   smets1 run home.toml --image meter.zigbee --seed 7 --out out/seven
   smets1 run home.toml --dry-run            what would be done, without doing it
   smets1 run home.toml --radio tcp:127.0.0.1:6638 --speed 20     meters of smets1 emulate, in another process

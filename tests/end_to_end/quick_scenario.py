@@ -7,17 +7,15 @@ instead of every minute. Everything is made from the example's own files and gen
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 from firmware_catalog.catalogue import Catalogue
+from harness.examples import DORMANT_SEMI, make_images
 
 PROJECT = Path(__file__).parents[2]
-EXAMPLE = PROJECT / "examples" / "dormant-semi"
+EXAMPLE = DORMANT_SEMI.parent
 SHIPPED_MODELS = PROJECT / "hw_profiles" / "models"
 OCTETS = {"esme-1.2.0": 6_000, "esme-2.0.0": 9_000, "gsme-1.4.0": 6_000}
 Replacement = tuple[str, str]
@@ -32,29 +30,10 @@ QUICKER: dict[str, tuple[Replacement, ...]] = {
 """What the quick home's models have otherwise than the shipped ones."""
 
 
-def generator() -> ModuleType:
-    """Return the example's `make_images.py` as a module."""
-    name = "dormant_semi_make_images"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, EXAMPLE / "make_images.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
 def image(name: str) -> bytes:
     """Return the signed OTA file called `name`, small."""
-    make = generator()
-    made: bytes = make.make(_small(name), make.firmware_signer()[1])
-    return made
-
-
-def _small(name: str) -> object:
-    make = generator()
-    return next(item._replace(octets=OCTETS[name]) for item in make.IMAGES if item.name == name)
+    small = next(item._replace(octets=OCTETS[name]) for item in make_images.IMAGES if item.name == name)
+    return make_images.make(small, make_images.firmware_signer()[1])
 
 
 def build(folder: Path) -> Path:
@@ -79,15 +58,16 @@ def build(folder: Path) -> Path:
 
 def catalogue(folder: Path, files: Sequence[Path], *, evidence: bool = True) -> str:
     """Make a signed catalogue of the quick images among `files`; returns the digest of its root metadata."""
-    make = generator()
-    made = Catalogue.create(folder, now=make.MADE, seed=make.SEED, lifetimes=make.LASTING)
-    for known in make.IMAGES:
+    made = Catalogue.create(
+        folder, now=make_images.MADE, seed=make_images.SEED, lifetimes=make_images.LASTING
+    )
+    for known in make_images.IMAGES:
         for file in files:
             if file.stem == known.name:
                 made.add(
                     file,
-                    make.SUPPLIER,
-                    evidence=make.evidence(known) if evidence else None,
+                    make_images.SUPPLIER,
+                    evidence=make_images.evidence(known) if evidence else None,
                     models=(known.model,),
                     from_versions=known.from_versions,
                     added_by="quick scenario",

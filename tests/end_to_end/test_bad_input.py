@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from harness.command.main import main
-from tests.end_to_end.quick_scenario import Replacement, catalogue, changed, generator, image, variant
+from harness.examples import make_images
+from tests.end_to_end.quick_scenario import Replacement, catalogue, changed, image, variant
 
 Spoil = Callable[[Path], tuple[str | Path, ...]]
 """Given a copy of the quick home's folder, spoil it; returns more arguments of the command."""
@@ -87,10 +88,10 @@ def _missing_target(home: Path) -> tuple[str | Path, ...]:
 
 
 def _foreign_image(home: Path) -> tuple[str | Path, ...]:
-    make = generator()
-    known = next(item for item in make.IMAGES if item.name == "gsme-1.4.0")
+    known = next(item for item in make_images.IMAGES if item.name == "gsme-1.4.0")
     path = home / "given.ota"
-    path.write_bytes(make.make(known._replace(image_type=0x1234, octets=3000), make.firmware_signer()[1]))
+    odd = known._replace(image_type=0x1234, octets=3000)
+    path.write_bytes(make_images.make(odd, make_images.firmware_signer()[1]))
     return ("--image", path)
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -10,14 +8,15 @@ from emulator.smart_energy.ota.file import parse
 from emulator.smart_energy.ota.signature import trust_of, verify_image
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.planning import upgrade_path
+from harness.examples import DORMANT_SEMI, make_images
 from hw_profiles.installation import Installation, load_installation
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "dormant-semi"
+EXAMPLE = DORMANT_SEMI.parent
 
 
 @pytest.fixture(scope="module")
 def installation() -> Installation:
-    return load_installation(EXAMPLE / "installation.toml")
+    return load_installation(DORMANT_SEMI)
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +27,6 @@ def catalogue(installation: Installation) -> Catalogue:
         now=installation.record.start,
         root_sha256=installation.record.catalogue_root_sha256,
     )
-
-
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_images", EXAMPLE / "make_images.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -67,7 +57,7 @@ def test_the_example_leads_each_meter_to_its_target_with_images_it_will_accept(
 
 
 def test_the_catalogue_in_the_project_is_what_its_generator_makes(tmp_path: Path) -> None:
-    _generator().main(tmp_path)
+    make_images.main(tmp_path)
     made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     kept = {
         path.relative_to(EXAMPLE): path.read_bytes()

@@ -10,7 +10,9 @@ import pytest
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater  # type: ignore[attr-defined]
 
-CATALOGUE = Path(__file__).parents[2] / "examples" / "dormant-semi" / "catalogue"
+from harness.examples import DORMANT_SEMI
+
+CATALOGUE = DORMANT_SEMI.parent / "catalogue"
 
 
 class FileFetcher(FetcherInterface):

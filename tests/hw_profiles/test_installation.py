@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.examples import DORMANT_SEMI as DORMANT
+from harness.examples import EMI_PUBLIC_IMAGE
 from hw_profiles.errors import ProfileError
 from hw_profiles.installation import Installation, Supply, load_installation
 from hw_profiles.model import DeviceKind
 from hw_profiles.sequence import Action, Condition, OnFailure
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-DORMANT = EXAMPLES / "dormant-semi" / "installation.toml"
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ def test_the_examples_sequence_has_every_kind_of_step_it_needs(dormant: Installa
 
 
 def test_the_public_image_example_loads() -> None:
-    installation = load_installation(EXAMPLES / "emi-public-image" / "installation.toml")
+    installation = load_installation(EMI_PUBLIC_IMAGE)
     assert installation.models["electricity"].id == "develco-emi-like"
     assert installation.catalogue is None
 

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 from emulator.air.medium import Capture, Medium
@@ -38,9 +37,9 @@ from emulator.smart_energy.ota.file import OtaHeader, pack
 from emulator.smart_energy.ota.signature import build_signed
 from emulator.wan.link import WanLink
 from emulator.wan.messages import ATTACHMENT_MAX, WanMessage, decode, encode
+from harness.examples import DORMANT_SEMI as EXAMPLE
 from hw_profiles.installation import Installation, load_installation
 
-EXAMPLE = Path(__file__).parents[3] / "examples/dormant-semi/installation.toml"
 HUB, ELECTRICITY, GAS, DISPLAY = (0x00DB1234567890A0 + index for index in range(4))
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 SIGNER = 0x00DB12345678_9F01

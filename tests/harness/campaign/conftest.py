@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from harness.campaign.runner import run_workspace
+from harness.examples import DORMANT_SEMI
 from harness.journal import Entry, read_entries
 from harness.progress import SilentProgress
 from harness.report.model import CampaignReport
 from harness.workspace.options import RunOptions
 from harness.workspace.workspace import Workspace
 from tests.harness.campaign.fake_world import FakeHome, FakeWorld
-
-EXAMPLE = Path(__file__).parents[3] / "examples" / "dormant-semi" / "installation.toml"
 
 
 class PowerCut(BaseException):
@@ -29,7 +28,7 @@ class Rig:
     """One run folder and the scripted home behind it."""
 
     folder: Path
-    installation: Path = EXAMPLE
+    installation: Path = DORMANT_SEMI
     home: FakeHome | None = None
     prepare: list[Callable[[FakeHome], None]] = field(default_factory=list)
 

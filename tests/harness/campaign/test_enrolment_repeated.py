@@ -8,9 +8,10 @@ from itertools import pairwise
 import pytest
 
 from harness.evidence.verification import verify_run
+from harness.examples import DORMANT_SEMI as EXAMPLE
 from harness.journal import Entry
 from harness.report.model import Verdict
-from tests.harness.campaign.conftest import EXAMPLE, Rig
+from tests.harness.campaign.conftest import Rig
 
 GSME = "00-DB-12-34-56-78-90-A2"
 

@@ -11,13 +11,14 @@ from firmware_catalog.errors import CatalogError
 from harness.campaign.discovery import Found
 from harness.campaign.plan import DevicePlan, Hop, Plan
 from harness.errors import HarnessError
+from harness.examples import DORMANT_SEMI as EXAMPLE
 from harness.report.model import Verdict
 from harness.workspace.images import ImageError, open_images
 from harness.workspace.options import RunOptions
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation, load_installation
 from hw_profiles.model import DeviceKind
-from tests.harness.campaign.conftest import EXAMPLE, Rig
+from tests.harness.campaign.conftest import Rig
 
 ELECTRICITY_IMAGE = "1002-0e01-02000000"
 TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=12)

@@ -13,6 +13,7 @@ import pytest
 from emulator.clock.loop import run as run_virtually
 from emulator.coordinator.monikers import parse
 from emulator.coordinator.transports import PtyServer
+from harness.examples import DORMANT_SEMI as HOME
 from harness.homes import backups
 from harness.homes.distant_home import DistantHome
 from harness.homes.dongle import AddressError
@@ -28,7 +29,6 @@ from tests.emulator.devices.home_world import (
     image_of,
 )
 
-HOME = Path(__file__).parents[3] / "examples/dormant-semi/installation.toml"
 OTHER_HUB = "00-DB-12-34-56-78-90-B0"
 GRACE_S = 0.001
 

@@ -19,6 +19,7 @@ from emulator.clock.loop import run as run_virtually
 from emulator.coordinator.ezsp_line import PtyConnection
 from emulator.coordinator.monikers import parse
 from harness.command.main import main
+from harness.examples import DORMANT_SEMI as HOME
 from harness.homes import backups
 from harness.homes.attached import at, attached, probed
 from harness.homes.dongle import (
@@ -31,8 +32,6 @@ from harness.homes.dongle import (
 from harness.homes.emulation import Emulation, EmulationOptions, Stranger
 from harness.homes.preflight import Outcome, by_hand, check_installation, check_radio, check_surroundings
 from hw_profiles.installation import Installation, load_installation
-
-HOME = Path(__file__).parents[3] / "examples/dormant-semi/installation.toml"
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,12 @@ from emulator.coordinator.spinel.rcp import Rcp
 from emulator.coordinator.zigpy_port import to_zigpy
 from emulator.crypto.install_code import install_code_link_key
 from harness.command.main import main
+from harness.examples import DORMANT_SEMI as HOME
 from harness.homes.emulation import Emulation, EmulationOptions, Stranger
 from hw_profiles.installation import load_installation
 from tests.end_to_end.quick_scenario import build
 
 PROJECT = Path(__file__).parents[3]
-HOME = PROJECT / "examples/dormant-semi/installation.toml"
 SPEED = 20
 PATIENCE_S = 60
 

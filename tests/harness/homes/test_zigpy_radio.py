@@ -12,10 +12,10 @@ from zigpy.application import RADIO_ENTRY_POINT_GROUP, ControllerApplication
 from emulator.coordinator.zigpy_port import to_zigpy
 from emulator.crypto.install_code import install_code_link_key
 from harness.errors import HarnessError
+from harness.examples import DORMANT_SEMI as HOME
 from harness.homes.zigpy_radio import EmulatedHomeApplication
 
 PROJECT = Path(__file__).parents[3]
-HOME = PROJECT / "examples/dormant-semi/installation.toml"
 
 
 def configuration(path: str) -> dict[str, object]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import bellows.zigbee.application
@@ -26,10 +25,10 @@ from emulator.crypto.suite import Suite
 from emulator.devices.electricity_meter import ElectricityMeter
 from emulator.devices.surroundings import Surroundings
 from emulator.nonvolatile import MemoryNonVolatile
+from harness.examples import DORMANT_SEMI as INSTALLATION
 from hw_profiles.installation import DeviceEntry, Installation, load_installation
 from hw_profiles.model import DeviceKind
 
-INSTALLATION = Path(__file__).parents[4] / "examples/dormant-semi/installation.toml"
 NCP_EUI64 = 0x00DB123456789000
 HOME_AUTOMATION = 0x0104
 

@@ -1,6 +1,6 @@
 """Make the rehearsal's firmware images and its signed catalogue again, octet for octet.
 
-Run from the top of the project: `python examples/dormant-semi/make_images.py`. Every key follows from a seed
+Run from the top of the project: `python -m harness.examples.make_images`. Every key follows from a seed
 that is printed here, so it proves nothing about who made an image: these are rehearsal keys, never for real
 devices.
 """
@@ -22,9 +22,10 @@ from emulator.smart_energy.ota.signature import build_signed
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.records import Evidence
 from firmware_catalog.repository import Lifetimes
+from harness.examples import DORMANT_SEMI
 
 SEED = "dormant-semi"
-FOLDER = Path(__file__).parent
+FOLDER = DORMANT_SEMI.parent
 ISSUER = b"REHEARFW"
 SIGNER = 0x00DB12345678_9F01
 MADE = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
