@@ -175,7 +175,7 @@ def _surroundings(error: OSError) -> str:
 
 def _run_folder(options: argparse.Namespace) -> Path | None:
     """The run folder of the command, when it holds a journal from which a run can be resumed."""
-    from harness.workspace.names import JOURNAL_FILE
+    from harness.run_folder import JOURNAL_FILE
 
     folder = getattr(options, "run_folder", None)
     return folder if isinstance(folder, Path) and (folder / JOURNAL_FILE).exists() else None

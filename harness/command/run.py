@@ -15,7 +15,7 @@ from harness.command.terminal import close, progress_for
 from harness.errors import FolderInUseError, HarnessError
 from harness.progress import ProgressObserver
 from harness.report.model import CampaignReport, Verdict
-from harness.workspace.names import JOURNAL_FILE, REPORT_HTML_FILE
+from harness.run_folder import JOURNAL_FILE, REPORT_HTML_FILE
 from harness.workspace.options import INPROC_RADIO, RunOptions
 
 _MAX_SEED = 2**63 - 1

@@ -7,12 +7,11 @@ days, however fast the rehearsal runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -28,8 +27,10 @@ from harness.report.wording import (
     subject_name,
 )
 
-_REFRESH_S = 0.08
-"""Real seconds between redraws: fast enough to look live, slow enough to cost nothing."""
+_REFRESHES_PER_SECOND = 10.0
+"""Fast enough to look live, slow enough to cost nothing."""
+_WIDTH_FOR_REST, _WIDTH_FOR_BAR, _WIDTH_FOR_RATE, _WIDTH_FOR_CLOCK = 48, 56, 76, 96
+"""Columns of a terminal from which a transfer's line has room for these."""
 _STYLES = {
     Severity.INFO: "dim",
     Severity.NOTICE: "cyan",
@@ -82,7 +83,9 @@ class _Printed:
         """Print how the phase ended."""
         good = result == "done"
         sign = Text("\u2713 ", "green") if good else Text("! ", "bold yellow")
-        self._print(sign + Text(f"{clean(name)}: {clean(result)}", "dim" if good else "yellow"))
+        # Why it ended so was told when it happened, and the verdict says it again.
+        words = "done" if good else "not finished"
+        self._print(sign + Text(f"{clean(name)}: {words}", "dim" if good else "yellow"))
 
     def event(self, virtual_us: int, subject: str, text: str, severity: Severity = Severity.INFO) -> None:
         """Print one line."""
@@ -100,7 +103,9 @@ class _Printed:
             self._print(Text(f"  {device_name(device):<22} {_versions(device)}"))
         for exception in report.exceptions:
             where = clean(subject_name(report, exception.subject))
-            words = f"  {where}: {clean(exception.what)}. {clean(exception.action)}"
+            told = exception.what in report.result_reason
+            what = "" if told else f"{clean(exception.what)}. "
+            words = f"  {where}: {what}{clean(exception.action)}"
             self._print(Text(words, _STYLES[exception.severity]))
         for obligation in report.obligations:
             self._print(Text(f"  owed by {clean(obligation.owner)}: {clean(obligation.what)}", "yellow"))
@@ -127,44 +132,25 @@ class _Printed:
 
 
 class LiveProgress(_Printed):
-    """Bars that move, on a terminal; redrawn from the campaign's own calls, so there is no thread to stop."""
+    """Bars that move, on a terminal: what each shows is kept at every call and drawn several times a second."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is real time, only to limit redraws."""
+    def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._clock = clock
-        self._drawn_at = float("-inf")
         self._tasks: dict[tuple[str, str], TaskID] = {}
         self._bars = Progress(
-            TextColumn("  {task.fields[device]} {task.fields[label]}", markup=False),
-            BarColumn(
-                bar_width=None, complete_style="cyan", finished_style="green", table_column=Column(ratio=1)
-            ),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[rate]}", justify="right"),
-            TextColumn("{task.fields[remaining]}", justify="right", style="dim"),
-            TextColumn("{task.fields[at]}", style="dim"),
-            console=console,
-            auto_refresh=False,
-            expand=True,
+            *_columns(console.width), console=console, refresh_per_second=_REFRESHES_PER_SECOND, expand=True
         )
 
     def transfer(self, device: str, label: str, offset: int, size: int, virtual_us: int) -> None:
         """Move the transfer's bar."""
         seen = self._follow(device, label, offset, virtual_us)
-        now = self._clock()
-        if offset < size and now - self._drawn_at < _REFRESH_S:
-            return
-        self._drawn_at = now
-        task = self._task(device, label, size)
         self._bars.update(
-            task,
+            self._task(device, label, size),
             completed=offset,
             rate=f"{seen.octets_per_second():.1f} B/s",
             remaining="complete" if offset >= size else f"{seen.remaining(size)} left",
             at=network_clock(virtual_us),
         )
-        self._bars.refresh()
 
     def _task(self, device: str, label: str, size: int) -> TaskID:
         key = (device, label)
@@ -179,6 +165,24 @@ class LiveProgress(_Printed):
         """Stop drawing; the bars stay as they last were."""
         if self._tasks:
             self._bars.stop()
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """Return what fits a terminal of so many columns: what is said of a transfer gets fewer words, not cut ones."""
+    bar = BarColumn(
+        bar_width=None, complete_style="cyan", finished_style="green", table_column=Column(ratio=1)
+    )
+    rate = TextColumn("{task.fields[rate]}", justify="right")
+    rest = TextColumn("{task.fields[remaining]}", justify="right", style="dim")
+    at = TextColumn("{task.fields[at]}", style="dim")
+    return [
+        TextColumn("  {task.fields[device]} {task.fields[label]}", markup=False),
+        *([bar] if width >= _WIDTH_FOR_BAR else []),
+        TextColumn("{task.percentage:>3.0f} %"),
+        *([rate] if width >= _WIDTH_FOR_RATE else []),
+        *([rest] if width >= _WIDTH_FOR_REST else []),
+        *([at] if width >= _WIDTH_FOR_CLOCK else []),
+    ]
 
 
 class PlainProgress(_Printed):

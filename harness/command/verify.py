@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.evidence.verification import read_report, verify_run
 from harness.report.html import render_html
-from harness.workspace.names import REPORT_HTML_FILE
+from harness.run_folder import REPORT_HTML_FILE
 
 _VERIFY_EPILOG = f"""\
 examples:

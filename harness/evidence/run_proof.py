@@ -23,7 +23,7 @@ from harness.pki.directory import CertificateDirectory
 from harness.pki.profile import Holder, check_authority, check_validity
 from harness.regime.control import OLD_CONTROLLER, ControlReport, check_control
 from harness.report.model import CampaignReport, DeviceReport
-from harness.workspace.names import EXCHANGE_FOLDER, JOURNAL_FILE, REPORT_JSON_FILE, SMKI_FOLDER
+from harness.run_folder import EXCHANGE_FOLDER, JOURNAL_FILE, REPORT_JSON_FILE, SMKI_FOLDER
 
 
 @dataclass(slots=True)

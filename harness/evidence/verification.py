@@ -11,7 +11,7 @@ from harness.errors import ReportError
 from harness.evidence.run_proof import RunProof, prove_run
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
-from harness.workspace.names import CAPTURE_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
+from harness.run_folder import CAPTURE_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
 
 
 class Finding(NamedTuple):

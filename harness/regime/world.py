@@ -30,7 +30,7 @@ from harness.regime.parties import (
     Smso,
 )
 from harness.regime.party import Office, Party
-from harness.workspace.names import EXCHANGE_FOLDER, PARTIES_FOLDER, SMKI_FOLDER
+from harness.run_folder import EXCHANGE_FOLDER, PARTIES_FOLDER, SMKI_FOLDER
 from hw_profiles.epcl import Epcl
 from hw_profiles.model import DeviceKind
 

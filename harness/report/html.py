@@ -140,12 +140,19 @@ def _network(report: CampaignReport) -> Html:
         "p",
         element("span", text("parent and child"), class_="key parental"),
         element("span", text("hears"), class_="key sibling"),
+        _silent_key(report),
         text("A number on a line is the lower LQI of the two ends, 0-255."),
         class_="legend",
     )
     picture = element("figure", network_picture(report), element("figcaption", legend))
     cards = element("div", *(_device_card(report, device) for device in report.devices), class_="devices")
     return section("The home area network", "", element("div", picture, cards, class_="network-and-devices"))
+
+
+def _silent_key(report: CampaignReport) -> Html:
+    if all(device.silent_since_us is None for device in report.devices):
+        return EMPTY
+    return element("span", text("not heard any more"), class_="key lost")
 
 
 def _device_card(report: CampaignReport, device: DeviceReport) -> Html:
@@ -156,6 +163,7 @@ def _device_card(report: CampaignReport, device: DeviceReport) -> Html:
         ("Controlled by", device.control_owner),
         ("Inventory", device.inventory_status),
         ("Battery", _battery(device)),
+        ("Silent since", moment(report, device.silent_since_us) if device.silent_since_us else ""),
         ("Off the air", duration(int(device.off_air_seconds * 1e6)) if device.off_air_seconds else ""),
     ]
     return element(
@@ -215,6 +223,7 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
             ", ".join(f"{n} \u00d7 {cause}" for cause, n in sorted(transfer.retries.items())) or "nothing",
         ),
         ("Activated", _activated(report, transfer)),
+        ("Frames", _frames(transfer)),
     ]
     kinds = "".join(sorted({f"{mark.kind}\n" for mark in transfer.marks})).split("\n")[:-1]
     return element(
@@ -228,7 +237,9 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
         transfer_plot(report, transfer),
         element("p", *(_mark_key(kind) for kind in kinds), class_="legend") if kinds else EMPTY,
         element(
-            "dl", *(join(element("dt", text(k)), element("dd", text(v))) for k, v in facts), class_="facts"
+            "dl",
+            *(join(element("dt", text(k)), element("dd", text(v))) for k, v in facts if v),
+            class_="facts",
         ),
         element("code", text(f"sha256 {transfer.image_sha256}"), class_="hash"),
         class_=f"card transfer {roles.get(transfer.device, '')}",
@@ -239,6 +250,11 @@ def _activated(report: CampaignReport, transfer: TransferReport) -> str:
     words = moment(report, transfer.activation_actual_us)
     silent = transfer.off_air_seconds
     return words if silent is None else f"{words}, off the air for {duration(int(silent * 1e6))}"
+
+
+def _frames(transfer: TransferReport) -> str:
+    first, last = transfer.first_frame, transfer.last_frame
+    return "" if first is None or last is None else f"{first} to {last} of the capture"
 
 
 def _mark_key(kind: str) -> Html:

@@ -120,6 +120,8 @@ class DeviceReport:
     battery_before_percent: float | None = None
     battery_after_percent: float | None = None
     off_air_seconds: float = 0.0
+    silent_since_us: int | None = None
+    """When it was last heard, for a device that did not answer when it was last asked; None for all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,9 @@ class TransferReport:
     off_air_seconds: float | None = None
     """The longest the hub heard nothing of the device between release and its report of the new version."""
     result: str = ""
+    first_frame: int | None = None
+    last_frame: int | None = None
+    """The stretch of the capture in which it took place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +173,8 @@ class TimelineEntry:
     phase: str
     text: str
     severity: Severity = Severity.INFO
+    frame: int | None = None
+    """Number of the last frame of the capture that was on the air by then, as Wireshark counts them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

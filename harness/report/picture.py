@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from harness.report.markup import EMPTY, Html, element, join, text
 from harness.report.model import CampaignReport, DeviceReport, DeviceRole
-from harness.report.wording import device_model, device_name
+from harness.report.placement import HEIGHT, RADIUS, WIDTH, Layout, lay_out
+from harness.report.wording import device_model, device_name, moment
 
-WIDTH, HEIGHT = 560.0, 470.0
-_RADIUS = 31.0
-_BOX = (186.0, 156.0)
-"""Room a device needs with its three lines of words, in picture units."""
 _STRONG_LQI, _FAIR_LQI = 170, 100
 
 _ICONS = {
@@ -25,75 +21,27 @@ _ICONS = {
 }
 
 
-class Point(NamedTuple):
-    """A place in the picture."""
-
-    x: float
-    y: float
-
-
 def network_picture(report: CampaignReport) -> Html:
     """Return the inline SVG of the home area network."""
-    places = arrange(report.devices)
     pairs = _pairs(report.devices)
+    layout = lay_out(
+        report.devices,
+        {device.eui64: _lines(device) for device in report.devices},
+        ((pair.first, pair.second) for pair in pairs),
+    )
     title = f"Home area network of {len(report.devices)} devices"
     return element(
         "svg",
         element("title", text(title)),
         _ground(),
-        *(_link(report, pair, places) for pair in pairs),
-        *(_device(device, places[device.eui64]) for device in report.devices),
-        *(_quality_label(pair, places) for pair in pairs),
+        *(_link(report, pair, layout) for pair in pairs),
+        *(_device(report, device, layout) for device in report.devices),
+        *(_quality_label(pair, layout) for pair in pairs),
         viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
         class_="network",
         role="img",
         aria_label=title,
     )
-
-
-def arrange(devices: tuple[DeviceReport, ...]) -> dict[str, Point]:
-    """Return where each device goes: metres scaled to the picture, nudged apart so that words fit."""
-    points = _scaled([device.position_m for device in devices])
-    for _ in range(160):
-        points = [_kept_inside(point) for point in _pushed_apart(points)]
-    return {device.eui64: point for device, point in zip(devices, points, strict=True)}
-
-
-def _scaled(positions: list[tuple[float, float]]) -> list[Point]:
-    xs, ys = [x for x, _ in positions], [y for _, y in positions]
-    if len(set(positions)) < len(positions):
-        xs = [math.cos(2 * math.pi * index / len(positions)) for index in range(len(positions))]
-        ys = [math.sin(2 * math.pi * index / len(positions)) for index in range(len(positions))]
-    return [
-        Point(_stretch(x, xs, WIDTH, 94), _stretch(y, ys, HEIGHT, 50)) for x, y in zip(xs, ys, strict=True)
-    ]
-
-
-def _stretch(value: float, among: list[float], size: float, margin: float) -> float:
-    low, high = min(among), max(among)
-    share = (value - low) / (high - low) if high > low else 0.5
-    return margin + share * (size - 2 * margin)
-
-
-def _pushed_apart(points: list[Point]) -> list[Point]:
-    moved = list(points)
-    for first in range(len(moved)):
-        for second in range(first + 1, len(moved)):
-            a, b = moved[first], moved[second]
-            overlap_x, overlap_y = _BOX[0] - abs(b.x - a.x), _BOX[1] - abs(b.y - a.y)
-            if overlap_x <= 0 or overlap_y <= 0:
-                continue
-            if overlap_x < overlap_y:
-                step = math.copysign(min(overlap_x, 8) / 2, b.x - a.x)
-                moved[first], moved[second] = Point(a.x - step, a.y), Point(b.x + step, b.y)
-            else:
-                step = math.copysign(min(overlap_y, 8) / 2, b.y - a.y)
-                moved[first], moved[second] = Point(a.x, a.y - step), Point(b.x, b.y + step)
-    return moved
-
-
-def _kept_inside(point: Point) -> Point:
-    return Point(min(max(point.x, 94), WIDTH - 94), min(max(point.y, 44), HEIGHT - 96))
 
 
 def _ground() -> Html:
@@ -117,6 +65,8 @@ class _Pair(NamedTuple):
     heard: tuple[tuple[str, int], ...]
     """(who reports, LQI)."""
     parental: bool
+    lost: bool
+    """One end did not answer when it was last asked: what was heard of the link is no longer so."""
 
     @property
     def quality(self) -> int | None:
@@ -128,6 +78,7 @@ def _pairs(devices: tuple[DeviceReport, ...]) -> list[_Pair]:
     heard: dict[tuple[str, str], list[tuple[str, int]]] = {}
     parental: dict[tuple[str, str], bool] = {}
     known = {device.eui64 for device in devices}
+    silent = {device.eui64 for device in devices if device.silent_since_us is not None}
     for device in devices:
         for link in device.links:
             heard.setdefault(_ordered(device.eui64, link.peer), []).append((device.eui64, link.lqi))
@@ -135,7 +86,7 @@ def _pairs(devices: tuple[DeviceReport, ...]) -> list[_Pair]:
             parental[_ordered(device.eui64, device.parent)] = True
             heard.setdefault(_ordered(device.eui64, device.parent), [])
     return [
-        _Pair(*ends, tuple(reports), parental.get(ends, False))
+        _Pair(*ends, tuple(reports), parental.get(ends, False), not silent.isdisjoint(ends))
         for ends, reports in sorted(heard.items())
         if known.issuperset(ends)
     ]
@@ -145,19 +96,23 @@ def _ordered(a: str, b: str) -> tuple[str, str]:
     return (a, b) if a < b else (b, a)
 
 
-def _link(report: CampaignReport, pair: _Pair, places: dict[str, Point]) -> Html:
-    a, b = places[pair.first], places[pair.second]
+def _link(report: CampaignReport, pair: _Pair, layout: Layout) -> Html:
+    a, b = layout.places[pair.first], layout.places[pair.second]
     names = {device.eui64: device_name(device) for device in report.devices}
     quality = pair.quality
     tip = f"{names[pair.first]} - {names[pair.second]}" + (", parent and child" if pair.parental else "")
-    tip += "".join(f"; {names[who]} hears LQI {lqi}" for who, lqi in pair.heard)
+    tip += "".join(f"; {names[who]} {_verb(pair)} LQI {lqi}" for who, lqi in pair.heard)
     kind = "parental" if pair.parental else "sibling"
     return element(
         "g",
         element("title", text(tip)),
         element("line", x1=a.x, y1=a.y, x2=b.x, y2=b.y, stroke_width=_line_width(quality)),
-        class_=f"link {kind} {_quality_name(quality)}",
+        class_=f"link {kind} {'lost' if pair.lost else _quality_name(quality)}",
     )
+
+
+def _verb(pair: _Pair) -> str:
+    return "heard" if pair.lost else "hears"
 
 
 def _line_width(quality: int | None) -> float:
@@ -170,10 +125,10 @@ def _quality_name(quality: int | None) -> str:
     return "strong" if quality >= _STRONG_LQI else "fair" if quality >= _FAIR_LQI else "weak"
 
 
-def _quality_label(pair: _Pair, places: dict[str, Point]) -> Html:
-    if pair.quality is None:
+def _quality_label(pair: _Pair, layout: Layout) -> Html:
+    if pair.quality is None or pair.lost:
         return EMPTY
-    x, y = _free_place(places[pair.first], places[pair.second], list(places.values()))
+    x, y = layout.free_place(pair.first, pair.second)
     return element(
         "g",
         element("rect", x=x - 19, y=y - 10, width=38, height=20, rx=10),
@@ -182,36 +137,38 @@ def _quality_label(pair: _Pair, places: dict[str, Point]) -> Html:
     )
 
 
-def _free_place(a: Point, b: Point, devices: list[Point]) -> Point:
-    """Return the place nearest the middle of a line where a number covers no device and none of its words."""
-    shares = [0.5, *(0.5 + sign * step / 25 for step in range(1, 8) for sign in (1, -1))]
-    places = [Point(a.x + share * (b.x - a.x), a.y + share * (b.y - a.y)) for share in shares]
-    return min(places, key=lambda place: sum(_covered(place, device) for device in devices))
+def _lines(device: DeviceReport) -> tuple[str, str, str]:
+    """Return the words under a device: its name, the end of its address, its versions."""
+    before, after = device.version_before or "?", device.version_after or "?"
+    return (
+        device_name(device),
+        device.eui64[-11:],
+        before if before == after else f"{before} \u2192 {after}",
+    )
 
 
-def _covered(place: Point, device: Point) -> float:
-    """How deep a number at `place` would reach into a device's circle or words, in picture units."""
-    words = min(108 - abs(place.x - device.x), 41 - abs(place.y - device.y - 65))
-    circle = _RADIUS + 26 - math.dist(place, device)
-    return max(words, circle, 0.0)
-
-
-def _device(device: DeviceReport, place: Point) -> Html:
+def _device(report: CampaignReport, device: DeviceReport, layout: Layout) -> Html:
     tip = f"{device_name(device)} {device.eui64}, {device_model(device)}"
     if device.inventory_status:
         tip += f"; {device.inventory_status}"
-    icon = element("path", d=_ICONS[device.role], transform="translate(-16.8 -16.8) scale(1.4)")
+    silent = device.silent_since_us is not None
+    if silent:
+        tip += f"; silent since {moment(report, device.silent_since_us)}"
+    place, words = layout.places[device.eui64], layout.words[device.eui64]
+    changed = device.version_before != device.version_after
+    kinds = ("name", "address", "version changed" if changed else "version")
     return element(
         "g",
         element("title", text(tip)),
-        element("circle", r=_RADIUS + 7, class_="halo"),
-        element("circle", r=_RADIUS, class_="body"),
-        icon,
+        element("circle", r=RADIUS + 7, class_="halo"),
+        element("circle", r=RADIUS, class_="body"),
+        element("path", d=_ICONS[device.role], transform="translate(-16.8 -16.8) scale(1.4)"),
         _badge(device),
-        element("text", text(device_name(device)), y=54, text_anchor="middle", class_="name"),
-        element("text", text(device.eui64[-11:]), y=70, text_anchor="middle", class_="address"),
-        _version_line(device),
-        class_=f"device {device.role.value.lower()}",
+        *(
+            element("text", text(line), x=words.x, y=y, text_anchor=words.anchor, class_=kind)
+            for line, y, kind in zip(_lines(device), words.baselines(), kinds, strict=True)
+        ),
+        class_=f"device {device.role.value.lower()}{' silent' if silent else ''}",
         transform=f"translate({place.x:.1f} {place.y:.1f})",
     )
 
@@ -228,13 +185,4 @@ def _badge(device: DeviceReport) -> Html:
         element("path", d=mark),
         class_=f"badge {'good' if good else 'bad'}",
         transform="translate(23 -23)",
-    )
-
-
-def _version_line(device: DeviceReport) -> Html:
-    before, after = device.version_before or "?", device.version_after or "?"
-    changed = before != after
-    words = f"{before} \u2192 {after}" if changed else before
-    return element(
-        "text", text(words), y=87, text_anchor="middle", class_="version changed" if changed else "version"
     )

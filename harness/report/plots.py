@@ -61,7 +61,7 @@ class PlotScale:
 def transfer_plot(report: CampaignReport, transfer: TransferReport) -> Html:
     """Return the inline SVG of one transfer."""
     scale = PlotScale(transfer)
-    points = thinned(((transfer.started_us, 0), *transfer.progress))
+    points = thinned(course(transfer))
     line = " ".join(f"{scale.x(at_us):.1f},{scale.y(offset):.1f}" for at_us, offset in points)
     base = f"{scale.x(points[-1][0]):.1f},{scale.y(0):.1f} {scale.x(points[0][0]):.1f},{scale.y(0):.1f}"
     title = f"{transfer.from_version} to {transfer.to_version}: octets held against time"
@@ -72,12 +72,21 @@ def transfer_plot(report: CampaignReport, transfer: TransferReport) -> Html:
         element("polygon", points=f"{line} {base}", class_="area"),
         element("polyline", points=line, class_="curve"),
         _activation(report, transfer, scale),
+        _given_up(report, transfer, scale),
         *(_mark(report, mark, scale) for mark in transfer.marks),
         viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
         class_="plot",
         role="img",
         aria_label=title,
     )
+
+
+def course(transfer: TransferReport) -> tuple[tuple[int, int], ...]:
+    """Return (time, octets held) from the start to the end; one that failed stays where it was until then."""
+    points = ((transfer.started_us, 0), *transfer.progress)
+    if transfer.ended_us is None or points[-1][1] >= transfer.size:
+        return points
+    return (*points, (max(transfer.ended_us, points[-1][0]), points[-1][1]))
 
 
 def thinned(points: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
@@ -145,4 +154,23 @@ def _activation(report: CampaignReport, transfer: TransferReport, scale: PlotSca
         element("line", x1=x, x2=x, y1=_TOP - 6, y2=HEIGHT - _BOTTOM),
         element("circle", cx=x, cy=_TOP - 4, r=4),
         class_="activation",
+    )
+
+
+def _given_up(report: CampaignReport, transfer: TransferReport, scale: PlotScale) -> Html:
+    """Mark where a transfer ended without the whole image, and say it when not an octet came."""
+    at_us, held = course(transfer)[-1]
+    if transfer.ended_us is None or held >= transfer.size:
+        return EMPTY
+    x, y = scale.x(at_us), scale.y(held)
+    tip = f"given up with {octets(held)} of {octets(transfer.size)}, {moment(report, at_us)}"
+    tip += f": {transfer.result}" if transfer.result else ""
+    nothing = element("text", text("not an octet arrived"), x=(_LEFT + WIDTH - _RIGHT) / 2, y=y - 14)
+    return element(
+        "g",
+        element("title", text(tip)),
+        EMPTY if held else nothing,
+        element("circle", cx=x, cy=y, r=8),
+        element("path", d="M-3.5-3.5 3.5 3.5M3.5-3.5-3.5 3.5", transform=f"translate({x:.1f} {y:.1f})"),
+        class_="given-up",
     )

@@ -52,22 +52,29 @@ def _datetime(report: CampaignReport, at_us: int) -> datetime:
     return datetime.fromtimestamp(report.epoch_unix_seconds + at_us // MICROSECONDS, tz=UTC)
 
 
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
 def duration(microseconds: int) -> str:
-    """Return a duration in its two largest units: `2 d 4 h`, `3 h 12 min`, `42 s`, `7 ms`."""
-    seconds = microseconds // MICROSECONDS
-    if seconds < 1:
+    """Return a duration rounded to its two largest units: `2 d 4 h`, `3 h 12 min`, `42 s`, `7 ms`."""
+    seconds = round(microseconds / MICROSECONDS)
+    if microseconds < MICROSECONDS:
         return f"{microseconds // 1000} ms"
-    parts = [
-        f"{amount} {unit}"
-        for amount, unit in (
-            (seconds // 86_400, "d"),
-            (seconds // 3_600 % 24, "h"),
-            (seconds // 60 % 60, "min"),
-            (seconds % 60, "s"),
-        )
-    ]
-    first = next(index for index, part in enumerate(parts) if not part.startswith("0 "))
-    return " ".join(part for part in parts[first : first + 2] if not part.startswith("0 "))
+    first = _largest_unit(seconds)
+    finest = _UNITS[min(first + 1, len(_UNITS) - 1)][0]
+    seconds = (seconds + finest // 2) // finest * finest
+    # Rounding may have filled the next larger unit: 23 h 59.8 min are 1 d.
+    first = _largest_unit(seconds)
+    size, unit = _UNITS[first]
+    words = [f"{seconds // size} {unit}"]
+    for lesser_size, lesser_unit in _UNITS[first + 1 : first + 2]:
+        if lesser := seconds % size // lesser_size:
+            words.append(f"{lesser} {lesser_unit}")
+    return " ".join(words)
+
+
+def _largest_unit(seconds: int) -> int:
+    return next(index for index, (size, _) in enumerate(_UNITS) if seconds >= size)
 
 
 def octets(count: int) -> str:

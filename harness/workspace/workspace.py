@@ -29,8 +29,8 @@ from harness.files import write_atomically
 from harness.journal import FolderLock, Journal, Json, key_from_seed
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
+from harness.run_folder import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
 from harness.workspace.images import Images, open_images
-from harness.workspace.names import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
 from harness.workspace.options import RunOptions
 from hw_profiles.installation import Installation, load_installation
 

@@ -21,3 +21,28 @@
   });
   document.addEventListener("scroll", () => { bubble.hidden = true; }, { passive: true });
 })();
+
+// Narrows the event log to the rows that hold some words, or to those that went wrong.
+(() => {
+  const table = document.querySelector(".log");
+  if (!table) return;
+  const rows = [...table.tBodies[0].rows];
+  const bar = document.createElement("div");
+  bar.className = "filter";
+  bar.innerHTML = '<input type="search" placeholder="Filter events" aria-label="Filter events">' +
+    '<label><input type="checkbox"> warnings and errors only</label><output></output>';
+  const [words, serious, count] = [...bar.querySelectorAll("input"), bar.querySelector("output")];
+  const narrow = () => {
+    const sought = words.value.trim().toLowerCase();
+    let shown = 0;
+    for (const row of rows) {
+      const wanted = row.textContent.toLowerCase().includes(sought) &&
+        (!serious.checked || row.matches(".warning, .error"));
+      row.hidden = !wanted;
+      shown += wanted;
+    }
+    count.textContent = shown === rows.length ? "" : `${shown} of ${rows.length}`;
+  };
+  bar.addEventListener("input", narrow);
+  table.closest(".scrolling").before(bar);
+})();

@@ -22,7 +22,7 @@ from harness.journal import Journal, key_from_seed
 from harness.progress import ProgressObserver
 from harness.report.html import render_html
 from harness.report.model import CampaignReport, CaptureSummary, Verdict
-from harness.workspace.names import JOURNAL_FILE
+from harness.run_folder import JOURNAL_FILE
 from harness.workspace.options import RunOptions
 from hw_profiles.errors import ProfileError
 

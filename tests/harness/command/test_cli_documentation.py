@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.command.main import COMMANDS, EXIT_STATUSES, main
-from harness.workspace.names import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
+from harness.run_folder import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
 from harness.command.terminal import LiveProgress, PlainProgress, clean, close, progress_for
 from harness.progress import ProgressObserver, SilentProgress
@@ -68,7 +69,7 @@ def test_plain_output_is_a_line_for_each_tenth() -> None:
     lines = stream.getvalue().splitlines()
     assert sum("Gas meter: 2.3.1" in line for line in lines) == 11
     assert "  1d 02:00:00  Gas meter: rebooted" in lines
-    assert "! enrol: refused" in lines
+    assert "! enrol: not finished" in lines
     assert "\x1b" not in stream.getvalue()
 
 
@@ -85,11 +86,18 @@ def test_the_verdict_says_what_changed_and_what_is_owed() -> None:
         assert words in shown
 
 
+def _live(width: int) -> tuple[LiveProgress, StringIO]:
+    stream = StringIO()
+    return LiveProgress(Console(file=stream, force_terminal=True, width=width)), stream
+
+
+def _last_line(stream: StringIO) -> str:
+    """Return what the last drawing of the bars leaves on the screen."""
+    return Text.from_ansi(stream.getvalue()).plain.splitlines()[-1]
+
+
 def test_live_bars_show_network_rate_and_time_left() -> None:
-    stream, ticks = StringIO(), iter(range(10_000))
-    live = LiveProgress(
-        Console(file=stream, force_terminal=True, width=110), clock=lambda: float(next(ticks))
-    )
+    live, stream = _live(110)
     live.transfer("Gas meter", "2.3.1", 0, 240_000, 0)
     live.transfer("Gas meter", "2.3.1", 60_000, 240_000, 10 * HOUR)
     live.close()
@@ -97,17 +105,26 @@ def test_live_bars_show_network_rate_and_time_left() -> None:
     assert "1 d 6 h left" in stream.getvalue()
 
 
-def test_live_bars_are_not_redrawn_for_every_block() -> None:
-    stream = StringIO()
-    live = LiveProgress(Console(file=stream, force_terminal=True, width=110), clock=lambda: 0.0)
-    live.transfer("Gas meter", "2.3.1", 0, 240_000, 0)
-    drawn = len(stream.getvalue())
-    for offset in range(1, 1000):
+def test_a_bar_shows_what_the_device_holds_however_fast_it_came() -> None:
+    """Nothing follows the last octets before a silence: they are shown all the same."""
+    live, stream = _live(110)
+    for offset in range(0, 48_001, 48):
         live.transfer("Gas meter", "2.3.1", offset, 240_000, offset)
-    assert len(stream.getvalue()) == drawn
-    live.transfer("Gas meter", "2.3.1", 240_000, 240_000, HOUR)
-    assert "complete" in stream.getvalue()
-    close(live)
+    live.close()
+    assert "20 %" in _last_line(stream)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
+def test_a_narrow_terminal_gets_fewer_words_not_cut_ones(width: int) -> None:
+    live, stream = _live(width)
+    live.transfer("Gas meter (\u202690-A2)", "1.4.0", 0, 240_000, 0)
+    live.transfer("Gas meter (\u202690-A2)", "1.4.0", 60_000, 240_000, 10 * HOUR)
+    live.close()
+    line = _last_line(stream)
+    assert len(line.rstrip()) <= width
+    assert "Gas meter (\u202690-A2) 1.4.0" in line
+    assert "25 %" in line
+    assert ("1 d 6 h left" in line) is (width >= 60)
 
 
 def test_a_whole_campaign_can_be_shown_live() -> None:

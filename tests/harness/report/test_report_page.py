@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from harness.report.html import render_html
 from harness.report.model import CampaignReport, DeviceReport, DeviceRole, TransferReport, Verdict
-from harness.report.picture import HEIGHT, WIDTH, arrange
-from harness.report.plots import thinned
+from harness.report.plots import course, thinned, transfer_plot
 from harness.report.timeline import TimeAxis, timeline_picture
 from harness.report.wording import device_model, duration, network_clock, octets
 
@@ -54,7 +53,8 @@ def _parsed(page: str) -> _Balanced:
 
 def test_the_page_is_well_formed_and_fetches_nothing(report: CampaignReport) -> None:
     page = render_html(report)
-    assert _parsed(page).fetched == []
+    beside = [f"href=exchange/{file.name}" for file in report.files]
+    assert _parsed(page).fetched == [*beside, "href=capture.pcapng"]
     assert "default-src 'none'" in page
     assert not re.search(r"https?://|@import|url\((?!#)", page)
 
@@ -129,17 +129,6 @@ def test_a_transfer_cut_short_is_drawn(report: CampaignReport) -> None:
     assert "stopped at 10 B" in page
 
 
-@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=5))
-def test_every_device_lies_inside_the_picture(positions: list[tuple[float, float]]) -> None:
-    devices = tuple(
-        DeviceReport(eui64=str(n), role=DeviceRole.GAS_METER, manufacturer="", model="", position_m=place)
-        for n, place in enumerate(positions)
-    )
-    for point in arrange(devices).values():
-        assert 40 <= point.x <= WIDTH - 40
-        assert 40 <= point.y <= HEIGHT - 90
-
-
 @given(
     st.lists(st.integers(0, 10**12), min_size=1, max_size=12), st.lists(st.integers(0, 10**12), min_size=2)
 )
@@ -174,6 +163,9 @@ def test_thinning_keeps_the_ends(points: list[tuple[int, int]]) -> None:
         (3_600_000_000, "1 h"),
         (212_400_000_000, "2 d 11 h"),
         (86_460_000_000, "1 d"),
+        ((2 * 86_400 + 2 * 3_600 + 58 * 60) * 1_000_000, "2 d 3 h"),
+        (59_700_000, "1 min"),
+        (86_399_000_000, "1 d"),
     ],
 )
 def test_durations_are_said_in_two_units(microseconds: int, words: str) -> None:
@@ -198,3 +190,63 @@ def test_a_model_that_begins_with_its_manufacturer_names_it_once(report: Campaig
     device = replace(report.devices[0], manufacturer="Generic", model="Generic SMETS1 hub")
     assert device_model(device) == "Generic SMETS1 hub"
     assert device_model(replace(device, model="SMETS1 hub")) == "Generic SMETS1 hub"
+
+
+@given(st.integers(10**6, 10**13))
+def test_a_duration_is_never_off_by_more_than_half_its_smaller_unit(microseconds: int) -> None:
+    sizes = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
+    parts = re.findall(r"(\d+) (d|h|min|s)", duration(microseconds))
+    said = sum(int(amount) * sizes[unit] for amount, unit in parts)
+    coarse = list(sizes).index(parts[0][1])
+    finest = list(sizes.values())[min(coarse + 1, 3)]
+    # A carry into the next unit leaves the smaller one of before as the limit.
+    assert abs(said - microseconds / 1e6) <= max(finest, said / 1440) / 2 + 0.5
+
+
+def _failed(report: CampaignReport, *progress: tuple[int, int]) -> TransferReport:
+    return replace(
+        report.transfers[0],
+        progress=progress,
+        ended_us=report.transfers[0].started_us + 5 * 86_400 * 1_000_000,
+        activation_requested_us=None,
+        activation_actual_us=None,
+        result="FileTransferFailure",
+    )
+
+
+def test_a_failed_transfer_is_drawn_until_it_was_given_up(report: CampaignReport) -> None:
+    nothing = _failed(report)
+    assert course(nothing)[-1] == (nothing.ended_us, 0)
+    assert "not an octet arrived" in transfer_plot(report, nothing)
+    some = _failed(report, (nothing.started_us + 9, 4_800))
+    assert course(some)[-1] == (some.ended_us, 4_800)
+    drawn = transfer_plot(report, some)
+    assert "given up with 4.8 kB" in drawn
+    assert "not an octet" not in drawn
+
+
+def test_a_finished_transfer_was_not_given_up(report: CampaignReport) -> None:
+    whole = report.transfers[0]
+    assert course(whole)[-1][1] == whole.size
+    assert "given-up" not in transfer_plot(report, whole)
+
+
+def test_a_device_that_fell_silent_is_not_shown_as_heard(report: CampaignReport) -> None:
+    devices = tuple(
+        replace(device, silent_since_us=3_600_000_000) if device.role is DeviceRole.GAS_METER else device
+        for device in report.devices
+    )
+    page = render_html(replace(report, devices=devices))
+    assert "not heard any more" in page
+    assert re.search(r'class="device gsme silent"', page)
+    links = re.findall(r'class="link \w+ (\w+)"', page)
+    assert links.count("lost") == sum(
+        "gas" in tip.lower() for tip in re.findall(r"<title>([^<]* - [^<]*)<", page)
+    )
+    assert "not heard any more" not in render_html(report)
+
+
+def test_events_name_their_frame_where_there_is_a_capture(report: CampaignReport) -> None:
+    timeline = (replace(report.timeline[0], frame=4711), *report.timeline[1:])
+    assert '<td class="frame">4711</td>' in render_html(replace(report, timeline=timeline))
+    assert 'class="frame"' not in render_html(report)
