@@ -17,8 +17,8 @@ from emulator.devices.registration import Service
 from emulator.devices.smart_energy_device import BASIC, POWER_CONFIGURATION
 from emulator.smart_energy.ota.effects import OtaPhase
 from emulator.stack.primitives import ApsdeIndication
-from emulator.zcl.attributes import AttributeTable
 from emulator.zcl.client import Peer
+from emulator.zcl.foundation import reports
 from emulator.zcl.frame import GeneralCommand, ZclFrame
 from hw_profiles.model import Event
 
@@ -27,7 +27,6 @@ MIRROR_SERVICE = Service(METERING, server=False)
 REQUEST_MIRROR = 0x01
 REQUEST_MIRROR_RESPONSE = 0x01
 NO_MIRROR = 0xFFFF
-SEGMENT_OCTETS = 70
 SEGMENT_GAP_US = 500_000
 MIRROR_RETRY_US = 10 * MICROSECONDS
 _MIRROR = "mirror.endpoint"
@@ -95,7 +94,8 @@ class GasMeter(Meter):
         delay = 0
         for cluster, wanted in ((BASIC, _BASIC_PUSH), (METERING, _METERING_PUSH)):
             side = life.endpoint(self.model.endpoints[0].id).side(cluster)
-            for segment in _segments(side.attributes, wanted) if side is not None else ():
+            found = [side.attributes.find(identifier) for identifier in wanted] if side is not None else []
+            for segment in reports(attribute for attribute in found if attribute is not None):
                 life.scope.call_later(delay, self._report, peer, cluster, segment)
                 delay += SEGMENT_GAP_US
         life.scope.call_later(seconds(self.model.timings.reporting_interval_s), self._push)
@@ -184,17 +184,3 @@ class GasMeter(Meter):
             *rows,
             AttributeRow(0x0201, "remaining_battery_life", "uint8", lambda: int(self.battery_percent)),
         )
-
-
-def _segments(table: AttributeTable, wanted: tuple[int, ...]) -> list[bytes]:
-    """Return attribute report payloads of at most 70 octets each (fact sheet 2.10)."""
-    segments = [b""]
-    for identifier in wanted:
-        attribute = table.find(identifier)
-        if attribute is None:
-            continue
-        record = identifier.to_bytes(2, "little") + bytes((attribute.type_id,)) + attribute.serialise()
-        if len(segments[-1]) + len(record) > SEGMENT_OCTETS:
-            segments.append(b"")
-        segments[-1] += record
-    return [segment for segment in segments if segment]

@@ -12,6 +12,7 @@ from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.devices.presence import TIME, Presence
 from emulator.devices.profile_gates import ProfileGates
 from emulator.devices.registration import Registration, Service
+from emulator.devices.reports import AttributeReports, ReportPath
 from emulator.devices.surroundings import Surroundings
 from emulator.faults.firmware import FirmwareFaults
 from emulator.nonvolatile import NonVolatile
@@ -74,7 +75,11 @@ class Life:
         self.on_zdo: Callable[[ApsdeIndication], None] | None = None
         self.node.on_data = self._data
         number = model.endpoints[0].id
+        sleepy = model.node.type is ProfileNodeType.SLEEPY
+        self._look_us = int(model.timings.poll_long_s * _S) if sleepy else _S
         self.client = ZclClient(self.scope, self.send, endpoint=number, timeout_us=_answer_time_us(model))
+        path = ReportPath(self.send, self.client.next_tsn, self._located, self.node.zdo.bindings.bound)
+        self.reports = AttributeReports(self.scope, nonvolatile, path, self._guard)
         self.key_establishment = self._key_establishment(surroundings, entry.address, number)
         suites = tuple(Suite(suite) for suite in model.security.cbke_suites)
         self.registration = Registration(
@@ -111,13 +116,29 @@ class Life:
     def endpoint(self, number: int) -> ZclEndpoint:
         """Return the ZCL side of an endpoint."""
         if number not in self._endpoints:
+            profile = next(point.profile for point in self.model.endpoints if point.id == number)
             self._endpoints[number] = ZclEndpoint(
                 number,
+                profile=profile,
                 guard=self._guard,
                 clock=lambda: self.scope.now,
                 on_response=self.client.receive,
+                on_reporting=self.reports.configured,
+                look_us=self._look_us,
             )
         return self._endpoints[number]
+
+    def built(self) -> None:
+        """Every cluster is in its place: take up the reports configured before the power went."""
+        for endpoint in self._endpoints.values():
+            self.reports.restore(endpoint)
+
+    def _located(self, eui64: int) -> int | None:
+        """Return the short address of a device; one that is not known is asked for, and will be another time."""
+        short = self.node.nwk.short_of(eui64)
+        if short is None and self.node.parameters is not None:
+            self.node.locate(eui64)
+        return short
 
     def time_server(self) -> Peer | None:
         """Return the hub's Time server, once it is known."""

@@ -133,6 +133,7 @@ class SmartEnergyDevice:
         )
         self.life = life
         self._build(life)
+        life.built()
         life.node.on_event = self._event
         life.registration.on_complete = self._complete
         life.registration.on_silence = life.presence.recover
@@ -158,12 +159,17 @@ class SmartEnergyDevice:
                 self.log.append(Event.LEFT, self.unix_seconds, reason.value)
                 self.ready = False
                 if self.life is not None:
-                    self.life.registration.forget()
+                    self._forget_network(self.life)
                     self.life.presence.join_again()
             case ParentLost() if self.life is not None:
                 self.life.presence.recover()
             case LeaveRequested(source, _, obeyed) if not obeyed:
                 self.log.append(Event.LEFT, self.unix_seconds, f"leave from {source} ignored")
+
+    def _forget_network(self, life: Life) -> None:
+        """Void what belonged to the network that was left; subclasses add theirs."""
+        life.registration.forget()
+        life.reports.forget()
 
     def _on_network(self) -> None:
         # Registration is not repeated after a rejoin (fact sheet 2.8).

@@ -6,12 +6,12 @@ swapped); the device's shell sends them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from emulator.errors import FrameError
-from emulator.stack.primitives import BROADCAST_ROUTERS, ApsdeIndication
+from emulator.stack.primitives import BROADCAST_ROUTERS, ApsdeIndication, Security
 from emulator.zcl import foundation
 from emulator.zcl.attributes import AttributeRecord, AttributeTable, Gate, parse_records
 from emulator.zcl.frame import (
@@ -23,7 +23,7 @@ from emulator.zcl.frame import (
     general_response,
     parse,
 )
-from emulator.zcl.reporting import Reporter
+from emulator.zcl.reporting import SECOND, Configurer, Reporter
 
 SMART_ENERGY_PROFILE = 0x0109
 
@@ -49,6 +49,8 @@ Guard = Callable[[ApsdeIndication, ZclFrame], int | None]
 """Returns the status to refuse a frame with, or None to let it in."""
 ResponseTaker = Callable[[ApsdeIndication, ZclFrame], bool]
 """Takes what may answer a request of ours; says whether it did."""
+ReportingChanged = Callable[["ZclEndpoint", "ClusterSide"], None]
+"""Hears that the reporting configuration of a cluster side is another one now."""
 
 
 @dataclass(slots=True)
@@ -62,10 +64,8 @@ class ClusterSide:
     manufacturer_handlers: dict[tuple[int, int], Handler] = field(default_factory=dict)
     generated: frozenset[int] = frozenset()
     on_report: ReportHandler | None = None
-    reporter: Reporter = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.reporter = Reporter(self.attributes)
+    reporter: Reporter | None = None
+    """What is reported of the attributes; None for a side that reports nothing."""
 
 
 class ZclEndpoint:
@@ -79,17 +79,22 @@ class ZclEndpoint:
         guard: Guard | None = None,
         clock: Callable[[], int] = lambda: 0,
         on_response: ResponseTaker | None = None,
+        on_reporting: ReportingChanged | None = None,
+        look_us: int = SECOND,
     ) -> None:
         """`guard` is the security policy; `clock` returns microseconds, for reporting intervals.
 
         `on_response`, usually `ZclClient.receive`, gets what may answer our own requests: general responses,
-        and cluster commands nobody handles.
+        and cluster commands nobody handles. `on_reporting` sees to it that what is configured is reported, by a
+        device that looks at its values every `look_us`; without it no attribute can be reported.
         """
         self.number = number
         self.profile = profile
         self.on_response = on_response
         self._guard = guard
         self._clock = clock
+        self._on_reporting = on_reporting
+        self._look_us = look_us
         self._sides: dict[tuple[int, bool], ClusterSide] = {}
 
     def add_server(
@@ -133,12 +138,19 @@ class ZclEndpoint:
                 side.handlers[command] = handler
         side.generated = frozenset(generated)
         side.on_report = on_report
+        if self._on_reporting is not None:
+            side.reporter = Reporter(side.attributes, self._look_us)
         self._sides[(side.cluster, side.is_server)] = side
         return side
 
     def side(self, cluster: int, *, server: bool = True) -> ClusterSide | None:
         """Return the server or client side of a cluster, or None."""
         return self._sides.get((cluster, server))
+
+    def sides(self) -> Iterator[ClusterSide]:
+        """Yield every cluster side of this endpoint, in a fixed order."""
+        for key in sorted(self._sides):
+            yield self._sides[key]
 
     @property
     def input_clusters(self) -> tuple[int, ...]:
@@ -178,7 +190,7 @@ class ZclEndpoint:
             return self._default(frame, _unsupported(frame), is_broadcast)
         if frame.command == GeneralCommand.REPORT_ATTRIBUTES:
             return self._default(frame, self._report(side, indication, frame), is_broadcast)
-        answer = self._general(side, frame)
+        answer = self._general(side, indication, frame)
         if answer is None:
             return self._default(frame, _unsupported(frame), is_broadcast)
         return [] if is_broadcast or not answer else answer
@@ -207,7 +219,7 @@ class ZclEndpoint:
             return ZclStatus.UNSUP_GENERAL_COMMAND
         return side.on_report(indication, parse_records(frame.payload)) or ZclStatus.SUCCESS
 
-    def _general(self, side: ClusterSide, frame: ZclFrame) -> list[bytes] | None:
+    def _general(self, side: ClusterSide, indication: ApsdeIndication, frame: ZclFrame) -> list[bytes] | None:
         """Answer a general request; None when the command is not supported, [] when it has no answer."""
         payload, maker, table = frame.payload, frame.manufacturer, side.attributes
         match frame.command:
@@ -222,9 +234,9 @@ class ZclEndpoint:
                 foundation.write_attributes(table, payload, maker)
                 return []
             case GeneralCommand.CONFIGURE_REPORTING:
-                answer = foundation.configure_reporting(table, side.reporter, payload, self._clock())
+                answer = self._configure_reporting(side, indication, frame)
             case GeneralCommand.READ_REPORTING_CONFIGURATION:
-                answer = foundation.read_reporting_configuration(table, side.reporter, payload)
+                answer = foundation.read_reporting_configuration(table, side.reporter, payload, maker)
             case GeneralCommand.DISCOVER_ATTRIBUTES:
                 answer = foundation.discover_attributes(table, payload, maker)
             case GeneralCommand.DISCOVER_ATTRIBUTES_EXTENDED:
@@ -237,6 +249,20 @@ class ZclEndpoint:
                 return None
         command = _ANSWERS.get(frame.command, frame.command + 1)
         return [general_response(frame, command, answer)]
+
+    def _configure_reporting(self, side: ClusterSide, indication: ApsdeIndication, frame: ZclFrame) -> bytes:
+        configurer = None
+        if indication.source_eui64 is not None:
+            secure = indication.security is Security.APS
+            source = indication.source_eui64, indication.source_endpoint
+            configurer = Configurer(*source, indication.profile, secure)
+        now_us = self._clock()
+        answer = foundation.configure_reporting(
+            side.reporter, frame.payload, now_us, configurer, frame.manufacturer
+        )
+        if self._on_reporting is not None:
+            self._on_reporting(self, side)
+        return answer
 
     @staticmethod
     def _default(frame: ZclFrame, status: int, is_broadcast: bool) -> list[bytes]:

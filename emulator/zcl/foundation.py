@@ -5,7 +5,7 @@ Each raises `FrameError` for a malformed payload, which the endpoint answers MAL
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from zigpy.zcl.foundation import DataClass
 
@@ -13,7 +13,7 @@ from emulator.errors import FrameError
 from emulator.zcl import values
 from emulator.zcl.attributes import Attribute, AttributeTable, parse_records
 from emulator.zcl.frame import ZclStatus
-from emulator.zcl.reporting import Reporter, ReportingRecord
+from emulator.zcl.reporting import REPORT_OCTETS, Configurer, Reporter, ReportingRecord
 
 _SEND_REPORTS = 0x00
 _RECEIVE_REPORTS = 0x01
@@ -57,29 +57,55 @@ def write_attributes(
     return b"".join(failed) or bytes((ZclStatus.SUCCESS,))
 
 
-def configure_reporting(table: AttributeTable, reporter: Reporter, payload: bytes, now_us: int) -> bytes:
-    """Carry out Configure Reporting and return the response payload (ZCL 2.5.7, 2.5.8)."""
+def configure_reporting(
+    reporter: Reporter | None,
+    payload: bytes,
+    now_us: int,
+    configurer: Configurer | None = None,
+    manufacturer: int | None = None,
+) -> bytes:
+    """Carry out Configure Reporting and return the response payload (ZCL 2.5.7, 2.5.8).
+
+    Without a `reporter` this side of the cluster reports nothing, and says so of each attribute. A payload that is
+    malformed anywhere changes nothing.
+    """
     failed = []
-    at = 0
-    while at < len(payload):
-        if len(payload) < at + 3:
-            raise FrameError(
-                f"ZCL Configure Reporting: {len(payload) - at} octets at offset {at}, expected 3"
-            )
-        direction, identifier = payload[at], payload[at + 1] | payload[at + 2] << 8
-        if direction == _RECEIVE_REPORTS:
-            at = _need(payload, at, 5)
-            continue
-        record, at = _reporting_record(payload, at, identifier)
-        status = _reporting_status(table, record)
+    for direction, record in _reporting_records(payload, manufacturer):
+        # Nothing here watches whether the reports of others arrive.
+        status: int = ZclStatus.UNREPORTABLE_ATTRIBUTE
+        if reporter is not None and direction == _SEND_REPORTS:
+            status = reporter.refusal(record)
         if status:
-            failed.append(bytes((status, direction)) + identifier.to_bytes(2, "little"))
-        else:
-            reporter.configure(record, now_us)
+            failed.append(bytes((status, direction)) + record.attribute.to_bytes(2, "little"))
+        elif reporter is not None:
+            reporter.configure(record, configurer, now_us)
     return b"".join(failed) or bytes((ZclStatus.SUCCESS,))
 
 
-def _reporting_record(payload: bytes, at: int, identifier: int) -> tuple[ReportingRecord, int]:
+def _reporting_records(payload: bytes, manufacturer: int | None) -> list[tuple[int, ReportingRecord]]:
+    if not payload:
+        raise FrameError("ZCL Configure Reporting: no record at offset 0, expected at least one")
+    records = []
+    at = 0
+    while at < len(payload):
+        _need(payload, at, 3)
+        direction, identifier = payload[at], payload[at + 1] | payload[at + 2] << 8
+        if direction == _RECEIVE_REPORTS:
+            at = _need(payload, at, 5)
+            record = ReportingRecord(identifier, 0, 0, 0, b"", manufacturer)
+        elif direction == _SEND_REPORTS:
+            record, at = _reporting_record(payload, at, identifier, manufacturer)
+        else:
+            raise FrameError(
+                f"ZCL Configure Reporting: direction {direction} at offset {at}, expected 0 or 1"
+            )
+        records.append((direction, record))
+    return records
+
+
+def _reporting_record(
+    payload: bytes, at: int, identifier: int, manufacturer: int | None
+) -> tuple[ReportingRecord, int]:
     _need(payload, at, 8)
     type_id = payload[at + 3]
     minimum = payload[at + 4] | payload[at + 5] << 8
@@ -87,27 +113,16 @@ def _reporting_record(payload: bytes, at: int, identifier: int) -> tuple[Reporti
     start = end = at + 8
     if _is_analogue(type_id):
         end = values.decode(type_id, payload, start)[1]
-    return ReportingRecord(identifier, type_id, minimum, maximum, payload[start:end]), end
+    return ReportingRecord(identifier, type_id, minimum, maximum, payload[start:end], manufacturer), end
 
 
 def _is_analogue(type_id: int) -> bool:
     return values.data_type(type_id).type_class is DataClass.Analog
 
 
-def _reporting_status(table: AttributeTable, record: ReportingRecord) -> int:
-    attribute = table.find(record.attribute)
-    if attribute is None:
-        return ZclStatus.UNSUPPORTED_ATTRIBUTE
-    if not attribute.reportable:
-        return ZclStatus.UNREPORTABLE_ATTRIBUTE
-    if attribute.type_id != record.type_id:
-        return ZclStatus.INVALID_DATA_TYPE
-    if record.maximum_s not in {0, 0xFFFF} and record.maximum_s < record.minimum_s:
-        return ZclStatus.INVALID_VALUE
-    return ZclStatus.SUCCESS
-
-
-def read_reporting_configuration(table: AttributeTable, reporter: Reporter, payload: bytes) -> bytes:
+def read_reporting_configuration(
+    table: AttributeTable, reporter: Reporter | None, payload: bytes, manufacturer: int | None = None
+) -> bytes:
     """Answer Read Reporting Configuration (ZCL 2.5.9, 2.5.10)."""
     if len(payload) % 3 or not payload:
         raise FrameError(f"ZCL Read Reporting Configuration: {len(payload)} octets, expected triples")
@@ -115,15 +130,23 @@ def read_reporting_configuration(table: AttributeTable, reporter: Reporter, payl
     for at in range(0, len(payload), 3):
         head = payload[at : at + 3]
         identifier = head[1] | head[2] << 8
-        record = reporter.configuration(identifier) if head[0] == _SEND_REPORTS else None
+        record = None
+        if reporter is not None and head[0] == _SEND_REPORTS:
+            record = reporter.configuration(identifier, manufacturer)
         if record is None:
-            known = table.find(identifier) is not None
-            status = ZclStatus.NOT_FOUND if known else ZclStatus.UNSUPPORTED_ATTRIBUTE
+            status = _not_configured(table.find(identifier, manufacturer))
             parts.append(bytes((status,)) + head)
         else:
             intervals = record.minimum_s.to_bytes(2, "little") + record.maximum_s.to_bytes(2, "little")
             parts.append(b"\0" + head + bytes((record.type_id,)) + intervals + record.change)
     return b"".join(parts)
+
+
+def _not_configured(attribute: Attribute | None) -> ZclStatus:
+    """Return why there is no reporting configuration of an attribute."""
+    if attribute is None:
+        return ZclStatus.UNSUPPORTED_ATTRIBUTE
+    return ZclStatus.NOT_FOUND if attribute.reportable else ZclStatus.UNREPORTABLE_ATTRIBUTE
 
 
 def discover_attributes(
@@ -157,12 +180,20 @@ def discover_commands(commands: Iterable[int], payload: bytes) -> bytes:
     return bytes((len(found) <= payload[1], *found[: payload[1]]))
 
 
-def report(attributes: Sequence[Attribute]) -> bytes:
-    """Return the payload of a Report Attributes command (ZCL 2.5.11)."""
-    return b"".join(
-        attribute.identifier.to_bytes(2, "little") + bytes((attribute.type_id,)) + attribute.serialise()
-        for attribute in attributes
-    )
+def reports(attributes: Iterable[Attribute], limit: int = REPORT_OCTETS) -> list[bytes]:
+    """Return the payloads of as many Report Attributes commands as it takes (ZCL 2.5.11).
+
+    None is longer than `limit` octets, unless one record alone is.
+    """
+    payloads = [b""]
+    for attribute in attributes:
+        record = (
+            attribute.identifier.to_bytes(2, "little") + bytes((attribute.type_id,)) + attribute.serialise()
+        )
+        if payloads[-1] and len(payloads[-1]) + len(record) > limit:
+            payloads.append(b"")
+        payloads[-1] += record
+    return [payload for payload in payloads if payload]
 
 
 def _need(payload: bytes, at: int, octets: int) -> int:

@@ -25,6 +25,7 @@ from emulator.devices.event_log import EventLog
 from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
 from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.devices.profile_gates import ProfileGates
+from emulator.devices.reports import AttributeReports, ReportPath
 from emulator.devices.surroundings import Surroundings
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
@@ -122,10 +123,15 @@ class CommsHub:
         self._key_sequence = int(self._application.state.network_info.network_key.seq)
         primary = self.model.endpoints[0].id
         self._transactions = Transactions(port, primary)
+        # Who binds the hub's clusters is known to its radio alone: reports go to who configured them.
+        path = ReportPath(port.send, self._transactions.next_tsn, port.short_of, lambda *_: [])
+        self._reports = AttributeReports(self._scope, self._nonvolatile, path, self._guard)
         self.mirrors = Mirrors(self._scope, self._nonvolatile, self._mirror_endpoints(), self._endpoint)
         self.firmware = FirmwareService(self._scope, port, self._nonvolatile, primary, self._alert)
         self._key_establishment = self._make_key_establishment(port, primary)
         self._build(primary)
+        for endpoint in self._endpoints.values():
+            self._reports.restore(endpoint)
         facade = HubFacade(
             Han(port, self._transactions),
             self.firmware,
@@ -250,6 +256,7 @@ class CommsHub:
                 self._await_key_establishment(eui64)
                 self._alert({"alert": "device-joined", "device": format_eui64(eui64)})
             case DeviceLeft(eui64):
+                self._reports.forget_configurer(eui64)
                 self._alert({"alert": "device-left", "device": format_eui64(eui64)})
             case NetworkKeyChanged(sequence):
                 self._key_sequence = sequence
@@ -288,7 +295,12 @@ class CommsHub:
 
     def _endpoint(self, number: int) -> ZclEndpoint:
         if number not in self._endpoints:
-            self._endpoints[number] = ZclEndpoint(number, guard=self._guard, clock=lambda: self._scope.now)
+            self._endpoints[number] = ZclEndpoint(
+                number,
+                guard=self._guard,
+                clock=lambda: self._scope.now,
+                on_reporting=self._reports.configured,
+            )
         return self._endpoints[number]
 
     def _mirror_endpoints(self) -> tuple[int, ...]:

@@ -219,35 +219,3 @@ def test_commands_behind_the_gate_do_not_exist() -> None:
     endpoint.add_server(0x0702, handlers={4: lambda _i, _f: None}, gate=lambda command: command < 4)
     answer = frame.parse(endpoint.receive(indication(frame.build(1, 5, 4), cluster=0x0702))[0])
     assert answer.payload == bytes((4, ZclStatus.UNSUP_CLUSTER_COMMAND))
-
-
-def test_reporting_is_configured_and_read_back() -> None:
-    now = [0]
-    value = [10]
-    table = AttributeTable()
-    table.add(Attribute(0x0000, 0x21, "counter", reportable=True), lambda: value[0])
-    table.add(Attribute(0x0001, 0x21, "plain"), 0)
-    endpoint = ZclEndpoint(1, clock=lambda: now[0])
-    side = endpoint.add_server(0x0702, table)
-
-    def configure(payload: str) -> Any:
-        asdu = frame.build(0, 1, GeneralCommand.CONFIGURE_REPORTING, bytes.fromhex(payload))
-        return frame.parse(endpoint.receive(indication(asdu, cluster=0x0702))[0]).payload
-
-    assert configure("00 0000 21 0500 3c00 0300") == b"\0"
-    assert configure("00 0100 21 0500 3c00 0300") == bytes((ZclStatus.UNREPORTABLE_ATTRIBUTE, 0, 1, 0))
-    assert configure("00 0000 20 0500 3c00 03") == bytes((ZclStatus.INVALID_DATA_TYPE, 0, 0, 0))
-    assert configure("00 0000 21 3c00 0500 0300") == bytes((ZclStatus.INVALID_VALUE, 0, 0, 0))
-    assert side.reporter.take_due(4_000_000) == []
-    value[0] = 12
-    assert side.reporter.take_due(6_000_000) == []
-    value[0] = 13
-    assert [attribute.name for attribute in side.reporter.take_due(6_000_000)] == ["counter"]
-    assert side.reporter.take_due(7_000_000) == []
-    assert side.reporter.next_due(7_000_000) == 66_000_000
-    assert len(side.reporter.take_due(66_000_000)) == 1
-    read = frame.build(0, 1, GeneralCommand.READ_REPORTING_CONFIGURATION, bytes.fromhex("000000 000100"))
-    answer = frame.parse(endpoint.receive(indication(read, cluster=0x0702))[0]).payload
-    assert answer == bytes.fromhex("00 00 0000 21 0500 3c00 0300") + bytes.fromhex("8b 00 0100")
-    assert configure("00 0000 21 0000 ffff 0300") == b"\0"
-    assert side.reporter.next_due(0) is None
