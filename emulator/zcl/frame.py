@@ -58,6 +58,14 @@ class ZclStatus(IntEnum):
     UNSUPPORTED_CLUSTER = 0xC3
 
 
+def status_name(status: int) -> str:
+    """Return the name of a status, or its number for one the ZCL does not define."""
+    try:
+        return ZclStatus(status).name
+    except ValueError:
+        return f"0x{status:02X}"
+
+
 class GeneralCommand(IntEnum):
     """General (foundation) command identifiers (ZCL 2.4)."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from emulator.clock.kernel import MICROSECONDS, Scope
@@ -19,12 +20,19 @@ from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.ota import effects
 from emulator.smart_energy.ota.effects import HOLD, NOW, Activation, ActivationKind, JobState, Outcome
 from emulator.smart_energy.ota.file import parse as parse_ota_file
-from emulator.smart_energy.ota.jobs import OtaDeviceConfig, StoredImage
+from emulator.smart_energy.ota.jobs import Job, OtaDeviceConfig, StoredImage
 from emulator.smart_energy.ota.messages import ImageKey
 from emulator.smart_energy.ota.server import OtaServer
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
 from emulator.wan.messages import WanError
-from emulator.zcl.frame import ZclFrame, ZclStatus, cluster_request, cluster_response, default_response
+from emulator.zcl.frame import (
+    ZclFrame,
+    ZclStatus,
+    cluster_request,
+    cluster_response,
+    default_response,
+    status_name,
+)
 
 OTA_CLUSTER = 0x0019
 _JOBS = "firmware.jobs"
@@ -138,6 +146,8 @@ class FirmwareService:
             "offset": job.offset,
             "attempts": job.attempts,
             "detail": job.detail,
+            "outcome": None if job.outcome is None else job.outcome.value,
+            **_told(job),
         }
 
     # From devices
@@ -206,10 +216,13 @@ class FirmwareService:
             case effects.TransferProgress(device, key, offset, size):
                 self._tell("transfer-progress", device, key, offset=offset, size=size)
             case effects.TransferAttemptFailed(device, key, status):
-                self._tell("transfer-attempt-failed", device, key, status=status)
+                self._tell(
+                    "transfer-attempt-failed", device, key, status=status, status_name=status_name(status)
+                )
             case effects.JobOutcome(device, key, outcome, detail):
                 silent = self._silence(device) if outcome is Outcome.ACTIVATION_SUCCESS else {}
-                self._tell("job-outcome", device, key, outcome=outcome.value, detail=detail, **silent)
+                told = _told(self.server.jobs[device])
+                self._tell("job-outcome", device, key, outcome=outcome.value, detail=detail, **told, **silent)
 
     def _silence(self, device: int) -> dict[str, int]:
         """The longest the hub heard nothing of an activating device; nothing when it was away itself."""
@@ -312,6 +325,11 @@ class FirmwareService:
 
     def _save_images(self) -> None:
         self._nonvolatile.put(_IMAGES, json.dumps(self._images, sort_keys=True).encode())
+
+
+def _told(job: Job) -> dict[str, Any]:
+    """Return what was counted of a job's transfer, and the status the device itself gave, if it gave one."""
+    return {"transfer": asdict(job.counts), "device_status": job.device_status}
 
 
 def _area(sha256: str) -> str:

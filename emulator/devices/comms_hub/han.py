@@ -15,7 +15,7 @@ from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.zdo.frames import NeighbourEntry
 from emulator.wan.messages import WanError
 from emulator.zcl.attributes import AttributeRecord, pack_record, parse_read_response
-from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus, cluster_request, general_request
+from emulator.zcl.frame import GeneralCommand, ZclFrame, cluster_request, general_request, status_name
 
 BASIC = 0x0000
 OTA = 0x0019
@@ -120,7 +120,7 @@ class Han:
         )
         if frame.command == GeneralCommand.DEFAULT_RESPONSE:
             raise WanError(
-                "refused", f"{format_eui64(eui64)} refused the read: {_status_name(frame.payload[-1])}"
+                "refused", f"{format_eui64(eui64)} refused the read: {status_name(frame.payload[-1])}"
             )
         return {
             f"{record.attribute:04x}": _record_fields(record) for record in parse_read_response(frame.payload)
@@ -134,7 +134,7 @@ class Han:
         record = pack_record(attribute, TYPE_IDS[type_name], typed)
         frame = await self._general(eui64, endpoint, cluster, GeneralCommand.WRITE_ATTRIBUTES, record)
         status = frame.payload[1] if frame.command == GeneralCommand.DEFAULT_RESPONSE else frame.payload[0]
-        return {"status": status, "name": _status_name(status)}
+        return {"status": status, "name": status_name(status)}
 
     async def command(
         self,
@@ -150,7 +150,7 @@ class Han:
         frame = await self._request(eui64, endpoint, cluster, command, payload=payload, answer=answer)
         if not frame.is_cluster_command:
             status = frame.payload[-1]
-            return {"status": status, "name": _status_name(status)}
+            return {"status": status, "name": status_name(status)}
         return {"status": 0, "name": "SUCCESS", "command": frame.command, "payload": frame.payload.hex()}
 
     async def control(self, eui64: int, endpoint: int, envelope: bytes) -> bytes:
@@ -160,7 +160,7 @@ class Han:
         )
         if not frame.is_cluster_command:
             raise WanError(
-                "refused", f"{format_eui64(eui64)} takes no control: {_status_name(frame.payload[-1])}"
+                "refused", f"{format_eui64(eui64)} takes no control: {status_name(frame.payload[-1])}"
             )
         return frame.payload
 
@@ -252,13 +252,6 @@ def _endpoint_fields(simple: SimpleDescriptor) -> dict[str, Any]:
 
 def _record_fields(record: AttributeRecord) -> dict[str, Any]:
     if record.status:
-        return {"status": record.status, "name": _status_name(record.status)}
+        return {"status": record.status, "name": status_name(record.status)}
     value = record.value.hex() if isinstance(record.value, bytes) else record.value
     return {"status": 0, "type": _TYPE_NAMES.get(record.type_id, f"0x{record.type_id:02x}"), "value": value}
-
-
-def _status_name(status: int) -> str:
-    try:
-        return ZclStatus(status).name
-    except ValueError:
-        return f"0x{status:02X}"

@@ -6,15 +6,15 @@ Jobs turn into JSON and back, so that the hub keeps them in non-volatile memory.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from emulator.errors import NonVolatileError
-from emulator.smart_energy.ota.effects import Activation, ActivationKind, JobState
+from emulator.smart_energy.ota.effects import Activation, ActivationKind, JobState, Outcome
 from emulator.smart_energy.ota.messages import ImageKey
 
 SECOND = 1_000_000
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class OtaServerConfig:
     no_slot_wait_s: int = 60
     session_idle_us: int = 120 * SECOND
     """A session silent for this long gives up its slot, not its progress."""
+    silence_us: int = 900 * SECOND
+    """A pause between two block requests that is counted as a silence: longer than any sleepy device's polls."""
     progress_interval: int = 4096
     """Octets between two progress reports of one device."""
     maximum_attempts: int = 10
@@ -64,6 +66,37 @@ class OtaDeviceConfig:
 
 
 @dataclass(slots=True)
+class TransferCounts:
+    """What the server counted of one job's transfer, repeats included; all of it is counted, nothing computed."""
+
+    blocks_sent: int = 0
+    """Image Block Responses with data."""
+    blocks_repeated: int = 0
+    """Those of them that began with octets sent before: after a time-out, or a download taken up again."""
+    timeouts: int = 0
+    """Requests for the very block sent last: the device did not get it in time."""
+    silences: int = 0
+    """Pauses between two requests longer than `OtaServerConfig.silence_us`."""
+    octets_carried: int = 0
+    """Image octets sent."""
+    max_block: int = 0
+    """Octets of the largest block sent."""
+    reached: int = 0
+    """Octets of the image sent at least once."""
+
+    def sent(self, offset: int, octets: int, last_offset: int) -> None:
+        """Count a block; `last_offset` is where the one before it began."""
+        self.blocks_sent += 1
+        self.octets_carried += octets
+        self.max_block = max(self.max_block, octets)
+        if offset < self.reached:
+            self.blocks_repeated += 1
+            if offset == last_offset:
+                self.timeouts += 1
+        self.reached = max(self.reached, offset + octets)
+
+
+@dataclass(slots=True)
 class Job:
     """One image for one device, as the head end scheduled it; `device` is its EUI-64."""
 
@@ -74,6 +107,11 @@ class Job:
     offset: int = 0
     attempts: int = 0
     detail: str = ""
+    outcome: Outcome | None = None
+    """How it ended; None while it goes on, and for one that was withdrawn."""
+    device_status: str = ""
+    """Name of the status the device gave last: with its Upgrade End Request, or refusing the offer."""
+    counts: TransferCounts = field(default_factory=TransferCounts)
 
 
 def largest_block(
@@ -120,6 +158,9 @@ def _record(job: Job) -> dict[str, Any]:
         "offset": job.offset,
         "attempts": job.attempts,
         "detail": job.detail,
+        "outcome": None if job.outcome is None else job.outcome.value,
+        "device_status": job.device_status,
+        "counts": asdict(job.counts),
     }
 
 
@@ -133,4 +174,7 @@ def _job(record: dict[str, Any]) -> Job:
         offset=record["offset"],
         attempts=record["attempts"],
         detail=record["detail"],
+        outcome=None if record["outcome"] is None else Outcome(record["outcome"]),
+        device_status=record["device_status"],
+        counts=TransferCounts(**record["counts"]),
     )

@@ -45,7 +45,7 @@ from emulator.smart_energy.ota.messages import (
     unpack_block_request,
 )
 from emulator.smart_energy.ota.sessions import Session, Sessions, zigbee_time
-from emulator.zcl.frame import ZclStatus
+from emulator.zcl.frame import ZclStatus, status_name
 
 Effects = list[ServerEffect]
 
@@ -63,6 +63,7 @@ class OtaServer:
         self._scope = scope
         self.images: dict[ImageKey, StoredImage] = {}
         self._sessions = Sessions(scope, config or OtaServerConfig())
+        self._silence_us = self._sessions.config.silence_us
 
     @property
     def config(self) -> OtaServerConfig:
@@ -72,6 +73,7 @@ class OtaServer:
     @config.setter
     def config(self, config: OtaServerConfig) -> None:
         self._sessions.config = config
+        self._silence_us = config.silence_us
 
     # Orders from the head end
 
@@ -176,10 +178,15 @@ class OtaServer:
             return [Persist()]
         if command != OtaCommand.QUERY_NEXT_IMAGE_RESPONSE:
             return []
-        detail = f"the device refused the image with status 0x{status:02X}"
+        job.device_status = status_name(status)
+        outcome = Outcome.FILE_TRANSFER_FAILURE
+        detail = f"the device refused the image: {job.device_status}"
         if status == ZclStatus.INSUFFICIENT_SPACE:
             detail = "the image does not fit the device's storage"
-        return self._finish(job, JobState.FAILED, Outcome.FILE_TRANSFER_FAILURE, detail)
+        elif status == ZclStatus.INVALID_IMAGE:
+            outcome = Outcome.FIRMWARE_IMAGE_DISCARDED
+            detail = "the device refused the image before any block: INVALID_IMAGE, as for an older version"
+        return self._finish(job, JobState.FAILED, outcome, detail)
 
     def page_due(self, device: int) -> Effects:
         """The timer of `ServerPageTimer` ran out: the next block of the page goes out."""
@@ -191,6 +198,8 @@ class OtaServer:
         data = session.image.data[offset : offset + room]
         session.page_offset = offset + len(data)
         session.last_us = self._scope.now
+        session.job.counts.sent(offset, len(data), session.last_offset)
+        session.last_offset = offset
         block = messages.ImageBlock(session.job.key, offset, data).pack()
         effects: Effects = [ServerSend(device, OtaCommand.IMAGE_BLOCK_RESPONSE, block)]
         effects += self._advance(session, offset, session.page_offset)
@@ -243,13 +252,19 @@ class OtaServer:
             held_up = self._sessions.hold_up(session, control, payload)
             if held_up:
                 return held_up
-        session.last_us = self._scope.now
+        now = self._scope.now
+        counts = session.job.counts
+        if now - session.last_us > self._silence_us and session.last_us:
+            counts.silences += 1
+        session.last_us = now
         if offset >= session.size or not maximum:
             return [DefaultResponse(_BLOCK_REQUEST, ZclStatus.MALFORMED_COMMAND)]
         cap = session.maximum_block
         data = session.image.data[offset : offset + (maximum if maximum < cap else cap)]
         end = offset + len(data)
         block = pack_block_response(0, manufacturer, image_type, version, offset, len(data)) + data
+        counts.sent(offset, len(data), session.last_offset)
+        session.last_offset = offset
         effects: Effects = [ServerReply(_BLOCK_RESPONSE, block)]
         if end >= session.report_at:
             effects += self._advance(session, offset, end)
@@ -269,10 +284,9 @@ class OtaServer:
     def _advance(self, session: Session, start: int, end: int) -> Effects:
         """Note that `start` to `end` went out, and report progress now and then."""
         job = session.job
-        effects: Effects = []
-        if job.state is JobState.SCHEDULED:
-            job.state = JobState.TRANSFERRING
-            effects.append(Persist())
+        # Where the transfer stands, and what it took to get there, survives the hub's next power cut.
+        effects: Effects = [Persist()]
+        job.state = JobState.TRANSFERRING if job.state is JobState.SCHEDULED else job.state
         if not session.report_at:
             effects.append(TransferStarted(job.device, job.key, start))
         job.offset = end
@@ -335,6 +349,7 @@ class OtaServer:
     def _attempt_failed(self, job: Job, status: int) -> Effects:
         if job.state.is_over:
             return []
+        job.device_status = status_name(status)
         if status == ZclStatus.REQUIRE_MORE_IMAGE:
             return [TransferAttemptFailed(job.device, job.key, status)]
         if status == ZclStatus.INVALID_IMAGE:
@@ -342,7 +357,7 @@ class OtaServer:
             return self._finish(job, JobState.FAILED, Outcome.FIRMWARE_IMAGE_DISCARDED, detail)
         job.attempts += 1
         if job.attempts >= self.config.maximum_attempts:
-            detail = f"{job.attempts} attempts ended with status 0x{status:02X}"
+            detail = f"{job.attempts} attempts ended, the last with {job.device_status}"
             return self._finish(job, JobState.FAILED, Outcome.FILE_TRANSFER_FAILURE, detail)
         return [Persist(), TransferAttemptFailed(job.device, job.key, status)]
 
@@ -358,6 +373,7 @@ class OtaServer:
 
     def _finish(self, job: Job, state: JobState, outcome: Outcome, detail: str) -> Effects:
         job.state = state
+        job.outcome = outcome
         job.detail = detail
         self._sessions.end(job.device)
         return [Persist(), JobOutcome(job.device, job.key, outcome, detail)]

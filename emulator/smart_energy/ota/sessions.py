@@ -32,6 +32,7 @@ class Session:
     period_us: int
     active: bool = False
     last_us: int = 0
+    last_offset: int = -1
     report_at: int = 0
     times_told: int = 0
     page_offset: int = 0

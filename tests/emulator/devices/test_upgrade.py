@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from emulator.devices.meter import Meter
+from emulator.stack.primitives import ApsdeRequest, Confirm
+from emulator.zcl.frame import parse
 from tests.emulator.devices.home_world import (
     DAY,
     ELECTRICITY,
@@ -15,6 +18,7 @@ from tests.emulator.devices.home_world import (
     GAS_NEW,
     GAS_TYPE,
     HOUR,
+    HUB,
     MINUTE,
     World,
     events,
@@ -268,3 +272,33 @@ def test_the_example_says_what_the_tests_rely_on() -> None:
     models = example().models
     assert models["electricity"].ota is not None
     assert replace(models["gas"]).firmware_version(GAS_NEW) is not None
+
+
+def test_the_hub_counts_every_block_it_sends_over_a_poor_link() -> None:
+    world = installed()
+    sent: list[tuple[int, int]] = []
+
+    async def story(world: World) -> None:
+        port: Any = world.home.hub.port
+        send = port.send
+
+        def count(request: ApsdeRequest, confirm: Confirm | None = None) -> None:
+            frame = parse(request.asdu)
+            if request.cluster == 0x0019 and frame.is_cluster_command and frame.command == 0x05:
+                sent.append((int.from_bytes(frame.payload[9:13], "little"), frame.payload[13]))
+            send(request, confirm)
+
+        port.send = count
+        world.medium.set_link(HUB, ELECTRICITY, loss=0.6)
+        await world.head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW), block=40)
+        job = await world.head_end.until(ELECTRICITY, "held")
+        told = job["transfer"]
+        assert told["blocks_sent"] == len(sent)
+        assert told["octets_carried"] == sum(octets for _, octets in sent)
+        assert told["blocks_repeated"] == len(sent) - len({offset for offset, _ in sent}) > 0
+        assert 0 < told["timeouts"] <= told["blocks_repeated"]
+        assert told["max_block"] == 40
+
+    world.run(story)
+    (outcome,) = [alert for alert in world.head_end.alerts if alert["alert"] == "job-outcome"]
+    assert outcome["transfer"]["blocks_sent"] == len(sent)

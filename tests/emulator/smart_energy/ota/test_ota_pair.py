@@ -377,7 +377,7 @@ def test_downgrade_is_refused_by_a_device_that_does_so(ota_home: Any, ota_image:
     home, meter, _ = prepared(ota_home, ota_image, image=ota_image(version=0), refuses_downgrade=True)
     home.run_for(60)
     assert meter.stop_reasons() == [StopReason.DOWNGRADE_REFUSED]
-    assert home.outcomes() == [Outcome.FILE_TRANSFER_FAILURE]
+    assert home.outcomes() == [Outcome.FIRMWARE_IMAGE_DISCARDED]
 
 
 def test_image_larger_than_storage_is_insufficient_space(ota_home: Any, ota_image: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,16 @@ from emulator.clock.kernel import Kernel
 from emulator.errors import FrameError, NonVolatileError
 from emulator.smart_energy.ota import effects as e
 from emulator.smart_energy.ota import messages as m
-from emulator.smart_energy.ota.jobs import Job, StoredImage, dump_jobs, largest_block, load_jobs
+from emulator.smart_energy.ota.jobs import (
+    Job,
+    OtaDeviceConfig,
+    OtaServerConfig,
+    StoredImage,
+    TransferCounts,
+    dump_jobs,
+    largest_block,
+    load_jobs,
+)
 from emulator.smart_energy.ota.server import OtaServer
 from emulator.zcl.frame import ZclStatus
 from emulator.zcl.values import UNIX_TO_ZIGBEE
@@ -116,6 +126,72 @@ def test_withdraw_and_notify_without_a_job_do_nothing() -> None:
     assert machine.notify(METER) == []
 
 
+@given(
+    cap=st.integers(1, 60),
+    requests=st.lists(st.tuples(st.integers(0, 99), st.integers(1, 63), st.integers(0, 2000)), max_size=40),
+)
+def test_what_is_sent_is_counted_as_it_was_sent(cap: int, requests: list[tuple[int, int, int]]) -> None:
+    kernel = Kernel()
+    kernel.run_for(1_000_000)
+    machine = OtaServer(kernel.scope("hub"))
+    machine.store_image(StoredImage(KEY, bytes(range(100))))
+    machine.configure(METER, OtaDeviceConfig(maximum_block=cap))
+    machine.authorise(METER, KEY)
+    blocks: list[tuple[int, int]] = []
+    silences = 0
+    for offset, maximum, pause_s in requests:
+        kernel.run_for(pause_s * 1_000_000)
+        silences += bool(blocks) and pause_s > 900
+        reply = machine.message(METER, 0x03, m.ImageBlockRequest(KEY, offset, maximum).pack())[0]
+        assert isinstance(reply, e.ServerReply)
+        block = m.parse_image_block_response(reply.payload)
+        assert isinstance(block, m.ImageBlock)
+        blocks.append((block.offset, len(block.data)))
+    sent_before = [max((at + n for at, n in blocks[:i]), default=0) for i in range(len(blocks))]
+    assert machine.jobs[METER].counts == TransferCounts(
+        blocks_sent=len(blocks),
+        blocks_repeated=sum(at < reached for (at, _), reached in zip(blocks, sent_before, strict=True)),
+        timeouts=sum(first[0] == second[0] for first, second in pairwise(blocks)),
+        silences=silences,
+        octets_carried=sum(n for _, n in blocks),
+        max_block=max((n for _, n in blocks), default=0),
+        reached=max((at + n for at, n in blocks), default=0),
+    )
+
+
+def test_counts_and_position_survive_a_power_cut_of_the_hub_to_the_last_progress() -> None:
+    machine = OtaServer(Kernel().scope("hub"), OtaServerConfig(progress_interval=30))
+    machine.store_image(StoredImage(KEY, bytes(range(100))))
+    machine.authorise(METER, KEY)
+    saved = b""
+    for offset in range(0, 70, 10):
+        effects = machine.message(METER, 0x03, m.ImageBlockRequest(KEY, offset, 10).pack())
+        saved = machine.snapshot() if e.Persist() in effects else saved
+    later = load_jobs(saved)[METER]
+    assert (later.counts.blocks_sent, later.offset) == (7, 70)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "name"),
+    [
+        (ZclStatus.INVALID_IMAGE, e.Outcome.FIRMWARE_IMAGE_DISCARDED, "INVALID_IMAGE"),
+        (ZclStatus.INSUFFICIENT_SPACE, e.Outcome.FILE_TRANSFER_FAILURE, "INSUFFICIENT_SPACE"),
+        (0xEE, e.Outcome.FILE_TRANSFER_FAILURE, "0xEE"),
+    ],
+)
+def test_a_refused_offer_names_what_the_device_said(status: int, outcome: e.Outcome, name: str) -> None:
+    machine = server()
+    machine.default_response(METER, 0x02, status)
+    job = machine.jobs[METER]
+    assert (job.outcome, job.device_status) == (outcome, name)
+
+
+def test_the_status_at_the_end_is_kept_by_name() -> None:
+    machine = server()
+    machine.message(METER, 0x06, m.UpgradeEndRequest(ZclStatus.ABORT, KEY).pack())
+    assert (machine.jobs[METER].device_status, machine.jobs[METER].outcome) == ("ABORT", None)
+
+
 jobs = st.builds(
     Job,
     device=st.integers(0, (1 << 64) - 1),
@@ -125,6 +201,9 @@ jobs = st.builds(
     offset=st.integers(0, 1 << 24),
     attempts=st.integers(0, 20),
     detail=st.text(max_size=20),
+    outcome=st.sampled_from([None, *e.Outcome]),
+    device_status=st.sampled_from(["", "ABORT"]),
+    counts=st.builds(TransferCounts, blocks_sent=st.integers(0, 99), max_block=st.integers(0, 255)),
 )
 
 
