@@ -15,11 +15,12 @@ from re import fullmatch, sub
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]
 
-from emulator.smart_energy.ota.file import pack
+from emulator.errors import FrameError
+from emulator.smart_energy.ota.file import parse
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import IMAGE_LIMIT, read_octets, write_atomically
 from firmware_catalog.inspection import Inspection, inspect_file
-from firmware_catalog.records import Claims, Entry, Evidence, from_custom, to_custom
+from firmware_catalog.records import Claims, Entry, Evidence, from_custom, header_claims, to_custom
 from firmware_catalog.repository import DEFAULT_LIFETIMES, Access, Lifetimes, Writer, exclusive
 from firmware_catalog.signing import Keys
 from firmware_catalog.trusted import TrustedView, last_fresh_moment, read_trusted
@@ -122,7 +123,10 @@ class Catalogue:
         return tuple(sorted(found, key=lambda entry: (entry.version, entry.path)))
 
     def fetch(self, id: str) -> bytes:
-        """Return an image's octets, checked against the signed metadata; raises `CatalogError`."""
+        """Return an image's octets, checked against the signed metadata, and that against the file's own header.
+
+        Raises `CatalogError`.
+        """
         entry = self.show(id)
         target = next(target for target in self._view.all_targets() if target.path == entry.path)
         data = read_octets(self._stored(target), IMAGE_LIMIT)
@@ -132,6 +136,12 @@ class Catalogue:
             raise CatalogError(
                 f"image {entry.id[:12]} ({entry.identity}): the stored file is not the one that was signed; "
                 "restore it from the supplier's copy"
+            ) from error
+        try:
+            entry.require_header(parse(data).header)
+        except FrameError as error:
+            raise CatalogError(
+                f"catalogue entry {entry.path}: {error}; its supplier must sign it again"
             ) from error
         return data
 
@@ -169,7 +179,7 @@ class Catalogue:
         Raises `CatalogError`, changing nothing, when the file is refused or a signing key is not at hand.
         """
         looked = inspect_file(file)
-        data = pack(looked.file)
+        data = looked.data
         if looked.refused_because is not None:
             raise CatalogError(f"{file}: {looked.refused_because}")
         role = supplier_role(supplier)
@@ -246,13 +256,7 @@ def _describe(target: TargetFile, file_name: str, supplier: str, looked: Inspect
         octets=target.length,
         file_name=file_name,
         supplier=supplier,
-        manufacturer_code=header.manufacturer_code,
-        image_type=header.image_type,
-        version=header.file_version,
-        image_octets=header.total_size,
-        header_text=header.text,
-        hardware_minimum=header.hardware_minimum,
-        hardware_maximum=header.hardware_maximum,
+        **header_claims(header),
         models=(),
         from_versions=(),
         evidence=None,

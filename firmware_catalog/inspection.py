@@ -29,11 +29,12 @@ _CERTIFICATE_TAG = {Suite.SUITE_1: OtaTag.CERTIFICATE_SUITE_1, Suite.SUITE_2: Ot
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The verdict on one file. `coverage` is the reading under which its integrity code is right, if it has
-    one.
+    """The verdict on one file, whose octets are `data`. `coverage` is the reading under which its integrity code is
+    right, if it has one.
     """
 
     file: OtaFile
+    data: bytes
     sha256: str
     findings: tuple[Finding, ...]
     coverage: IntegrityCoverage | None
@@ -85,7 +86,7 @@ def inspect(data: bytes, trusts: Sequence[FirmwareTrust] = ()) -> Inspection:
     structure = findings(file)
     coverage, integrity = _integrity(file)
     found = (*structure, *integrity, *_signature(file, trusts))
-    return Inspection(file, hashlib.sha256(data).hexdigest(), found, coverage)
+    return Inspection(file, data, hashlib.sha256(data).hexdigest(), found, coverage)
 
 
 def _integrity(file: OtaFile) -> tuple[IntegrityCoverage | None, tuple[Finding, ...]]:

@@ -10,17 +10,23 @@ from firmware_catalog.records import Entry
 
 
 def upgrade_path(
-    entries: Iterable[Entry], model: str, hardware_version: int, installed: int, target: int
+    entries: Iterable[Entry],
+    model: str,
+    hardware_version: int,
+    installed: int,
+    target: int,
+    *,
+    eui64: int | None = None,
 ) -> tuple[Entry, ...]:
     """Return the images to install in order, fewest first; empty when `target` is installed already.
 
-    Only images for `model` and its hardware count, and each must allow the version before it
-    (`from_versions`). Among equally short paths the one through the higher versions is taken. Raises
+    Only images for `model`, its hardware and the device `eui64` count, and each must allow the version before
+    it (`from_versions`). Among equally short paths the one through the higher versions is taken. Raises
     `CatalogError` when there is none.
     """
     if installed == target:
         return ()
-    usable = [entry for entry in entries if entry.fits(model, hardware_version)]
+    usable = [entry for entry in entries if entry.fits(model, hardware_version, eui64)]
     usable.sort(key=lambda entry: (-entry.version, entry.path))
     paths: dict[int, tuple[Entry, ...]] = {installed: ()}
     waiting = deque([installed])
@@ -40,9 +46,7 @@ def _no_path(usable: Sequence[Entry], model: str, installed: int, target: int) -
     wanted = [entry for entry in usable if entry.version == target]
     start = f"{model}: no way from version 0x{installed:08X} to 0x{target:08X}"
     if not wanted:
-        return (
-            f"{start}: no image of the target version fits this model and hardware; add one to the catalogue"
-        )
+        return f"{start}: no image of the target version fits this model, hardware and device; add one to the catalogue"
     allowed = sorted({version for entry in wanted for version in entry.from_versions})
     versions = ", ".join(f"0x{version:08X}" for version in allowed)
     return f"{start}: it may only follow {versions}; add an image that leads there"

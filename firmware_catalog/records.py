@@ -5,9 +5,46 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
+from emulator.eui64 import format_eui64
+from emulator.smart_energy.ota.file import OtaHeader
 from firmware_catalog.errors import CatalogError
+from hw_profiles.errors import ProfileError
+from hw_profiles.installation import Eui64Text
+from hw_profiles.toml_reader import U16, U32, Pattern, Range, read_record
+
+
+class Line(NamedTuple):
+    """Text that fits one line of a terminal, so that a signed record cannot write over it."""
+
+    most: int
+
+    def accepts(self, value: str) -> bool:
+        """Say whether every character prints, and there are not too many."""
+        return len(value) <= self.most and value.isprintable()
+
+    def __str__(self) -> str:
+        return f"one line of at most {self.most} printable characters"
+
+
+class IsoDate(NamedTuple):
+    """A day as 2019-03-01."""
+
+    def accepts(self, value: str) -> bool:
+        """Say whether there is such a day."""
+        try:
+            return datetime.date.fromisoformat(value).isoformat() == value
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return "a date such as 2019-03-01"
+
+
+Text = Annotated[str, Line(300)]
+Digest = Annotated[str, Pattern(r"[0-9a-f]{64}", "a SHA-256 in lower case")]
+TargetPath = Annotated[str, Pattern(r"[a-z0-9-]+/[A-Za-z0-9._-]{1,120}", "a path as supplier-a/image.ota")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +55,11 @@ class Evidence:
     how many devices ran it; `document_sha256` the digest of a document that proves it, when there is one.
     """
 
-    reference: str
-    date: str | None = None
-    where: str | None = None
-    count: int | None = None
-    document_sha256: str | None = None
+    reference: Text
+    date: Annotated[str, IsoDate()] | None = None
+    where: Text | None = None
+    count: Annotated[int, Range(1, 1_000_000_000)] | None = None
+    document_sha256: Digest | None = None
 
     def missing(self, today: datetime.date) -> list[str]:
         """List what a dormant meter's image still needs; empty when the evidence is complete."""
@@ -56,27 +93,28 @@ class Entry:
     """An image in the catalogue. `id` is the SHA-256 of the file; versions are 32-bit OTA versions.
 
     `models` are profile ids the image is for; `from_versions` the versions it may be installed over, empty
-    for any.
+    for any. `destination` is the one device it was made for, None for any.
     """
 
-    id: str
-    path: str
-    octets: int
-    file_name: str
-    supplier: str
-    manufacturer_code: int
-    image_type: int
-    version: int
-    image_octets: int
-    header_text: str
-    hardware_minimum: int | None
-    hardware_maximum: int | None
-    models: tuple[str, ...]
-    from_versions: tuple[int, ...]
-    evidence: Evidence | None
-    added: str
-    added_by: str
-    findings: tuple[str, ...]
+    id: Digest
+    path: TargetPath
+    octets: U32
+    file_name: Text
+    supplier: Text
+    manufacturer_code: U16
+    image_type: U16
+    version: U32
+    image_octets: U32
+    header_text: Text
+    models: tuple[Text, ...]
+    from_versions: tuple[U32, ...]
+    added: Text
+    added_by: Text
+    findings: tuple[Text, ...]
+    hardware_minimum: U16 | None = None
+    hardware_maximum: U16 | None = None
+    evidence: Evidence | None = None
+    destination: Eui64Text | None = None
 
     @property
     def identity(self) -> str:
@@ -87,37 +125,86 @@ class Entry:
         """Say whether the image may be installed over `version`."""
         return version != self.version and (not self.from_versions or version in self.from_versions)
 
-    def fits(self, model: str, hardware_version: int) -> bool:
-        """Say whether the image is for a model (any, when it names none) of that hardware version."""
+    def fits(self, model: str, hardware_version: int, eui64: int | None = None) -> bool:
+        """Say whether the image is for a model (any, when it names none) of that hardware version, and for the
+        device `eui64` when it is for one device only.
+        """
         if self.models and model not in self.models:
+            return False
+        if self.destination is not None and (eui64 is None or self.destination != format_eui64(eui64)):
             return False
         if self.hardware_minimum is None or self.hardware_maximum is None:
             return True
         return self.hardware_minimum <= hardware_version <= self.hardware_maximum
 
+    def require_header(self, header: OtaHeader) -> None:
+        """Raise `CatalogError` when the signed record claims other than the file's own header says."""
+        for name, stated in header_claims(header).items():
+            claimed = getattr(self, name)
+            if claimed != stated:
+                shown = f"{name} {_shown(name, claimed)}, but the file's header says {_shown(name, stated)}"
+                raise CatalogError(
+                    f"catalogue entry {self.path}: signed as {shown}; its supplier must sign what the file is"
+                )
+
+
+def header_claims(header: OtaHeader) -> dict[str, Any]:
+    """Return the fields of an entry that the file's header decides."""
+    return {
+        "manufacturer_code": header.manufacturer_code,
+        "image_type": header.image_type,
+        "version": header.file_version,
+        "image_octets": header.total_size,
+        "header_text": header.text,
+        "hardware_minimum": header.hardware_minimum,
+        "hardware_maximum": header.hardware_maximum,
+        "destination": None if header.destination is None else format_eui64(header.destination),
+    }
+
+
+def _shown(name: str, value: int | str | None) -> str:
+    if not isinstance(value, int):
+        return "nothing" if value is None else repr(value)
+    return str(value) if name == "image_octets" else f"0x{value:0{8 if name == 'version' else 4}X}"
+
+
+_CARRIED_BY_TUF = ("id", "path", "octets")
+
 
 def to_custom(entry: Entry) -> dict[str, Any]:
     """Return the custom part of an entry's target metadata (TUF specification, TARGETS `custom`)."""
-    table = asdict(entry)
-    for carried_by_tuf in ("id", "path", "octets"):
-        del table[carried_by_tuf]
+    table = {name: value for name, value in asdict(entry).items() if name not in _CARRIED_BY_TUF}
+    for name in ("models", "from_versions", "findings"):
+        table[name] = list(table[name])
+    if entry.destination is None:
+        del table["destination"]
     return table
 
 
-def from_custom(path: str, sha256: str, octets: int, custom: Mapping[str, Any]) -> Entry:
-    """Return the entry that target metadata describes; raises `CatalogError` when it is not of our making."""
+def from_custom(path: str, sha256: object, octets: int, custom: object) -> Entry:
+    """Return the entry that target metadata describes.
+
+    Raises `CatalogError`, naming the target and the field, for anything that is not of our making: signed by its
+    supplier, it may still be of any shape.
+    """
+    source = f"catalogue entry {path if path.isprintable() else repr(path)}"
+    if not isinstance(custom, Mapping):
+        raise CatalogError(f"{source}: custom is no table; its supplier must sign it again")
+    for name in _CARRIED_BY_TUF:
+        if name in custom:
+            raise CatalogError(f"{source}: custom.{name}: unknown key; its supplier must sign it again")
+    table = {**custom, "id": sha256, "path": path, "octets": octets}
     try:
-        table = dict(custom)
-        evidence = table.pop("evidence")
-        return Entry(
-            id=sha256,
-            path=path,
-            octets=octets,
-            evidence=None if evidence is None else Evidence(**evidence),
-            models=tuple(table.pop("models")),
-            from_versions=tuple(table.pop("from_versions")),
-            findings=tuple(table.pop("findings")),
-            **table,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise CatalogError(f"catalogue entry {path}: metadata not understood ({error})") from error
+        return read_record(Entry, _without_nulls(table), source)
+    except ProfileError as error:
+        said = "".join(character if character.isprintable() else "?" for character in str(error))
+        raise CatalogError(f"{said}; its supplier must sign it again") from error
+
+
+def _without_nulls(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is null in JSON, at the top and in tables: the reader has defaults for what may be absent."""
+    return {
+        name: _without_nulls(value) if isinstance(value, Mapping) else value
+        for name, value in table.items()
+        if value is not None
+    }

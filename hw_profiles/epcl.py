@@ -66,13 +66,17 @@ class Combination:
         """Return the entry for the same hardware as `product`, or None."""
         return next((device for device in self.devices if device.is_model_of(product)), None)
 
+    def lists(self, product: Product) -> bool:
+        """Say whether `product` is in this combination, its firmware included."""
+        return any(device.covers(product) for device in self.devices)
+
     def has_models_of(self, products: Sequence[Product]) -> bool:
         """Say whether every product's hardware is in this combination, whatever firmware runs now."""
         return all(self.device_for(product) is not None for product in products)
 
     def covers(self, products: Sequence[Product]) -> bool:
         """Say whether the products, as they are, form this combination."""
-        return all(any(device.covers(product) for device in self.devices) for product in products)
+        return all(self.lists(product) for product in products)
 
 
 @dataclass(frozen=True, slots=True)

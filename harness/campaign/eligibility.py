@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from emulator.eui64 import format_eui64
+from firmware_catalog.acceptance import LISTED_KINDS
 from firmware_catalog.errors import CatalogError
 from harness.campaign.discovery import Found, display, running
 from harness.campaign.plan import DevicePlan, Hop, Plan
@@ -14,10 +15,7 @@ from harness.report.model import Severity, Verdict
 from harness.workspace.images import Images
 from hw_profiles.epcl import Combination, Product
 from hw_profiles.installation import DeviceEntry, Installation, product_of
-from hw_profiles.model import DeviceKind, Model
-
-_LISTED = (DeviceKind.CHF, DeviceKind.ESME, DeviceKind.GSME)
-"""Kinds that a combination is compared by; displays and consumer devices do not decide."""
+from hw_profiles.model import Model
 
 
 def make_plan(
@@ -60,7 +58,7 @@ def _candidates(installation: Installation, found: Mapping[str, Found]) -> tuple
 def _products(installation: Installation, found: Mapping[str, Found]) -> list[Product]:
     products = []
     for entry in installation.record.devices:
-        if entry.role in _LISTED:
+        if entry.role in LISTED_KINDS:
             version = running(installation, found[format_eui64(entry.address)], entry)
             products.append(_product(installation.models[entry.name], version))
     return products
@@ -98,11 +96,12 @@ def _devices(
         model = installation.models[entry.name]
         current = running(installation, found[format_eui64(entry.address)], entry)
         target = current
-        if entry.role in _LISTED:
+        if entry.role in LISTED_KINDS:
             target = _target(entry, model, current, combination)
         hops: tuple[Hop, ...] = ()
         if images.is_for(entry):
-            target, hops = _given_hop(model, images, current)
+            target, hops = _given_hop(entry, model, images, current)
+            _require_listed(entry, model, target, combination)
         elif target != current:
             hops = _hops(entry, model, images, current, target)
         name = format_eui64(entry.address)
@@ -131,7 +130,7 @@ def _hops(entry: DeviceEntry, model: Model, images: Images, current: int, target
     if model.ota is None:
         raise _UnreachableTarget(_unreachable(entry, f"{model.id} cannot be upgraded over the air"))
     try:
-        path = images.path(model, current, target)
+        path = images.path(entry, current, target)
     except CatalogError as error:
         raise _UnreachableTarget(_unreachable(entry, str(error))) from error
     hops, version = [], current
@@ -145,14 +144,23 @@ def _hops(entry: DeviceEntry, model: Model, images: Images, current: int, target
     return tuple(hops)
 
 
-def _given_hop(model: Model, images: Images, current: int) -> tuple[int, tuple[Hop, ...]]:
+def _given_hop(entry: DeviceEntry, model: Model, images: Images, current: int) -> tuple[int, tuple[Hop, ...]]:
     given = images.given
     assert given is not None
     version = given.header.file_version
     if version == current:
         return current, ()
+    for objection in images.objections(entry, given.sha256, current):
+        raise _UnreachableTarget(_unreachable(entry, f"{given.path.name}: {objection.text}"))
     hop = Hop(given.sha256, given.path.name, len(given.data), current, version, display(model, version))
     return version, (hop,)
+
+
+def _require_listed(entry: DeviceEntry, model: Model, target: int, combination: Combination) -> None:
+    """Refuse a given image that would leave the device on firmware outside the combination."""
+    if entry.role in LISTED_KINDS and not combination.lists(_product(model, target)):
+        cause = f"the image given brings {display(model, target)}, which {combination.id} does not list"
+        raise _UnreachableTarget(_unreachable(entry, cause))
 
 
 def _unreachable(entry: DeviceEntry, cause: str) -> Problem:

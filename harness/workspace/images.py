@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from emulator.smart_energy.ota.file import OtaHeader
+from emulator.eui64 import format_eui64
+from emulator.smart_energy.ota.file import OtaFile, OtaHeader, parse
 from emulator.smart_energy.ota.signature import trust_of
+from firmware_catalog.acceptance import (
+    Objection,
+    ObjectionKind,
+    Recipient,
+    device_objections,
+    is_of_kind,
+    objections,
+)
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.inspection import inspect_file
@@ -16,7 +25,6 @@ from firmware_catalog.planning import upgrade_path
 from firmware_catalog.records import Entry
 from harness.errors import HarnessError
 from hw_profiles.installation import DeviceEntry, Installation
-from hw_profiles.model import Model, Verification
 
 
 class ImageError(HarnessError):
@@ -29,12 +37,13 @@ class GivenImage:
 
     path: Path
     data: bytes
-    header: OtaHeader
+    file: OtaFile
+    sha256: str
 
     @property
-    def sha256(self) -> str:
-        """SHA-256 of the file in hexadecimal."""
-        return hashlib.sha256(self.data).hexdigest()
+    def header(self) -> OtaHeader:
+        """The header of the file."""
+        return self.file.header
 
 
 class Images:
@@ -44,35 +53,109 @@ class Images:
         self, installation: Installation, catalogue: Catalogue | None, given: GivenImage | None
     ) -> None:
         """Use `open_images`."""
-        self._installation = installation
+        self.installation = installation
         self._catalogue = catalogue
+        self._judged: dict[tuple[str, int, int], tuple[Objection, ...]] = {}
         self.given = given
 
     def is_for(self, entry: DeviceEntry) -> bool:
         """Say whether the given image is for this device."""
-        return self.given is not None and _fits(self.given.header, self._installation.models[entry.name])
+        return self.given is not None and _takes(self.installation, entry, self.given.header)
 
-    def path(self, model: Model, installed: int, target: int) -> tuple[Entry, ...]:
-        """Return the images that lead from one version to another, only those a dormant meter may have.
+    def recipient(self, entry: DeviceEntry, version: int) -> Recipient:
+        """Return a device, running `version`, as images are chosen for it."""
+        return recipient_of(self.installation, entry, version)
 
-        Raises `CatalogError` when there is no such way, saying what is missing.
+    def objections(self, entry: DeviceEntry, sha256: str, version: int) -> tuple[Objection, ...]:
+        """Return everything that stands against installing an image, the given one or one of the catalogue, over
+        `version` of a device; empty when nothing.
+
+        Raises `CatalogError` when the image is in neither, or the catalogue's copy is not the signed one.
+        """
+        today = self.installation.record.start.date()
+        recipient = self.recipient(entry, version)
+        return objections(self.file(sha256), recipient, self.entry(sha256), today)
+
+    def file(self, sha256: str) -> OtaFile:
+        """Return an image, read; raises `CatalogError` as `octets` does."""
+        if self.given is not None and self.given.sha256 == sha256:
+            return self.given.file
+        return parse(self.octets(sha256))
+
+    def catalogued(self, device: DeviceEntry) -> tuple[Entry, ...]:
+        """Return the catalogue's images of a device's OTA identity, oldest version first."""
+        ota = self.installation.models[device.name].ota
+        if ota is None or self._catalogue is None:
+            return ()
+        return self._catalogue.find(ota.manufacturer_code, ota.image_type)
+
+    def entry(self, sha256: str) -> Entry | None:
+        """Return what the catalogue says of an image, None when it does not have it."""
+        known = () if self._catalogue is None else self._catalogue.list()
+        return next((entry for entry in known if entry.id == sha256), None)
+
+    def path(self, device: DeviceEntry, installed: int, target: int) -> tuple[Entry, ...]:
+        """Return the images that lead a device from one version to another, only those that it would take and that
+        a dormant meter may have.
+
+        Raises `CatalogError` when there is no such way, saying what is missing or why an image is left out.
         """
         if installed == target:
             return ()
+        model = self.installation.models[device.name]
         if self._catalogue is None:
             raise CatalogError(
                 f"{model.id}: version 0x{target:08X} is wanted, but the installation names no catalogue; add one"
             )
-        assert model.ota is not None, "asked for devices with an OTA client only"
-        known = self._catalogue.find(model.ota.manufacturer_code, model.ota.image_type)
-        hardware = model.identity.hardware_version
-        allowed = [entry for entry in known if self._may_be_used(entry)]
+        known = self.catalogued(device)
+        out = {entry.id: reason for entry in known if (reason := self._not_for_dormant(entry)) is not None}
         try:
-            return upgrade_path(allowed, model.id, hardware, installed, target)
+            return self._acceptable_way(known, out, device, installed, target)
         except CatalogError:
-            for entry in upgrade_path(known, model.id, hardware, installed, target):
-                self._require(entry)
+            for entry in self._way(known, device, installed, target):
+                if entry.id in out:
+                    raise CatalogError(out[entry.id]) from None
             raise
+
+    def _acceptable_way(
+        self, known: Sequence[Entry], out: dict[str, str], device: DeviceEntry, installed: int, target: int
+    ) -> tuple[Entry, ...]:
+        """Find a way of images that the device would take; one that it would not goes into `out`, with the reason."""
+        while True:
+            way = self._way([entry for entry in known if entry.id not in out], device, installed, target)
+            version = installed
+            for entry in way:
+                against = self._against(entry.id, device, version)
+                if against:
+                    name = f"image {entry.id[:12]} ({entry.identity})"
+                    out[entry.id] = f"{name}: {device.name} would reject it: {against[0].text}"
+                    break
+                version = entry.version
+            else:
+                return way
+
+    def _way(
+        self, entries: Sequence[Entry], device: DeviceEntry, installed: int, target: int
+    ) -> tuple[Entry, ...]:
+        model = self.installation.models[device.name]
+        hardware = model.identity.hardware_version
+        return upgrade_path(entries, model.id, hardware, installed, target, eui64=device.address)
+
+    def _against(self, sha256: str, device: DeviceEntry, version: int) -> tuple[Objection, ...]:
+        """Return what the device itself has against an image; each is judged once."""
+        key = (sha256, device.address, version)
+        if key not in self._judged:
+            self._judged[key] = device_objections(self.file(sha256), self.recipient(device, version))
+        return self._judged[key]
+
+    def _not_for_dormant(self, entry: Entry) -> str | None:
+        if not self.installation.record.dormant or self._catalogue is None:
+            return None
+        try:
+            self._catalogue.require_for_dormant(entry.id)
+        except CatalogError as error:
+            return str(error)
+        return None
 
     def octets(self, sha256: str) -> bytes:
         """Return an image's file; raises `CatalogError` when the catalogue's copy is not the signed one."""
@@ -85,25 +168,14 @@ class Images:
     def check_stored(self) -> None:
         """Read every image the catalogue has for a device of this home, so that none is found bad halfway.
 
-        Raises `CatalogError` naming one that is missing or not the signed one.
+        Raises `CatalogError` naming one that is missing, is not the signed one, or is signed as what its header does
+        not say.
         """
         if self._catalogue is None:
             return
-        for model in self._installation.models.values():
-            if model.ota is not None:
-                for entry in self._catalogue.find(model.ota.manufacturer_code, model.ota.image_type):
-                    self._catalogue.fetch(entry.id)
-
-    def _may_be_used(self, entry: Entry) -> bool:
-        try:
-            self._require(entry)
-        except CatalogError:
-            return False
-        return True
-
-    def _require(self, entry: Entry) -> None:
-        if self._installation.record.dormant and self._catalogue is not None:
-            self._catalogue.require_for_dormant(entry.id)
+        for device in self.installation.record.devices:
+            for entry in self.catalogued(device):
+                self._catalogue.fetch(entry.id)
 
 
 def open_images(installation: Installation, image: Path | None) -> Images:
@@ -125,41 +197,53 @@ def _catalogue(installation: Installation) -> Catalogue | None:
     )
 
 
-def _given(installation: Installation, catalogue: Catalogue | None, image: Path) -> GivenImage:
+def recipient_of(installation: Installation, entry: DeviceEntry, version: int) -> Recipient:
+    """Return a device of an installation, running `version`, as images are chosen for it."""
     trusts = tuple(trust_of(authority) for authority in installation.record.firmware_authorities)
+    model = installation.models[entry.name]
+    return Recipient(model, entry.address, version, trusts, installation.record.dormant)
+
+
+def _given(installation: Installation, catalogue: Catalogue | None, image: Path) -> GivenImage:
     looked = inspect_file(image)
     if looked.refused_because is not None:
         raise ImageError(f"{image}: {looked.refused_because}")
-    header = looked.file.header
-    takers = [
-        device for device in installation.record.devices if _fits(header, installation.models[device.name])
-    ]
+    given = GivenImage(image, looked.data, looked.file, looked.sha256)
+    takers = [entry for entry in installation.record.devices if _takes(installation, entry, given.header)]
     if not takers:
-        raise ImageError(f"{image}: {_fits_nobody(installation, header)}")
-    if any(_signed(installation.models[device.name]) for device in takers):
-        verified = inspect_file(image, trusts)
-        if verified.refused_because is not None:
-            raise ImageError(f"{image}: {verified.refused_because}; {takers[0].name} would reject it")
-    data = image.read_bytes()
-    given = GivenImage(image, data, header)
-    for device in takers:
-        _check_size(installation.models[device.name], given)
-    if installation.record.dormant:
-        _check_evidence(catalogue, given)
+        raise ImageError(f"{image}: {_fits_nobody(installation, given.header)}")
+    images = Images(installation, catalogue, given)
+    for entry in takers:
+        _check_given(images, entry, installation.installed_firmware(entry.name).ota_version)
     return given
 
 
-def _fits(header: OtaHeader, model: Model) -> bool:
-    if model.ota is None or (header.manufacturer_code, header.image_type) != (
-        model.ota.manufacturer_code,
-        model.ota.image_type,
-    ):
-        return False
-    return header.fits_hardware(model.identity.hardware_version)
+def _check_given(images: Images, entry: DeviceEntry, version: int) -> None:
+    """Refuse a given image that the device, as the installation file has it, could not be given."""
+    given = images.given
+    assert given is not None
+    for kind, text in images.objections(entry, given.sha256, version):
+        if kind is ObjectionKind.VERSION and given.header.file_version == version:
+            continue  # nothing to install is no fault
+        said = _ADVICE.get(kind, "{name} would reject it: {text}").format(name=entry.name, text=text)
+        raise ImageError(f"{given.path}: {said}")
 
 
-def _signed(model: Model) -> bool:
-    return model.ota is not None and model.ota.verification in (Verification.ECDSA_1, Verification.ECDSA_2)
+_ADVICE = {
+    ObjectionKind.SIZE: "{text}",
+    ObjectionKind.MODEL: "{text}; give the image of that model",
+    ObjectionKind.FROM_VERSIONS: "{name} cannot go there in one step: {text}; give the image that comes first",
+    ObjectionKind.EVIDENCE: (
+        "{text}, so it must not go to a dormant meter; "
+        "add it to the installation's catalogue with `smets1 catalog add FILE --evidence ...`"
+    ),
+}
+"""What to say of a given image, where it is not the device that would reject it."""
+
+
+def _takes(installation: Installation, entry: DeviceEntry, header: OtaHeader) -> bool:
+    """Say whether a device's OTA client asks for such an image: its identity, its hardware, for it alone or for any."""
+    return is_of_kind(header, installation.models[entry.name]) and header.is_for(entry.address)
 
 
 def _fits_nobody(installation: Installation, header: OtaHeader) -> str:
@@ -171,28 +255,8 @@ def _fits_nobody(installation: Installation, header: OtaHeader) -> str:
             wanted.append(
                 f"{device.name} takes {identity} for hardware 0x{model.identity.hardware_version:04X}"
             )
+    alone = "" if header.destination is None else f" made for {format_eui64(header.destination)} alone"
     return (
-        f"an image of 0x{header.manufacturer_code:04X}/0x{header.image_type:04X}, which no device here takes "
-        f"({', '.join(wanted) or 'none is upgradeable'}); give the image of one of them"
+        f"an image of 0x{header.manufacturer_code:04X}/0x{header.image_type:04X}{alone}, which no device here "
+        f"takes ({', '.join(wanted) or 'none is upgradeable'}); give the image of one of them"
     )
-
-
-def _check_size(model: Model, given: GivenImage) -> None:
-    assert model.ota is not None
-    assert model.flash is not None
-    room = model.ota.max_image_octets or model.flash.slot_octets
-    if len(given.data) > room:
-        raise ImageError(f"{given.path}: {len(given.data)} octets; {model.id} has room for {room}")
-
-
-def _check_evidence(catalogue: Catalogue | None, given: GivenImage) -> None:
-    known = () if catalogue is None else tuple(e for e in catalogue.list() if e.id == given.sha256)
-    if catalogue is None or not known:
-        raise ImageError(
-            f"{given.path}: no evidence of prior field use is known, so it must not go to a dormant meter; "
-            "add it to the installation's catalogue with `smets1 catalog add FILE --evidence ...`"
-        )
-    try:
-        catalogue.require_for_dormant(given.sha256)
-    except CatalogError as error:
-        raise ImageError(f"{given.path}: {error}") from error

@@ -95,7 +95,7 @@ def test_each_supplier_signs_with_its_own_key(catalogue: Catalogue, home: Path, 
         (Evidence("x", None, "x", 1), "the date of that use"),
         (Evidence("x", "2030-01-01", "x", 1), "2030-01-01 is after 2026-03-01"),
         (Evidence("x", "2019-03-01", None, 1), "where it was used"),
-        (Evidence("x", "2019-03-01", "x", 0), "how many devices ran it"),
+        (Evidence("x", "2019-03-01", "x", None), "how many devices ran it"),
     ],
 )
 def test_a_dormant_meter_is_refused_an_image_without_full_evidence(

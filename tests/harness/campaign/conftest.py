@@ -30,6 +30,7 @@ class Rig:
     folder: Path
     installation: Path = DORMANT_SEMI
     home: FakeHome | None = None
+    image: Path | None = None
     prepare: list[Callable[[FakeHome], None]] = field(default_factory=list)
 
     def run(
@@ -40,7 +41,7 @@ class Rig:
             workspace = Workspace.resume(self.folder)
         else:
             workspace = Workspace.create(
-                RunOptions(installation=self.installation, out=self.folder, dry_run=dry_run)
+                RunOptions(installation=self.installation, out=self.folder, dry_run=dry_run, image=self.image)
             )
         if self.home is None:
             self.home = FakeHome(workspace.installation)

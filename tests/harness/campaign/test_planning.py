@@ -20,7 +20,7 @@ from hw_profiles.installation import Installation, load_installation
 from hw_profiles.model import DeviceKind
 from tests.harness.campaign.conftest import Rig
 
-ELECTRICITY_IMAGE = "1002-0e01-02000000"
+ELECTRICITY_IMAGE, SECOND_HOP = "1002-0e01-01020000", "1002-0e01-02000000"
 TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=12)
 U32 = st.integers(0, 2**32 - 1)
 HOPS = st.builds(Hop, TEXT, TEXT, U32, U32, U32, TEXT)
@@ -67,9 +67,9 @@ def _stored(prefix: str) -> Path:
     return next((EXAMPLE.parent / "catalogue" / "targets").rglob(f"*{prefix}*"))
 
 
-def _image_file(folder: Path) -> Path:
+def _image_file(folder: Path, prefix: str = ELECTRICITY_IMAGE) -> Path:
     target = folder / "meter.ota"
-    shutil.copyfile(_stored(ELECTRICITY_IMAGE), target)
+    shutil.copyfile(_stored(prefix), target)
     return target
 
 
@@ -78,6 +78,17 @@ def test_a_given_image_with_evidence_is_for_the_device_whose_identity_it_has(tmp
     images = open_images(installation, _image_file(tmp_path))
     takers = [device.name for device in installation.record.devices if images.is_for(device)]
     assert takers == ["electricity"]
+
+
+def test_a_given_image_that_skips_a_mandatory_hop_is_refused_before_anything_begins(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"in one step: may follow 0x01020000 only, and 0x01000000 runs"):
+        open_images(_example(), _image_file(tmp_path, SECOND_HOP))
+
+
+def test_a_given_image_that_leaves_a_meter_on_unlisted_firmware_is_not_planned(tmp_path: Path) -> None:
+    report = Rig(tmp_path / "run", image=_image_file(tmp_path)).run()
+    assert report.result is Verdict.NOT_MIGRATED
+    assert "brings 1.2.0, which RC-0001 does not list" in report.result_reason
 
 
 def test_a_given_image_that_was_altered_is_refused(tmp_path: Path) -> None:
@@ -151,7 +162,7 @@ def test_a_run_needs_nothing_but_its_folder_to_be_resumed(tmp_path: Path) -> Non
     resumed = Workspace.resume(tmp_path / "moved")
     assert resumed.installation.record.id == "dormant-semi"
     assert resumed.images.octets(
-        resumed.images.path(resumed.installation.models["gas"], 0x01010000, 0x01040000)[0].id
+        resumed.images.path(resumed.installation.device("gas"), 0x01010000, 0x01040000)[0].id
     )
 
 
