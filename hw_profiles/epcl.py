@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from hw_profiles.model import DeviceKind
-from hw_profiles.toml_reader import U16, Length, Pattern, Problem, load_table, read_record
+from hw_profiles.toml_file import load_table
+from hw_profiles.toml_reader import U16, Length, Pattern, Problem, read_record
 
 
 class Product(NamedTuple):

@@ -7,8 +7,8 @@ returns an `Installation` with everything resolved.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -16,15 +16,21 @@ from typing import Annotated
 
 from hw_profiles.epcl import Epcl, Product, load_epcl
 from hw_profiles.errors import ProfileError
-from hw_profiles.identifiers import parse_eui64_text, parse_install_code, parse_mpan, parse_mprn
+from hw_profiles.faults import Fault
+from hw_profiles.identifiers import (
+    parse_eui64_text,
+    parse_install_code,
+    parse_mpan,
+    parse_mprn,
+)
 from hw_profiles.loader import load_model
 from hw_profiles.model import DeviceKind, FirmwareVersion, Model, ModelId
 from hw_profiles.sequence import Sequence as ConfigurationSequence
 from hw_profiles.sequence import load_sequence
+from hw_profiles.toml_file import load_table
 from hw_profiles.toml_reader import (
     U8,
     U16,
-    U48,
     Choice,
     Length,
     Pattern,
@@ -32,15 +38,23 @@ from hw_profiles.toml_reader import (
     Range,
     Scalar,
     Seconds,
-    load_table,
     read_record,
     refuse,
 )
 
 DeviceName = Annotated[str, Pattern(r"[a-z][a-z0-9-]*", "lower-case letters, digits and hyphens")]
 Eui64Text = Annotated[
-    str, Pattern(r"([0-9A-Fa-f]{2}-){7}[0-9A-Fa-f]{2}", "an EUI-64 as 00-DB-12-34-56-78-90-A0")
+    str,
+    Pattern(r"([0-9A-Fa-f]{2}-){7}[0-9A-Fa-f]{2}", "an EUI-64 as 00-DB-12-34-56-78-90-A0"),
+    Pattern(
+        r"(?!(?:00-){7}00|(?:[Ff]{2}-){7}[Ff]{2}).*",
+        "an EUI-64 of somebody: all zeros name nobody, all ones everybody",
+    ),
 ]
+RegisterStart = Annotated[int, Range(0, 0xFFFF_FFFF_FFFE)]
+"""A 48-bit register; all ones are ZCL's way to say that there is no value (ZCL 2.6.2.3)."""
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""Times that a scenario may begin at: ZigBee's clock begins with 2000 and has 32 bits (ZCL 2.6.2.19)."""
 Coordinates = Annotated[tuple[Annotated[float, Range(-1000, 1000)], ...], Length(2, 2)]
 
 
@@ -50,73 +64,6 @@ class Supply(StrEnum):
     BEFORE_CUT_OFF = "before-cut-off"
     AFTER_CUT_OFF = "after-cut-off"
     NEVER = "never"
-
-
-class FaultName(StrEnum):
-    """What can be made to go wrong in an emulated home."""
-
-    POWER_CUT = "power_cut"
-    """No power for `off_s` seconds (60)."""
-    UNPLUGGED = "unplugged"
-    """No power, for good."""
-    OUT_OF_RANGE = "out_of_range"
-    """Hears nobody and is heard by nobody, for good or for `for_s` seconds."""
-    LINK_LOSS = "link_loss"
-    """Frames to and from the device are lost with probability `loss`, for good or for `for_s` seconds."""
-    WAN_OUTAGE = "wan_outage"
-    """The hub's wide-area link is down for `for_s` seconds (3600)."""
-    CORRUPT_BLOCK = "corrupt_block"
-    """Every download has one bit wrong in block `at_block`."""
-    STALL = "stall"
-    """The first download of each boot falls silent at block `at_block` for `for_s` seconds (3600)."""
-    NEVER_ACTIVATES = "never_activates"
-    """The device restarts when it is told to activate, but keeps its firmware."""
-
-
-_FAULT_PARAMETERS: Mapping[FaultName, tuple[str, ...]] = MappingProxyType(
-    {
-        FaultName.POWER_CUT: ("off_s",),
-        FaultName.UNPLUGGED: (),
-        FaultName.OUT_OF_RANGE: ("for_s",),
-        FaultName.LINK_LOSS: ("loss", "for_s"),
-        FaultName.WAN_OUTAGE: ("for_s",),
-        FaultName.CORRUPT_BLOCK: (),
-        FaultName.STALL: ("for_s",),
-        FaultName.NEVER_ACTIVATES: (),
-    }
-)
-FIRMWARE_FAULTS = (FaultName.CORRUPT_BLOCK, FaultName.STALL, FaultName.NEVER_ACTIVATES)
-_OF_A_BLOCK = (FaultName.CORRUPT_BLOCK, FaultName.STALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault to inject into a device: what, when, and how.
-
-    `at_s` counts seconds of the scenario; a fault that is due before the home is installed waits for that.
-    `at_block` counts OTA blocks of a download from 0. `parameters` are those of the fault's name.
-    """
-
-    name: FaultName
-    at_s: Seconds = 0.0
-    at_block: Annotated[int, Range(0, 10_000_000)] | None = None
-    parameters: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
-
-    def number(self, parameter: str, default: float) -> float:
-        """Return a parameter of the fault."""
-        return float(self.parameters.get(parameter, default))
-
-    def problems(self) -> Iterator[Problem]:
-        """A block for what happens at a block, and only parameters that mean something, as numbers."""
-        if (self.at_block is not None) != (self.name in _OF_A_BLOCK):
-            wanted = "a block number" if self.name in _OF_A_BLOCK else f"no block number for {self.name}"
-            yield Problem("at_block", self.at_block, wanted)
-        known = _FAULT_PARAMETERS[self.name]
-        for name, value in self.parameters.items():
-            if name not in known:
-                yield Problem(f"parameters.{name}", value, "one of " + (", ".join(known) or "none"))
-            elif isinstance(value, bool | str) or value < 0 or (name == "loss" and value > 1):
-                yield Problem(f"parameters.{name}", value, "a number, 0 or more; a loss at most 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +82,7 @@ class DeviceEntry:
     firmware: Annotated[str, Length(1, 16)]
     install_code: str = ""
     position: Coordinates = (0.0, 0.0)
-    registers: Mapping[str, U48] = field(default_factory=lambda: MappingProxyType({}))
+    registers: Mapping[str, RegisterStart] = field(default_factory=lambda: MappingProxyType({}))
     configuration: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
     battery_percent: Annotated[float, Range(0, 100)] = 100.0
     clock_offset_s: Annotated[float, Range(-86_400, 86_400)] = 0.0
@@ -261,7 +208,9 @@ class FirmwareAuthority:
 class InstallationRecord:
     """The installation file. Paths are relative to its folder; `start` is the scenario's wall-clock time."""
 
-    id: Annotated[str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens")]
+    id: Annotated[
+        str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens"), Length(1, 40)
+    ]
     description: Annotated[str, Length(1, 300)]
     mpan: str
     mprn: str
@@ -292,7 +241,9 @@ class InstallationRecord:
             except ProfileError as error:
                 yield Problem(key, value, f"a number with the right check digits ({error})")
         if self.start.tzinfo is None:
-            yield Problem("start", str(self.start), "a date and time with an offset, as 2026-03-02T08:00:00Z")
+            yield Problem("start", self.start, "a date and time with an offset, as 2026-03-02T08:00:00Z")
+        elif not EARLIEST <= self.start < LATEST:
+            yield Problem("start", self.start, f"a time from {EARLIEST:%Y} to {LATEST.year - 1}")
         yield from self._device_problems()
 
     def _device_problems(self) -> Iterator[Problem]:
@@ -307,10 +258,20 @@ class InstallationRecord:
             yield Problem("devices", [role.value for role in roles], "exactly one device with role CHF")
         if DeviceKind.ESME not in roles:
             yield Problem("devices", [role.value for role in roles], "a device with role ESME")
+        yield from self._link_problems(names)
+
+    def _link_problems(self, names: Sequence[str]) -> Iterator[Problem]:
+        seen = set()
         for index, link in enumerate(self.links):
             for name in link.between:
                 if name not in names:
                     yield Problem(f"links[{index}].between", name, "one of " + ", ".join(names))
+            ends = frozenset(link.between)
+            if len(ends) == 1:
+                yield Problem(f"links[{index}].between", list(link.between), "two devices")
+            if ends in seen:
+                yield Problem(f"links[{index}].between", list(link.between), "each pair of devices once")
+            seen.add(ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,36 +354,73 @@ def load_installation(path: Path, model_folders: Sequence[Path] = ()) -> Install
     Models are looked up in `model_folders`, in a `models` folder beside the file, then among the shipped
     ones.
     """
-    record = read_record(InstallationRecord, load_table(path), str(path))
+    record = _plain_numbers(read_record(InstallationRecord, load_table(path), str(path)))
     folders = (*model_folders, path.parent / "models")
     models: dict[str, Model] = {}
     for index, device in enumerate(record.devices):
-        models[device.name] = _checked_model(device, load_model(device.model, folders), path, index)
+        model = models[device.name] = load_model(device.model, folders)
+        for problem in _entry_problems(device, model):
+            key = f"devices[{index}].{problem.key}"
+            raise refuse(str(path), key, problem.value, problem.expected)
     sequences = tuple(load_sequence(path.parent / name) for name in record.sequences)
     installation = Installation(
         path, record, MappingProxyType(models), load_epcl(path.parent / record.epcl), sequences
     )
-    for sequence in sequences:
-        for step in sequence.steps:
-            if step.target is not None:
-                installation.targets(step.target)
+    for name, sequence in zip(record.sequences, sequences, strict=True):
+        _check_targets(installation, sequence, str(path.parent / name))
     return installation
 
 
-def _checked_model(device: DeviceEntry, model: Model, path: Path, index: int) -> Model:
-    key = f"devices[{index}]"
+def _plain_numbers(record: InstallationRecord) -> InstallationRecord:
+    """Return the record with its MPAN and MPRN as digits alone: people group them with spaces."""
+    return replace(record, mpan=parse_mpan(record.mpan), mprn=parse_mprn(record.mprn))
+
+
+def _check_targets(installation: Installation, sequence: ConfigurationSequence, source: str) -> None:
+    names = (device.name for device in installation.record.devices)
+    targets = (*names, *(kind.value for kind in DeviceKind))
+    for index, step in enumerate(sequence.steps):
+        if step.target is not None and step.target not in targets:
+            expected = f"a device of {installation.path.name} or a role, one of {', '.join(targets)}"
+            raise refuse(source, f"steps[{index}].target", step.target, expected)
+
+
+def _entry_problems(device: DeviceEntry, model: Model) -> Iterator[Problem]:
+    """Yield what of a device's entry its model does not bear out; keys are those of the entry."""
     if model.kind is not device.role:
-        raise refuse(str(path), f"{key}.model", device.model, f"a model of kind {device.role.value}")
+        yield Problem("model", device.model, f"a model of kind {device.role.value}")
     if model.firmware_displayed(device.firmware) is None:
         known = ", ".join(firmware.display for firmware in model.firmware)
-        raise refuse(str(path), f"{key}.firmware", device.firmware, f"one that {model.id} lists: {known}")
+        yield Problem("firmware", device.firmware, f"one that {model.id} lists: {known}")
     code = device.install_code_octets
     if code and len(code) - 2 != model.security.install_code_octets:
         expected = f"{model.security.install_code_octets} octets and a CRC, as {model.id} has"
-        raise refuse(str(path), f"{key}.install_code", device.install_code, expected)
-    names = [attribute.name for attribute in model.configuration]
-    for name in device.configuration:
-        if name not in names:
-            expected = "one of " + (", ".join(names) or "nothing: the model has no configuration")
-            raise refuse(str(path), f"{key}.configuration.{name}", device.configuration[name], expected)
-    return model
+        yield Problem("install_code", device.install_code, expected)
+    yield from _configuration_problems(device, model)
+    yield from _register_problems(device, model)
+
+
+def _configuration_problems(device: DeviceEntry, model: Model) -> Iterator[Problem]:
+    attributes = {attribute.name: attribute for attribute in model.configuration}
+    for name, value in device.configuration.items():
+        if name not in attributes:
+            expected = "one of " + (", ".join(attributes) or "nothing: the model has no configuration")
+        else:
+            expected = attributes[name].expected_instead(value) or ""
+        if expected:
+            yield Problem(f"configuration.{name}", value, expected)
+
+
+def register_names(model: Model) -> tuple[str, ...]:
+    """Return the names of the registers that a device of the model has."""
+    if model.metering is None:
+        return ()
+    return ("current_summation_delivered", *(f"tier_{tier}" for tier in range(1, model.metering.tiers + 1)))
+
+
+def _register_problems(device: DeviceEntry, model: Model) -> Iterator[Problem]:
+    known = register_names(model)
+    for name, value in device.registers.items():
+        if name not in known:
+            expected = "one of " + (", ".join(known) or "nothing: the model has no registers")
+            yield Problem(f"registers.{name}", value, expected)

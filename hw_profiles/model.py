@@ -12,28 +12,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated
 
-from hw_profiles.toml_reader import (
-    U8,
-    U16,
-    U24,
-    U32,
-    Choice,
-    Length,
-    Pattern,
-    Problem,
-    Range,
-    Scalar,
-    Seconds,
-)
+from hw_profiles.attribute_values import ConfigurationAttribute
+from hw_profiles.toml_reader import U8, U16, U24, U32, Choice, Length, Pattern, Problem, Range, Seconds
 
 Cluster = U16
 ModelId = Annotated[str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens")]
 Name32 = Annotated[str, Length(1, 32)]
-ZCL_TYPES = (
-    *("bool", "enum8", "bitmap8", "bitmap16", "bitmap32", "string", "octets", "utc"),
-    *("uint8", "uint16", "uint24", "uint32", "uint48", "int8", "int16", "int24", "int32"),
-)
-"""ZCL type names that a configuration attribute may have."""
 Display = Annotated[str, Pattern(r"[ -~]{1,16}", "1 to 16 printable characters")]
 
 
@@ -384,23 +368,6 @@ class FirmwareVersion:
     se_version: SeVersion | None = None
     model_identifier: Name32 | None = None
     metrology: Display | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationAttribute:
-    """An attribute that a configuration sequence can read or write, with its default and bounds.
-
-    `type` is the ZCL type name; octet strings are written in hexadecimal. `minimum`/`maximum` bound numbers.
-    """
-
-    name: Annotated[str, Pattern(r"[a-z][a-z0-9_]*", "lower-case words joined by underscores")]
-    cluster: Cluster
-    attribute: U16
-    type: Annotated[str, Choice(ZCL_TYPES)]
-    default: Scalar
-    writable: bool = True
-    minimum: int | None = None
-    maximum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from hw_profiles.model import ZCL_TYPES
+from hw_profiles.attribute_values import ZCL_TYPES
+from hw_profiles.toml_file import load_table
 from hw_profiles.toml_reader import (
     U8,
     U16,
@@ -23,7 +24,6 @@ from hw_profiles.toml_reader import (
     Range,
     Scalar,
     Seconds,
-    load_table,
     read_record,
 )
 

@@ -7,18 +7,19 @@ out of range are refused with one line that names the file, the key, the value a
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-import tomllib
+import reprlib
 import types
 import typing
+import unicodedata
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 from hw_profiles.errors import ProfileError
-from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 
 Record = TypeVar("Record")
 Scalar = bool | int | float | str
@@ -98,24 +99,22 @@ U48 = Annotated[int, Range(0, 0xFFFF_FFFF_FFFF)]
 Seconds = Annotated[float, Range(0, 31_536_000)]
 
 
-def load_table(path: Path) -> dict[str, Any]:
-    """Read a TOML file of at most `TEXT_LIMIT` octets; raises `ProfileError` when it is absent, unreadable or not
-    TOML.
-    """
-    octets = read_regular_file(path, TEXT_LIMIT)
-    try:
-        return tomllib.loads(octets.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ProfileError(f"{path}: not UTF-8 text at octet {error.start}; expected a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{path}: not valid TOML: {error}") from error
-
-
 def refuse(source: str, key: str, value: object, expected: str) -> ProfileError:
     """Build the one-line error for a value in a file."""
-    shown = repr(value)
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    return ProfileError(f"{source}: {key} = {shown}: expected {expected}")
+    return ProfileError(f"{source}: {key} = {shown(value)}: expected {expected}")
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
+_SHORT.maxlist = _SHORT.maxdict = 10
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: short, on one line, however long or deep it is."""
+    if isinstance(value, date | time):
+        return value.isoformat()
+    text = _SHORT.repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def read_record(record: type[Record], table: Mapping[str, Any], source: str, key: str = "") -> Record:
@@ -151,7 +150,8 @@ def _hints(record: Any) -> dict[str, Any]:
 
 
 def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
+    plain = name if name.isprintable() and len(name) <= 80 else shown(name)
+    return f"{key}.{plain}" if key else plain
 
 
 def _convert(hint: Any, value: Any, source: str, key: str) -> Any:
@@ -181,7 +181,7 @@ def _convert_union(hints: tuple[Any, ...], value: Any, source: str, key: str) ->
     if len(wanted) == 1:
         return _convert(wanted[0], value, source, key)
     if type(value) in wanted:
-        return value
+        return _convert_scalar(type(value), value, source, key)
     raise refuse(source, key, value, " or ".join(_describe(hint) for hint in wanted))
 
 
@@ -207,11 +207,42 @@ def _convert_scalar(hint: Any, value: Any, source: str, key: str) -> Any:
         if not isinstance(value, str) or value not in {member.value for member in hint}:
             raise refuse(source, key, value, _describe(hint))
         return hint(value)
-    if hint is float and type(value) is int:
+    if hint is str and isinstance(value, str) and not _is_one_line(value):
+        raise refuse(source, key, value, "text on one line, without control characters")
+    if hint is float and type(value) in (int, float):
+        # An endless number satisfies no bound, or every one; none is meant here.
+        if not _is_finite(value):
+            raise refuse(source, key, value, "a finite number")
         return float(value)
     if hint is Any or type(value) is hint:
         return value
     raise refuse(source, key, value, _describe(hint))
+
+
+def _is_one_line(text: str) -> bool:
+    """Say whether a text can stand in a message, a certificate and a signed file as it is."""
+    return text.isprintable() or not any(unicodedata.category(each) in _UNWELCOME for each in text)
+
+
+_UNWELCOME = frozenset(("Cc", "Cn", "Cs", "Zl", "Zp"))
+"""Categories of controls, of what is no character, and of separators of lines."""
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+_NAMES: Mapping[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "a string",
+    bool: "true or false",
+    datetime: "a date and time with an offset, as 2026-03-02T08:00:00Z",
+    date: "a date, as 2026-03-02",
+}
 
 
 def _describe(hint: Any) -> str:
@@ -224,5 +255,4 @@ def _describe(hint: Any) -> str:
         return " or ".join(_describe(item) for item in get_args(hint) if item is not types.NoneType)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return "one of " + ", ".join(member.value for member in hint)
-    names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
-    return names.get(hint, "a table")
+    return _NAMES.get(hint, "a table")

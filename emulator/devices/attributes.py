@@ -13,7 +13,8 @@ from emulator.nonvolatile import NonVolatile
 from emulator.zcl.attributes import Attribute, AttributeTable, Gate
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import ZclStatus
-from hw_profiles.model import ConfigurationAttribute, Endpoint, Model
+from hw_profiles.attribute_values import ConfigurationAttribute
+from hw_profiles.model import Endpoint, Model
 
 TYPE_IDS: Mapping[str, int] = {
     "bool": 0x10,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emulator.clock.kernel import MICROSECONDS
-from hw_profiles.installation import Fault, FaultName
+from hw_profiles.faults import Fault, FaultName
 
 STALL_S = 3600.0
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol
 from emulator.air.medium import Medium
 from emulator.clock.kernel import MICROSECONDS, Scope
 from emulator.wan.link import WanLink
-from hw_profiles.installation import DeviceEntry, Fault, FaultName, Installation
+from hw_profiles.faults import Fault, FaultName
+from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
 
 OFF_S = 60.0

@@ -16,8 +16,8 @@ from harness.campaign.problems import Problem
 from harness.head_end import HubRefusedError
 from harness.journal import Effect
 from harness.report.model import Severity, StepResult
+from hw_profiles.attribute_values import ConfigurationAttribute
 from hw_profiles.installation import DeviceEntry
-from hw_profiles.model import ConfigurationAttribute
 from hw_profiles.sequence import Action, Condition, OnFailure, Sequence, Step
 from hw_profiles.toml_reader import Scalar
 

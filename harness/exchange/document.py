@@ -23,6 +23,7 @@ from harness.pki.roles import RemotePartyRole
 NAMESPACE = "urn:smets1-han:migration:1"
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
 _NAMESPACES: dict[Any, str] = {None: NAMESPACE}
+_CREATED = "%Y-%m-%dT%H:%M:%SZ"
 _SCHEMA_FILE = Path(__file__).with_name("migration.xsd")
 
 
@@ -143,7 +144,7 @@ def to_xml(document: Document) -> etree._Element:
     root.set("installation", document.installation)
     root.set("attempt", str(document.attempt))
     root.set("counter", str(document.counter))
-    root.set("created", f"{created:%Y-%m-%dT%H:%M:%SZ}")
+    root.set("created", created.strftime(_CREATED))
     for answer in document.answers:
         etree.SubElement(
             root, etree.QName(NAMESPACE, "Answers"), {"name": answer.name, "sha256": answer.sha256}
@@ -183,7 +184,7 @@ def from_xml(root: etree._Element, name: str) -> Document:
             answers.append(Answer(element.get("name", ""), element.get("sha256", "")))
         else:
             rows.append(Row(tag.localname, {str(key): str(value) for key, value in element.attrib.items()}))
-    created = datetime.strptime(root.get("created", ""), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    created = datetime.strptime(root.get("created", "").strip(), _CREATED).replace(tzinfo=UTC)
     return Document(
         kind=kind,
         sender=root.get("sender", ""),

@@ -121,9 +121,14 @@ def _detach(root: etree._Element, name: str) -> etree._Element:
     return signatures[0]
 
 
+_XML_SPACE = str.maketrans("", "", " \t\r\n")
+"""What XML Schema lets stand between the digits of base64Binary (XML Schema 2, 3.2.16)."""
+
+
 def _value(signature: etree._Element, name: str) -> bytes:
+    digits = _text(signature, "SignatureValue", name).translate(_XML_SPACE)
     try:
-        value = base64.b64decode(_text(signature, "SignatureValue", name), validate=True)
+        value = base64.b64decode(digits, validate=True)
     except ValueError as error:
         raise FileRejectedError("V04", f"{name}: the signature value is not base64") from error
     if len(value) != 64:

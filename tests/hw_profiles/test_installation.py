@@ -84,6 +84,31 @@ def test_the_public_image_example_loads() -> None:
         ('epcl = "epcl.toml"', 'epcl = "other.toml"', "other.toml: cannot be read"),
         ("suite = 1", "suite = 2", "37 octets for suite 2"),
         ('name = "display"', 'name = "gas"', "each device name once"),
+        ("2026-03-02T08:00:00Z", "2026-03-02", "start = 2026-03-02: expected a date and time with an offset"),
+        ("2026-03-02T08:00:00Z", "1999-12-31T23:59:59Z", "expected a time from 2000 to 2099"),
+        (
+            'between = ["hub", "gas"]',
+            'between = ["gas", "gas"]',
+            "links[0].between = ['gas', 'gas']: expected two",
+        ),
+        ('eui64 = "00-DB-12-34-56-78-90-A1"', 'eui64 = "00-00-00-00-00-00-00-00"', "devices[1].eui64"),
+        ('eui64 = "00-DB-12-34-56-78-90-A1"', 'eui64 = "FF-ff-FF-FF-FF-FF-FF-FF"', "all ones everybody"),
+        ("channel = 15", 'extended_pan_id = "00-00-00-00-00-00-00-00"', "network.extended_pan_id"),
+        ('responsible = "90-B3', 'responsible = "90-B', "suppliers.responsible"),
+        (
+            "tier_2 = ",
+            "tier_5 = ",
+            "registers.tier_5 = 7400200: expected one of current_summation_delivered, tier_1",
+        ),
+        ("tier_2 = ", "teir_2 = ", "registers.teir_2"),
+        ("tier_2 = 7400200", "tier_2 = 0xFFFFFFFFFFFF", "registers.tier_2 = 281474976710655"),
+        ("tier_2 = 7400200", "tier_2 = -1", "registers.tier_2 = -1"),
+        ('id = "dormant-semi"', f'id = "{"a" * 41}"', "length 1 to 40"),
+        (
+            'provider = "Rehearsal Cellular"',
+            'provider = "Rehearsal\\u0001Cellular"',
+            "without control characters",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_one_line_that_says_what_to_do(
@@ -95,6 +120,74 @@ def test_bad_input_is_refused_in_one_line_that_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ('"abc"', "update_period = 'abc': expected a number from 0 to 255, for a value of type uint8"),
+        ("300", "update_period = 300: expected a number from 0 to 255, for a value of type uint8"),
+        ("4", "update_period = 4: expected a number from 5 to 255, as the model's update_period takes"),
+        ("-1", "update_period = -1"),
+        ("5.5", "update_period = 5.5"),
+        ("true", "update_period = True"),
+        ("5, site_id = 5", "site_id = 5: expected a string of hexadecimal octets"),
+        ('5, site_id = "0g"', "site_id = '0g': expected a string of hexadecimal octets"),
+        (f'5, site_id = "{"00" * 255}"', "at most 254 of them"),
+        ("5, udpate_period = 5", "udpate_period = 5: expected one of update_period, fast_poll_update_period"),
+    ],
+)
+def test_a_configuration_value_is_of_its_attributes_type_and_range(
+    tmp_path: Path, value: str, words: str
+) -> None:
+    place = 'name = "electricity"'
+    path = _edited(tmp_path, place, f"{place}\nconfiguration = {{ update_period = {value} }}")
+    with pytest.raises(ProfileError) as caught:
+        load_installation(path)
+    assert f"{path}: devices[1].configuration." in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_registers_and_configuration_at_their_limits_are_taken(tmp_path: Path) -> None:
+    place = "tier_2 = 7400200 }"
+    path = _edited(
+        tmp_path, place, "tier_2 = 0xFFFFFFFFFFFE }\nconfiguration = { update_period = 255, site_id = '' }"
+    )
+    device = load_installation(path).device("electricity")
+    assert device.registers["tier_2"] == 0xFFFF_FFFF_FFFE
+    assert device.configuration == {"update_period": 255, "site_id": ""}
+
+
+def test_a_device_without_registers_is_given_none(tmp_path: Path) -> None:
+    path = _edited(tmp_path, 'name = "display"', 'name = "display"\nregisters = { tier_1 = 1 }')
+    with pytest.raises(ProfileError, match="nothing: the model has no registers"):
+        load_installation(path)
+
+
+def test_a_pair_of_devices_has_one_link(tmp_path: Path) -> None:
+    again = '[[links]]\nbetween = ["gas", "hub"]\n\n[authorisation]'
+    with pytest.raises(ProfileError, match=r"links\[1\].between = .*each pair of devices once"):
+        load_installation(_edited(tmp_path, "[authorisation]", again))
+
+
+def test_a_step_for_a_device_that_is_not_there_blames_the_sequence(tmp_path: Path) -> None:
+    text = DORMANT.read_text()
+    start, end = text.index('[[devices]]\nname = "gas"'), text.index('[[devices]]\nname = "display"')
+    without_gas = text[:start] + text[end:]
+    link = without_gas[without_gas.index("[[links]]") : without_gas.index("[authorisation]")]
+    path = _edited(tmp_path, "", "")
+    path.write_text(without_gas.replace(link, ""))
+    with pytest.raises(
+        ProfileError, match=r"sequence\.toml: steps\[5\]\.target = 'gas': expected a device of"
+    ):
+        load_installation(path)
+
+
+def test_an_mpan_and_mprn_grouped_by_people_are_digits_from_then_on(tmp_path: Path) -> None:
+    path = _edited(tmp_path, '"1400001234565"', '"14 0000 1234 565"')
+    path.write_text(path.read_text().replace('"3938424403"', '"3938 424403"'))
+    record = load_installation(path).record
+    assert (record.mpan, record.mprn) == ("1400001234565", "3938424403")
+
+
 def test_an_install_code_of_another_length_than_the_models_is_refused(tmp_path: Path) -> None:
     other = _edited(tmp_path, "1F068F1915FAC6A2A1A6", "41731CD68275F29505C2980A572AADAFAF2D")
     with pytest.raises(ProfileError, match="8 octets and a CRC, as generic-in-home-display has"):
@@ -104,7 +197,7 @@ def test_an_install_code_of_another_length_than_the_models_is_refused(tmp_path: 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('target = "gas"', 'target = "gsa"', "device 'gsa': unknown"),
+        ('target = "gas"', 'target = "gsa"', "sequence.toml: steps[5].target = 'gsa': expected a device of"),
         ('condition = { firmware = "2.0.0" }\n', "", "condition = None: expected what to check"),
         ("seconds = 60", "", "seconds = None: expected how long to wait"),
         ('id = "gas-site"', 'id = "settle"', "each step id once"),

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw_profiles.errors import ProfileError
-from hw_profiles.toml_reader import U8, Length, Pattern, Scalar, load_table, read_record
+from hw_profiles.toml_file import load_table
+from hw_profiles.toml_reader import U8, Length, Pattern, Scalar, read_record
 
 
 class Colour(StrEnum):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.faults.firmware import NO_FAULTS, FirmwareFaults
-from hw_profiles.installation import Fault, FaultName
+from hw_profiles.faults import Fault, FaultName
 
 BLOCK = 48
 

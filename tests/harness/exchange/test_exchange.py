@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,6 +93,88 @@ def test_no_octet_can_change(position: int, change: int) -> None:
     assert signed.document == DOCUMENT
 
 
+def _with(octets: bytes, name: str, value: str) -> bytes:
+    """Give the root another value of one attribute, as it stands in the file."""
+    place = re.compile(rb'(<[A-Z][^>]*? %s=)"[^"]*"' % name.encode())
+    replaced, count = place.subn(b'\\1"%s"' % value.encode(), octets, count=1)
+    assert count == 1
+    return replaced
+
+
+_SPACE = st.sampled_from(["", " ", "&#10;", "&#9; "])
+_TIMES = st.one_of(
+    st.builds("{}{}".format, st.datetimes().map(datetime.isoformat), st.sampled_from(["", "Z", "+01:00"])),
+    st.sampled_from(
+        (
+            *(
+                "2026-01-01T24:00:00Z",
+                "12026-01-01T00:00:00Z",
+                "-0001-01-01T00:00:00Z",
+                "2026-01-01T00:00:00.5Z",
+            ),
+            *(
+                "0001-01-01T00:00:00Z",
+                "2026-01-01T00:00:00-14:00",
+                "2016-12-31T23:59:60Z",
+                "2026-02-30T00:00:00Z",
+            ),
+        )
+    ),
+)
+_COUNTS = st.sampled_from(["1", "+1", "007", "1" * 5000, "0" * 5000 + "1", "1.0", "1e3", "\u0661"])
+
+
+@given(
+    st.one_of(
+        st.tuples(st.just("created"), _TIMES),
+        st.tuples(st.sampled_from(["attempt", "counter"]), _COUNTS),
+        st.tuples(st.sampled_from(["sender", "groupId", "installation", "kind"]), st.just("x")),
+    ),
+    _SPACE,
+    _SPACE,
+)
+def test_whatever_form_a_header_has_the_file_is_read_or_refused(
+    change: tuple[str, str], before: str, after: str
+) -> None:
+    name, value = change
+    octets = _with(sign_document(DOCUMENT, PARTY), name, before + value + after)
+    try:
+        signed = verify_file(octets, "x", lookup)
+    except FileRejectedError as refused:
+        assert refused.code in ("V03", "V04")  # noqa: PT017
+        return
+    assert signed.document == DOCUMENT
+
+
+def test_a_header_value_between_spaces_is_the_value() -> None:
+    root = to_xml(DOCUMENT)
+    for name in ("created", "attempt", "counter"):
+        root.set(name, f" {root.get(name)} ")
+    assert from_xml(root, "x") == DOCUMENT
+
+
+@pytest.mark.parametrize("space", ["\n", "\r\n", " ", "\t"])
+def test_a_signature_value_may_be_broken_into_lines(space: str) -> None:
+    octets = sign_document(DOCUMENT, PARTY)
+    begin, end = octets.index(b"<SignatureValue>") + 16, octets.index(b"</SignatureValue>")
+    digits = octets[begin:end]
+    folded = space.encode().join((b"", digits[:76], digits[76:], b""))
+    signed = verify_file(octets[:begin] + folded + octets[end:], "x", lookup)
+    assert signed.document == DOCUMENT
+    with pytest.raises(FileRejectedError, match="not base64"):
+        verify_file(octets[:begin] + b"\xc2\xa0" + digits + octets[end:], "x", lookup)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [FileKind.FIRMWARE_SCHEDULE, FileKind.MIGRATION_SCHEDULE, FileKind.AUTHORISATION, FileKind.COMMON],
+)
+def test_a_file_about_an_installation_that_names_none_is_refused(kind: FileKind) -> None:
+    with pytest.raises(FileRejectedError, match="Installation") as raised:
+        from_xml(to_xml(replace(DOCUMENT, kind=kind, answers=(), rows=())), "x")
+    assert raised.value.code == "V03"
+
+
 ROGUE = RehearsalAuthority(Kernel(8).secret).organisation(
     Role.COMMISSIONING_PARTY_FILE_SIGNING, EUI64, Usage.SIGNING
 )
@@ -136,8 +220,6 @@ def test_xmlsec1_agrees(tmp_path: Path, altered: bool) -> None:
 
 
 def test_the_folder_never_replaces_a_file_with_another(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     folder = ExchangeFolder(tmp_path)
     answer = folder.publish("MCVF.xml", DOCUMENT, PARTY)
     assert folder.publish("MCVF.xml", DOCUMENT, PARTY) == answer
@@ -154,7 +236,5 @@ def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_an_authorisation_is_named_after_its_sender_and_time() -> None:
-    from dataclasses import replace
-
     document = replace(DOCUMENT, kind=FileKind.AUTHORISATION)
     assert file_name(document, "CGI") == "MA_CGI_90-B3-D5-1F-30-00-0A-03_20260101_000000.xml"
