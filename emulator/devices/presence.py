@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emulator.clock.kernel import MICROSECONDS, Scope
-from emulator.stack.node import PREFERRED_CHANNELS, Node
+from emulator.stack.node import Node
 from emulator.stack.primitives import Status
 from emulator.zcl.attributes import AttributeRecord
 from emulator.zcl.client import Peer, ZclClient
@@ -86,7 +86,7 @@ class Presence:
         quick = attempt < QUICK_ROUNDS * 2
         interval_s = self._timings.rejoin_interval_s if quick else self._timings.rejoin_max_interval_s
         self._not_before_us = self._scope.now + self._around(interval_s)
-        channels = None if attempt < TRIES_ON_CHANNEL else PREFERRED_CHANNELS
+        channels = None if attempt < TRIES_ON_CHANNEL else self._node.search_channels
         self._node.rejoin(secured=attempt % 2 == 0, channels=channels, done=self._rejoined)
 
     def _rejoined(self, status: Status) -> None:

@@ -122,6 +122,18 @@ class ApsSecurityFailure(NamedTuple):
     reason: str
 
 
+class ChannelChanged(NamedTuple):
+    """The network, and this node with it, is on another channel now."""
+
+    channel: int
+
+
+class PanIdChanged(NamedTuple):
+    """The network, and this node with it, has another PAN identifier now."""
+
+    pan_id: int
+
+
 class ParentLost(NamedTuple):
     """The parent of this end device no longer answers polls."""
 
@@ -139,6 +151,8 @@ StackEvent = (
     | LinkKeyRefused
     | LeaveRequested
     | ApsSecurityFailure
+    | ChannelChanged
+    | PanIdChanged
     | ParentLost
 )
 """Everything `Node.on_event` may be called with."""

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from emulator.air.phy import CHANNELS
+from emulator.errors import EmulatorError
 from emulator.eui64 import format_eui64
 from emulator.stack.events import DownReason, KeyKind, LinkKeyChanged
-from emulator.stack.node_config import PREFERRED_CHANNELS, NodeConfig
+from emulator.stack.node_config import OTHER_CHANNELS, PREFERRED_CHANNELS, NodeConfig
 from emulator.stack.node_layers import Layers
-from emulator.stack.primitives import FIRST_BROADCAST, NetworkParameters, Status
+from emulator.stack.nwk.network_update import HIGHEST_PAN_ID
+from emulator.stack.primitives import BROADCAST_ALL, FIRST_BROADCAST, NetworkParameters, Status
+from emulator.stack.zdo.frames import ZdoCluster
+from emulator.stack.zdo.update_frames import channel_change
 
 __all__ = ["PREFERRED_CHANNELS", "Node", "NodeConfig"]
 
@@ -41,18 +46,22 @@ class Node(Layers):
 
     def join(
         self,
-        channels: Sequence[int] = PREFERRED_CHANNELS,
+        channels: Sequence[int] | None = None,
         done: Callable[[Status], None] | None = None,
         *,
         extended_pan_id: int | None = None,
     ) -> None:
         """Scan, associate with the best open network (or the one named) and wait for its key.
 
+        `channels` None means every one: the preferred ones first, then, unless a network there took this
+        device in, the rest.
+
         `done` gets SUCCESS once the network key is here and the device has announced itself, else
         NWK_NO_NETWORKS, NWK_NO_KEY or the status of the association. `NetworkUp` or `JoinFailed` is also
         reported.
         """
-        self._joiner.join(channels, done, extended_pan_id)
+        sweeps = (PREFERRED_CHANNELS, OTHER_CHANNELS) if channels is None else (channels,)
+        self._joiner.join(sweeps, done, extended_pan_id)
 
     def rejoin(
         self,
@@ -69,6 +78,12 @@ class Node(Layers):
         if channels is None:
             channels = (self.mac.channel,)
         self._joiner.rejoin(secured=secured, channels=channels, done=done)
+
+    @property
+    def search_channels(self) -> tuple[int, ...]:
+        """Where a network that was lost may be: the channels of its mask, the preferred ones first."""
+        allowed = self.nwk.management.channels
+        return tuple(channel for channel in PREFERRED_CHANNELS + OTHER_CHANNELS if channel in allowed)
 
     def restore(self) -> bool:
         """After power-up: take network state and keys from non-volatile memory; True when this node is on a
@@ -94,6 +109,37 @@ class Node(Layers):
     def leave(self, *, rejoin: bool = False) -> None:
         """Leave the network by user action, forgetting it unless `rejoin`."""
         self._leave(DownReason.LEFT, rejoin)
+
+    def change_channel(self, channel: int) -> None:
+        """Network manager: move the whole network; `ChannelChanged` tells when this node has moved.
+
+        Devices that sleep through the order find the network again by rejoining. Raises `EmulatorError`.
+        """
+        parameters = self._network("change of channel", channel)
+        order = channel_change(channel, (parameters.update_id + 1) & 0xFF)
+        self.zdo.broadcast(ZdoCluster.MGMT_NWK_UPDATE, order.encode(), BROADCAST_ALL)
+
+    def set_channel(self, channel: int) -> None:
+        """Move this node alone to another channel, at once; raises `EmulatorError`."""
+        self._network("channel", channel)
+        self.nwk.updates.set_channel(channel)
+
+    def change_pan_id(self, pan_id: int) -> None:
+        """Network manager: give the whole network another PAN id; `PanIdChanged` tells when it is in use.
+
+        Raises `EmulatorError`.
+        """
+        if not 0 < pan_id <= HIGHEST_PAN_ID:
+            raise EmulatorError(f"PAN id {pan_id:#06x}: expected 0x0001 to {HIGHEST_PAN_ID:#06x}")
+        self._network("change of PAN id")
+        self.nwk.updates.change_pan_id(pan_id)
+
+    def _network(self, what: str, channel: int = CHANNELS[0]) -> NetworkParameters:
+        if channel not in CHANNELS:
+            raise EmulatorError(f"{what} {channel}: expected 11 to 26")
+        if self.parameters is None:
+            raise EmulatorError(f"{what}: no network is up, form or join one first")
+        return self.parameters
 
     def set_link_key(self, eui64: int, key: bytes) -> None:
         """Replace the link key shared with `eui64` by one CBKE agreed; persisted, counters start anew."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emulator.air.phy import CHANNELS
 from emulator.stack.nwk.service import Capability, NodeType
 from emulator.stack.zdo.descriptors import (
     SERVER_PRIMARY_TRUST_CENTRE,
@@ -14,6 +15,9 @@ from emulator.stack.zdo.descriptors import (
 
 PREFERRED_CHANNELS = (11, 14, 15, 19, 20, 24, 25)
 """Smart Energy's preferred 2.4 GHz channels, scanned first (fact sheet, devices 2.8)."""
+
+OTHER_CHANNELS = tuple(channel for channel in CHANNELS if channel not in PREFERRED_CHANNELS)
+"""The rest, scanned when the preferred ones hold no network that lets a device in."""
 
 DEFAULT_POWER = PowerDescriptor()
 """On the mains, full."""

@@ -15,6 +15,7 @@ from emulator.stack.aps.layer import Aps
 from emulator.stack.aps.service import ApsCommandIndication
 from emulator.stack.events import (
     ApsSecurityFailure,
+    ChannelChanged,
     DeviceAnnounced,
     DeviceLeft,
     DownReason,
@@ -24,6 +25,7 @@ from emulator.stack.events import (
     NetworkDown,
     NetworkKeyChanged,
     NetworkUp,
+    PanIdChanged,
     ParentLost,
     StackEvent,
 )
@@ -31,10 +33,12 @@ from emulator.stack.keys.joiner import Joiner
 from emulator.stack.keys.trust_centre import TrustCentre
 from emulator.stack.node_config import NodeConfig
 from emulator.stack.nwk.layer import Nwk
+from emulator.stack.nwk.memory import Management
 from emulator.stack.nwk.service import Capability, NetworkStatus, NodeType, NwkTiming
 from emulator.stack.primitives import (
     BROADCAST_RX_ON,
     COORDINATOR,
+    FIRST_BROADCAST,
     ApsdeIndication,
     ApsdeRequest,
     Confirm,
@@ -169,6 +173,8 @@ class Layers:
             if confirm is not None:
                 self._scope.call_later(0, confirm, Status.NWK_INVALID_REQUEST)
             return
+        if request.destination >= FIRST_BROADCAST and request.destination_endpoint == ZDO_ENDPOINT:
+            self.zdo.obey(request)
         self.aps.data(request, confirm)
 
     def locate(self, eui64: int) -> None:
@@ -214,9 +220,28 @@ class Layers:
         self.on_event(NetworkDown(reason))
 
     def nwk_status(self, short: int, code: int) -> None:
-        """Pass on the loss of the parent; the rest is NWK's own affair."""
+        """Pass on what concerns the whole node; the rest is NWK's own affair."""
+        parameters = self.nwk.parameters
         if code == NetworkStatus.PARENT_LINK_FAILURE:
             self.on_event(ParentLost())
+        elif code == NetworkStatus.PAN_ID_UPDATE and parameters is not None:
+            self.on_event(PanIdChanged(parameters.pan_id))
+        elif code == NetworkStatus.ADDRESS_UPDATE:
+            self.zdo.announce()
+
+    def nwk_channel_changed(self, channel: int) -> None:
+        """Report that the network, and this node with it, is on another channel."""
+        self.on_event(ChannelChanged(channel))
+
+    def nwk_key_changed(self, sequence: int) -> None:
+        """Report that another network key is in use, and tell the key observer of it."""
+        self._network_key_in_use()
+        self.on_event(NetworkKeyChanged(sequence))
+
+    def _network_key_in_use(self) -> None:
+        parameters = self.nwk.parameters
+        if parameters is not None:
+            self.on_key("network", parameters.network_key, f"sequence {parameters.key_sequence}")
 
     # ---- ApsUser
 
@@ -250,9 +275,7 @@ class Layers:
 
     def joiner_up(self, rejoined: bool) -> None:
         """Announce this node and say that the network is up."""
-        parameters = self.nwk.parameters
-        if parameters is not None:
-            self.on_key("network", parameters.network_key, f"sequence {parameters.key_sequence}")
+        self._network_key_in_use()
         self.zdo.announce()
         self._up(rejoined=rejoined)
 
@@ -266,9 +289,7 @@ class Layers:
         self._leave(DownReason.REMOVED, rejoin=False)
 
     def joiner_event(self, event: StackEvent) -> None:
-        """Pass an event on, and tell the key observer of a new network key."""
-        if isinstance(event, NetworkKeyChanged) and self.nwk.parameters is not None:
-            self.on_key("network", self.nwk.parameters.network_key, f"sequence {event.sequence}")
+        """Pass an event on, and look for a partner whose address is not known."""
         if isinstance(event, LinkKeyChanged) and self.nwk.short_of(event.eui64) is None:
             self.locate(event.eui64)
         self.on_event(event)
@@ -320,6 +341,24 @@ class Layers:
         """Open or close this node for joining."""
         if self.config.device_type != NodeType.END_DEVICE:
             self.nwk.permit_joining(seconds)
+
+    @property
+    def network_manager(self) -> int:
+        """The short address of the network manager."""
+        return self.nwk.management.manager
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Frames this node's network layer has sent, and those of them that came to nothing."""
+        return self.nwk.counters.sent, self.nwk.counters.failed
+
+    def asked_to_change_channel(self, channel: int, update_id: int) -> None:
+        """Move to another channel with the whole network."""
+        self.nwk.updates.change_channel(channel, update_id)
+
+    def told_management(self, management: Management, update_id: int) -> None:
+        """Take what the network manager tells everybody."""
+        self.nwk.updates.take_management(management, update_id)
 
     def energy_scan(
         self, channels: tuple[int, ...], duration: int, done: Callable[[tuple[int, ...]], None]

@@ -197,8 +197,7 @@ class Trust:
         return {}
 
     def _switched(self, sequence: int) -> None:
-        if self._core.node.nwk.switch_key(sequence):
-            self.event(NetworkKeyChanged(sequence))
+        self._core.node.nwk.switch_key(sequence)
 
     # Removal
 

@@ -33,7 +33,6 @@ from emulator.stack.events import (
     KeyKind,
     LinkKeyChanged,
     LinkKeyRefused,
-    NetworkKeyChanged,
     StackEvent,
 )
 from emulator.stack.nwk.layer import Nwk
@@ -45,6 +44,8 @@ AUTHENTICATION_US = 5_000_000
 SCAN_DURATION = 3
 """Scan duration exponent: about 138 ms on each channel."""
 UNKNOWN_EUI64 = 0
+TO_EVERYBODY = 0
+"""Destination of a Transport-Key that is broadcast (4.4.3.2)."""
 
 _TOKEN_TRUST_CENTRE = "aps.trust_centre"
 
@@ -98,27 +99,28 @@ class Joiner:
         self._rejoin = False
         self._busy = False
         self._timer: Timer | None = None
+        self._sweeps: list[Sequence[int]] = []
         self._networks: list[Network] = []
+        self._wanted: int | None = None
         self._status = Status.NWK_NO_NETWORKS
 
     # ---- joining
 
     def join(
-        self, channels: Sequence[int], done: Callable[[Status], None] | None, extended_pan_id: int | None
+        self,
+        sweeps: Sequence[Sequence[int]],
+        done: Callable[[Status], None] | None,
+        extended_pan_id: int | None,
     ) -> None:
-        """Scan and try every open network, best link first; see `Node.join`."""
+        """Scan the channels of one sweep after another, trying every open network, best link first."""
         if not self._begin(done, rejoin=False):
             return
         self._status = Status.NWK_NO_NETWORKS
+        self._wanted = extended_pan_id
+        self._sweeps, self._networks = list(sweeps), []
         if self.preconfigured is not None:
             self._aps.joining_key = LinkKey(UNKNOWN_EUI64, self.preconfigured, KeyKind.PRECONFIGURED)
-
-        def found(networks: list[Network]) -> None:
-            wanted = (each for each in networks if extended_pan_id in (None, each.extended_pan_id))
-            self._networks = [each for each in wanted if each.permit_joining]
-            self._next_network()
-
-        self._nwk.discover(channels, SCAN_DURATION, found)
+        self._next_network()
 
     def rejoin(
         self, *, secured: bool, channels: Sequence[int], done: Callable[[Status], None] | None
@@ -158,10 +160,18 @@ class Joiner:
         return True
 
     def _next_network(self) -> None:
-        if not self._networks:
+        if self._networks:
+            self._nwk.join(self._networks.pop(0), self._associated)
+        elif self._sweeps:
+            self._nwk.discover(self._sweeps.pop(0), SCAN_DURATION, self._found)
+        else:
             self._end(self._status)
-            return
-        self._nwk.join(self._networks.pop(0), self._associated)
+
+    def _found(self, networks: list[Network]) -> None:
+        if self._busy:
+            wanted = (each for each in networks if self._wanted in (None, each.extended_pan_id))
+            self._networks = [each for each in wanted if each.permit_joining]
+            self._next_network()
 
     def _associated(self, status: Status) -> None:
         if status == Status.SUCCESS:
@@ -231,9 +241,12 @@ class Joiner:
     def _network_key(self, indication: ApsCommandIndication, command: TransportNetworkKey) -> None:
         """Take a network key: the one this node waits for, or the next one of an update."""
         key = indication.key
-        if key is None or indication.key_id != KEY_TRANSPORT or indication.source_eui64 != command.source:
+        if key is None:
+            self._broadcast_key(indication, command)
             return
-        if command.destination not in (self._nwk.eui64, 0):
+        if indication.key_id != KEY_TRANSPORT or indication.source_eui64 != command.source:
+            return
+        if command.destination not in (self._nwk.eui64, TO_EVERYBODY):
             return
         joining = key is self._aps.joining_key
         if not joining and command.source != self.trust_centre:
@@ -247,7 +260,23 @@ class Joiner:
             if self._request_own_key and not self._rejoin:
                 self.request_key(None)
         elif indication.nwk_secured:
-            self._nwk.set_network_key(command.key, command.sequence)
+            self._hold_next(command)
+
+    def _broadcast_key(self, indication: ApsCommandIndication, command: TransportNetworkKey) -> None:
+        """Take a network key that the trust centre gives to everybody at once, under NWK security alone.
+
+        ZigBee PRO 4.6.3.4.2: such a command names no device, and its source is the trust centre.
+        """
+        named = command.destination != TO_EVERYBODY or command.source != self.trust_centre
+        if indication.nwk_secured and not named and self._from_trust_centre(indication):
+            self._hold_next(command)
+
+    def _hold_next(self, command: TransportNetworkKey) -> None:
+        """Keep a key beside the one in use until it is switched to; the one in use is never replaced."""
+        nwk = self._nwk
+        held = None if nwk.parameters is None else nwk.parameters.key_sequence
+        if nwk.authenticated and command.sequence != held:
+            nwk.set_network_key(command.key, command.sequence)
 
     def _trust(self, trust_centre: int, key: LinkKey, *, joining: bool) -> None:
         """Remember who the trust centre is, and that it shares the preconfigured key."""
@@ -265,7 +294,6 @@ class Joiner:
         if parameters is None or parameters.key_sequence == sequence:
             return
         self._nwk.switch_key(sequence)
-        self._user.joiner_event(NetworkKeyChanged(sequence))
 
     def _trust_centre_key(self, command: TransportTrustCentreKey) -> None:
         """Take a new trust centre link key on trial and prove that it arrived (4.6.3.8)."""

@@ -32,7 +32,6 @@ from emulator.stack.events import (
     DeviceRefused,
     KeyKind,
     LinkKeyChanged,
-    NetworkKeyChanged,
     StackEvent,
 )
 from emulator.stack.nwk.layer import Nwk
@@ -209,7 +208,6 @@ class TrustCentre:
     def _switch(self, sequence: int) -> None:
         self._updating = False
         self._nwk.switch_key(sequence)
-        self._on_event(NetworkKeyChanged(sequence))
 
     # ---- what devices do
 

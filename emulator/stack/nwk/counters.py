@@ -4,12 +4,13 @@ from __future__ import annotations
 
 
 class NwkCounters:
-    """Frames sent, received and relayed by one node, and the reasons of those it dropped."""
+    """Frames sent (and failed), received and relayed by one node, and the reasons of those it dropped."""
 
-    __slots__ = ("broadcast_retries", "dropped", "received", "relayed", "sent")
+    __slots__ = ("broadcast_retries", "dropped", "failed", "received", "relayed", "sent")
 
     def __init__(self) -> None:
         self.sent = 0
+        self.failed = 0
         self.received = 0
         self.relayed = 0
         self.broadcast_retries = 0

@@ -55,6 +55,11 @@ def networks_of(beacons: Sequence[Beacon]) -> list[Network]:
     return sorted(networks, key=lambda each: -each.parents[0].lqi)
 
 
+def _age(update_id: int, own: int) -> int:
+    """Return how far behind an nwkUpdateId is, for sorting: the numbers wrap at 256 (3.6.1.4.2)."""
+    return -((update_id - own + 128) % 256)
+
+
 class _Rejoin:
     """A rejoin under way."""
 
@@ -190,7 +195,8 @@ class Joining:
             for parent in network.parents
             if self._can_take_us(parent) and parent.short_address != parameters.short_address
         ]
-        candidates.sort(key=lambda each: -each[1].lqi)
+        # A parent left behind by a change of the whole network still beacons the older nwkUpdateId.
+        candidates.sort(key=lambda each: (_age(each[1].update_id, parameters.update_id), -each[1].lqi))
         rejoin.candidates = candidates[:MAX_PARENTS_TRIED]
         self._try_next(rejoin)
 

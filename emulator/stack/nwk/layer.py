@@ -22,7 +22,7 @@ from emulator.stack.nwk.dispatch import CommandDispatch
 from emulator.stack.nwk.frame import MAX_NSDU
 from emulator.stack.nwk.joining import Joining
 from emulator.stack.nwk.link_status import LinkStatusExchange
-from emulator.stack.nwk.memory import forget_network, load_network, network_parameters
+from emulator.stack.nwk.memory import Management, forget_network, load_network, network_parameters
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.network_update import NetworkUpdates
 from emulator.stack.nwk.parent_link import ParentLink
@@ -183,12 +183,14 @@ class Nwk(NwkState):
         self.links.stop()
         self.parent_link.stop()
         self.parenting.stop()
+        self.updates.stop()
         self.joining.abandon()
         self.routing.clear()
         self.security.forget()
         self.neighbours.clear()
         self.addresses.clear()
         forget_network(self.nonvolatile)
+        self.management = Management()
         self._short = self.parent_short = NO_ADDRESS
         mac = self.mac
         mac.coordinator = False

@@ -5,12 +5,15 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from emulator.air.phy import CHANNELS
 from emulator.errors import NonVolatileError
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.primitives import NetworkParameters
+from emulator.stack.primitives import COORDINATOR, NetworkParameters
 
 _NETWORK = struct.Struct("<HQBHBBHQB")
+_MANAGEMENT = struct.Struct("<IH")
 _TOKEN = "nwk.network"
+_TOKEN_MANAGEMENT = "nwk.management"
 NO_PARENT = 0xFFFF
 
 
@@ -26,6 +29,23 @@ class SavedNetwork(NamedTuple):
     parent_short: int = NO_PARENT
     parent_eui64: int = 0
     parent_lqi: int = 0
+
+
+class Management(NamedTuple):
+    """What the network manager has told: apsChannelMask (bit n: channel n) and nwkManagerAddr."""
+
+    channel_mask: int = 0x07FF_F800
+    manager: int = COORDINATOR
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The channels of the mask."""
+        return channels_of(self.channel_mask)
+
+
+def channels_of(mask: int) -> tuple[int, ...]:
+    """Return the 2.4 GHz channels of a mask whose bit n stands for channel n."""
+    return tuple(channel for channel in CHANNELS if mask >> channel & 1)
 
 
 def save_network(nonvolatile: NonVolatile, saved: SavedNetwork) -> None:
@@ -59,6 +79,18 @@ def load_network(nonvolatile: NonVolatile) -> SavedNetwork | None:
     return SavedNetwork._make(_NETWORK.unpack(octets))
 
 
+def save_management(nonvolatile: NonVolatile, management: Management) -> None:
+    """Store durably what the network manager has told."""
+    nonvolatile.put(_TOKEN_MANAGEMENT, _MANAGEMENT.pack(*management))
+
+
+def load_management(nonvolatile: NonVolatile) -> Management:
+    """Return what the network manager has told; the defaults when it never has."""
+    octets = nonvolatile.get(_TOKEN_MANAGEMENT) or b""
+    return Management._make(_MANAGEMENT.unpack(octets)) if len(octets) == _MANAGEMENT.size else Management()
+
+
 def forget_network(nonvolatile: NonVolatile) -> None:
     """Remove the stored network."""
     nonvolatile.delete(_TOKEN)
+    nonvolatile.delete(_TOKEN_MANAGEMENT)

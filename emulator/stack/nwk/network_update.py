@@ -1,7 +1,15 @@
-"""Changes to the whole network: a new PAN id, and address conflicts (ZigBee PRO 3.6.1.9, 3.6.1.13)."""
+"""Changes to the whole network: a new channel, a new PAN id, the network manager's word, address conflicts.
+
+ZigBee PRO 2.4.3.3.9 and annex E (channel), 3.6.1.9 (address conflicts), 3.6.1.13 (PAN identifier conflicts). A
+change of channel or PAN id is carried out when the order for it has had time to reach everybody: after the
+network broadcast delivery time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from emulator.clock.kernel import Timer
 from emulator.stack.nwk.commands import (
     NetworkReport,
     NetworkStatusCommand,
@@ -10,68 +18,125 @@ from emulator.stack.nwk.commands import (
     pack_network_status,
     pack_network_update,
 )
+from emulator.stack.nwk.memory import Management
 from emulator.stack.nwk.service import NetworkStatus, NodeType
 from emulator.stack.nwk.state import NwkState
-from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, COORDINATOR
+from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, NetworkParameters
 
-_HIGHEST_PAN_ID = 0xFFFE
+HIGHEST_PAN_ID = 0xFFFE
+
+
+def newer(update_id: int, than: int) -> bool:
+    """Tell whether an nwkUpdateId succeeds another one; the numbers wrap at 256."""
+    return 0 < (update_id - than) % 256 < 128
 
 
 class NetworkUpdates:
-    """PAN identifier changes and short-address conflicts of one node."""
+    """Channel and PAN identifier changes, and short-address conflicts, of one node."""
 
     def __init__(self, nwk: NwkState) -> None:
         self._nwk = nwk
+        self._channel: Timer | None = None
+        self._pan_id: Timer | None = None
+        self._ordered: tuple[int, int] | None = None
+
+    def stop(self) -> None:
+        """Forget changes that are due: the network has been left."""
+        self._nwk.scope.cancel(self._channel)
+        self._nwk.scope.cancel(self._pan_id)
+        self._channel = self._pan_id = self._ordered = None
+
+    # Channel
+
+    def change_channel(self, channel: int, update_id: int) -> None:
+        """Move this node to `channel` once everybody has been told; `update_id` becomes nwkUpdateId.
+
+        The same order again, as network managers repeat it, changes nothing; another one takes its place.
+        """
+        nwk = self._nwk
+        if self._ordered == (channel, update_id):
+            return
+        nwk.scope.cancel(self._channel)
+        self._ordered = channel, update_id
+        delay_us = nwk.timing.broadcast_delivery_us
+        self._channel = nwk.scope.call_later(delay_us, self._change_channel, channel, update_id)
+
+    def _change_channel(self, channel: int, update_id: int) -> None:
+        self._channel = self._ordered = None
+        self.set_channel(channel, update_id)
+
+    def set_channel(self, channel: int, update_id: int | None = None) -> None:
+        """Move this node alone to `channel`, at once."""
+        nwk = self._nwk
+        before = nwk.parameters
+        if before is None:
+            return
+        update_id = before.update_id if update_id is None else update_id
+        nwk.set_parameters(before._replace(channel=channel, update_id=update_id))
+        if before.channel != channel:
+            nwk.listener.nwk_channel_changed(channel)
+
+    def take_management(self, management: Management, update_id: int) -> None:
+        """Take the channel mask and the manager's address that the network manager has told."""
+        nwk = self._nwk
+        if nwk.parameters is not None:
+            nwk.set_management(management)
+            nwk.set_parameters(nwk.parameters._replace(update_id=update_id))
+
+    # PAN identifier
 
     def change_pan_id(self, pan_id: int) -> None:
-        """Coordinator: tell every device the new PAN identifier, and take it ourselves."""
+        """Network manager: tell every device the new PAN identifier, and take it ourselves."""
         nwk = self._nwk
         parameters = nwk.parameters
         if parameters is None:
             return
         update = NetworkUpdate(parameters.extended_pan_id, (parameters.update_id + 1) & 0xFF, pan_id)
         nwk.sending.send_command(BROADCAST_ALL, pack_network_update(update))
-        nwk.scope.call_later(nwk.timing.broadcast_delivery_us, self._take, update)
+        self._await_pan_id(update)
 
     def update_received(self, update: NetworkUpdate) -> None:
         """Handle a Network Update of our network: take the new PAN id once it has reached everybody."""
-        nwk = self._nwk
-        parameters = nwk.parameters
+        parameters = self._nwk.parameters
         if parameters is None or update.extended_pan_id != parameters.extended_pan_id:
             return
-        if 0 < (update.update_id - parameters.update_id) % 256 < 128:
-            nwk.scope.call_later(nwk.timing.broadcast_delivery_us, self._take, update)
+        if newer(update.update_id, parameters.update_id):
+            self._await_pan_id(update)
+
+    def _await_pan_id(self, update: NetworkUpdate) -> None:
+        nwk = self._nwk
+        nwk.scope.cancel(self._pan_id)
+        self._pan_id = nwk.scope.call_later(nwk.timing.broadcast_delivery_us, self._take, update)
 
     def _take(self, update: NetworkUpdate) -> None:
         nwk = self._nwk
-        parameters = nwk.parameters
-        if parameters is None or update.extended_pan_id != parameters.extended_pan_id:
+        self._pan_id = None
+        if nwk.parameters is None:
             return
-        nwk.set_parameters(parameters._replace(pan_id=update.pan_id, update_id=update.update_id))
+        nwk.set_parameters(nwk.parameters._replace(pan_id=update.pan_id, update_id=update.update_id))
         nwk.listener.nwk_status(nwk.short_address, NetworkStatus.PAN_ID_UPDATE)
 
     def report_conflict(self, pan_ids: tuple[int, ...]) -> None:
-        """Router: report to the coordinator that another network uses our PAN identifier."""
+        """Router: report to the network manager that another network uses our PAN identifier."""
         nwk = self._nwk
         if nwk.parameters is not None:
             report = NetworkReport(nwk.parameters.extended_pan_id, pan_ids)
-            nwk.sending.send_command(COORDINATOR, pack_network_report(report))
+            nwk.sending.send_command(nwk.management.manager, pack_network_report(report))
 
     def report_received(self, report: NetworkReport) -> None:
-        """Coordinator: answer a PAN identifier conflict by choosing another one."""
+        """Network manager: answer a PAN identifier conflict by choosing another one."""
         nwk = self._nwk
         parameters = nwk.parameters
         if (
-            nwk.device_type != NodeType.COORDINATOR
-            or parameters is None
+            parameters is None
+            or nwk.short_address != nwk.management.manager
             or report.extended_pan_id != parameters.extended_pan_id
         ):
             return
         taken = (*report.pan_ids, parameters.pan_id)
-        pan_id = nwk.scope.random.randint(1, _HIGHEST_PAN_ID)
-        while pan_id in taken:
-            pan_id = nwk.scope.random.randint(1, _HIGHEST_PAN_ID)
-        self.change_pan_id(pan_id)
+        self.change_pan_id(self._drawn(HIGHEST_PAN_ID, lambda pan_id: pan_id in taken))
+
+    # Address conflicts
 
     def address_conflict(self, short: int) -> None:
         """Two devices were heard with the same short address: say so, and move away when it is ours."""
@@ -84,10 +149,20 @@ class NetworkUpdates:
         self.conflict_reported(short)
 
     def conflict_reported(self, short: int) -> None:
-        """A conflict over `short` is known: a router that has it takes another address."""
+        """A conflict over `short` is known: a router that has it takes another address, and says so."""
         nwk = self._nwk
         if short == nwk.short_address and nwk.device_type == NodeType.ROUTER and nwk.parameters is not None:
-            fresh = nwk.scope.random.randint(1, 0xFFF7)
-            while nwk.eui64_of(fresh) is not None or fresh == short:
-                fresh = nwk.scope.random.randint(1, 0xFFF7)
-            nwk.set_parameters(nwk.parameters._replace(short_address=fresh))
+            fresh = self._drawn(0xFFF7, lambda each: each == short or nwk.eui64_of(each) is not None)
+            self._readdress(nwk.parameters, fresh)
+
+    def _readdress(self, parameters: NetworkParameters, fresh: int) -> None:
+        nwk = self._nwk
+        nwk.set_parameters(parameters._replace(short_address=fresh))
+        nwk.listener.nwk_status(fresh, NetworkStatus.ADDRESS_UPDATE)
+
+    def _drawn(self, highest: int, taken: Callable[[int], bool]) -> int:
+        draw = self._nwk.scope.random.randint
+        number = draw(1, highest)
+        while taken(number):
+            number = draw(1, highest)
+        return number

@@ -207,6 +207,7 @@ class Sending:
 
     def unicast_failed(self, frame: Outgoing, hop: int, status: Status) -> None:
         """Repair the way of a unicast that `hop` did not take, or give it up (3.6.3.7)."""
+        self._nwk.counters.failed += 1
         neighbour = self._nwk.neighbours.by_short.get(hop)
         if self._nwk.device_type == NodeType.END_DEVICE:
             if status == Status.NO_ACK:

@@ -41,6 +41,7 @@ class NetworkStatus(IntEnum):
     MANY_TO_ONE_ROUTE_FAILURE = 0x0C
     ADDRESS_CONFLICT = 0x0D
     PAN_ID_UPDATE = 0x0F
+    ADDRESS_UPDATE = 0x10
 
 
 class ParentCandidate(NamedTuple):
@@ -110,6 +111,12 @@ class NwkListener(Protocol):
 
     def nwk_leave_self(self, rejoin: bool) -> None:
         """This node was told to leave, or its own leave has been carried out."""
+
+    def nwk_channel_changed(self, channel: int) -> None:
+        """The network is on another channel now."""
+
+    def nwk_key_changed(self, sequence: int) -> None:
+        """The network key with this sequence number is in use now."""
 
     def nwk_status(self, short: int, code: int) -> None:
         """NLME-NWK-STATUS.indication; `code` is a `NetworkStatus`."""

@@ -15,7 +15,13 @@ from emulator.clock.kernel import Scope
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.nwk.address_map import AddressMap
 from emulator.stack.nwk.counters import NwkCounters
-from emulator.stack.nwk.memory import SavedNetwork, save_network
+from emulator.stack.nwk.memory import (
+    Management,
+    SavedNetwork,
+    load_management,
+    save_management,
+    save_network,
+)
 from emulator.stack.nwk.neighbours import Neighbour, NeighbourTable
 from emulator.stack.nwk.security import NwkSecurity
 from emulator.stack.nwk.service import NodeType, NwkListener, NwkTiming
@@ -105,6 +111,7 @@ class NwkState(ABC):
         self.security = NwkSecurity(mac.eui64, nonvolatile)
         self.addresses = AddressMap(nonvolatile)
         self.neighbours = NeighbourTable(nonvolatile)
+        self.management = load_management(nonvolatile)
         self._short = NO_ADDRESS
         self._sequence = scope.random.getrandbits(8)
 
@@ -133,6 +140,11 @@ class NwkState(ABC):
         mac.short_address = parameters.short_address
         self.update_beacon()
         self.save()
+
+    def set_management(self, management: Management) -> None:
+        """Take what the network manager tells, in non-volatile memory too."""
+        self.management = management
+        save_management(self.nonvolatile, management)
 
     def set_parent(self, short: int) -> None:
         """Make the neighbour with that address our parent."""
@@ -166,9 +178,11 @@ class NwkState(ABC):
 
     def switch_key(self, sequence: int) -> bool:
         """Put the key with `sequence` in force; returns False when this node does not hold it."""
+        before = self.security.active
         switched = self.security.switch(sequence)
-        if switched:
+        if switched and self.security.active is not before:
             self._key_in_force()
+            self.listener.nwk_key_changed(sequence)
         return switched
 
     def _key_in_force(self) -> None:

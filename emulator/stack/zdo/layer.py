@@ -11,7 +11,14 @@ from typing import NamedTuple, Protocol
 from emulator.clock.kernel import Scope, Timer
 from emulator.errors import FrameError
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.primitives import BROADCAST_RX_ON, FIRST_BROADCAST, ApsdeIndication, ApsdeRequest, Confirm
+from emulator.stack.primitives import (
+    BROADCAST_RX_ON,
+    FIRST_BROADCAST,
+    ApsdeIndication,
+    ApsdeRequest,
+    Confirm,
+    Security,
+)
 from emulator.stack.zdo.binding import BindingTable
 from emulator.stack.zdo.frames import (
     RESPONSE,
@@ -126,6 +133,26 @@ class Zdo:
             answer = bytes((ZdoStatus.INVALID_REQUEST_TYPE,)) if unicast else None
         if answer is not None:
             self._send(indication.source, indication.cluster | RESPONSE, bytes((sequence,)) + answer)
+
+    def obey(self, request: ApsdeRequest) -> None:
+        """Do what this node itself tells the whole network: its manager moves with it (annex E)."""
+        if request.cluster == ZdoCluster.MGMT_NWK_UPDATE:
+            short, eui64 = self._user.short_address, self._user.eui64
+            self.indication(
+                ApsdeIndication(
+                    source=short,
+                    source_eui64=eui64,
+                    destination=request.destination,
+                    destination_endpoint=ZDO_ENDPOINT,
+                    profile=request.profile,
+                    cluster=request.cluster,
+                    source_endpoint=ZDO_ENDPOINT,
+                    asdu=request.asdu,
+                    security=Security.NWK,
+                    lqi=255,
+                    aps_counter=0,
+                )
+            )
 
     def _late_answer(self, indication: ApsdeIndication, sequence: int) -> Callable[[bytes], None]:
         def send(answer: bytes) -> None:

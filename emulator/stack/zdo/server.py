@@ -31,21 +31,16 @@ from emulator.stack.zdo.frames import (
     mgmt_routing_response,
     read,
 )
+from emulator.stack.zdo.update_server import NetworkUpdateServer, UpdateHost
 
 _ENTRIES_PER_RESPONSE = 3
 _ROUTES_PER_RESPONSE = 14
-_UPDATE = Struct("<IB")
-_NOTIFY = Struct("<BIHHB")
-_MAX_SCAN_DURATION = 5
 ANY_PROFILE = 0xFFFF
 
 Answer = bytes | None
 
-SCAN_IN_PROGRESS = 0xFC
-"""MAC status (802.15.4-2006 table 78) with which a second energy scan is refused while one runs."""
 
-
-class ZdoHost(Protocol):
+class ZdoHost(UpdateHost, Protocol):
     """What answering needs to know and may do."""
 
     @property
@@ -83,11 +78,6 @@ class ZdoHost(Protocol):
     def asked_to_permit_joining(self, seconds: int) -> None:
         """Open or close this node for joining."""
 
-    def energy_scan(
-        self, channels: tuple[int, ...], duration: int, done: Callable[[tuple[int, ...]], None]
-    ) -> None:
-        """Measure the energy (0-255) of each channel."""
-
 
 class ZdoServer:
     """Answers requests; the response payload begins with the status octet."""
@@ -95,7 +85,7 @@ class ZdoServer:
     def __init__(self, host: ZdoHost, bindings: BindingTable) -> None:
         self._host = host
         self._bindings = bindings
-        self._measuring = False
+        self._updates = NetworkUpdateServer(host)
         self._answers: dict[int, Callable[[ApsdeIndication, bytes], Answer]] = {
             ZdoCluster.NWK_ADDR: self._nwk_address,
             ZdoCluster.IEEE_ADDR: self._ieee_address,
@@ -120,7 +110,7 @@ class ZdoServer:
         broadcast.
         """
         if indication.cluster == ZdoCluster.MGMT_NWK_UPDATE:
-            return self._network_update(payload, late)
+            return self._updates.answer(indication, payload, late)
         answer = self._answers.get(indication.cluster)
         if answer is not None:
             return answer(indication, payload)
@@ -253,23 +243,6 @@ class ZdoServer:
             return _unless_broadcast(indication, bytes((ZdoStatus.INVALID_REQUEST_TYPE,)))
         self._host.asked_to_permit_joining(seconds)
         return _unless_broadcast(indication, bytes((ZdoStatus.SUCCESS,)))
-
-    def _network_update(self, payload: bytes, late: Callable[[bytes], None]) -> Answer:
-        """Answer an energy scan request; changing the channel is left to the network manager and refused."""
-        mask, duration = read(_UPDATE, payload, "Mgmt_NWK_Update_req")
-        if duration > _MAX_SCAN_DURATION:
-            return _NOTIFY.pack(ZdoStatus.NOT_SUPPORTED, mask, 0, 0, 0)
-        if self._measuring:
-            return _NOTIFY.pack(SCAN_IN_PROGRESS, mask, 0, 0, 0)
-        channels = tuple(channel for channel in range(11, 27) if mask >> channel & 1)
-        self._measuring = True
-
-        def measured(energies: tuple[int, ...]) -> None:
-            self._measuring = False
-            late(_NOTIFY.pack(ZdoStatus.SUCCESS, mask, 0, 0, len(energies)) + bytes(energies))
-
-        self._host.energy_scan(channels, duration, measured)
-        return None
 
 
 def _unless_broadcast(indication: ApsdeIndication, answer: bytes) -> Answer:

@@ -77,6 +77,22 @@ def known(radio: Radio, eui64: int) -> zigpy.device.Device:
     return device
 
 
+def test_zigpy_moves_the_network_to_another_channel() -> None:
+    async def story(radio: Radio) -> None:
+        meter = await radio.join("electricity")
+        await radio.application.move_network_to_channel(13)
+        info = radio.application.state.network_info
+        assert (info.channel, info.nwk_update_id) == (13, 1)
+        assert meter.life is not None
+        node = meter.life.node
+        assert node.parameters is not None
+        assert (node.parameters.channel, node.parameters.update_id) == (13, 1)
+        device = known(radio, ELECTRICITY)
+        assert (await device.zdo.Node_Desc_req(device.nwk))[0] == 0
+
+    Radio().run(story)
+
+
 def test_zigpy_forms_the_network_it_was_configured_for() -> None:
     async def story(radio: Radio) -> None:
         state = radio.application.state

@@ -37,6 +37,8 @@ class Peer:
     left: list[tuple[int, int, bool]] = field(default_factory=list)
     left_self: list[bool] = field(default_factory=list)
     statuses: list[tuple[int, int]] = field(default_factory=list)
+    channels: list[int] = field(default_factory=list)
+    key_changes: list[int] = field(default_factory=list)
     on_joined: Callable[[int, int, JoinKind], None] | None = None
 
     def nwk_data(self, indication: NldeIndication) -> None:
@@ -53,6 +55,12 @@ class Peer:
 
     def nwk_leave_self(self, rejoin: bool) -> None:
         self.left_self.append(rejoin)
+
+    def nwk_channel_changed(self, channel: int) -> None:
+        self.channels.append(channel)
+
+    def nwk_key_changed(self, sequence: int) -> None:
+        self.key_changes.append(sequence)
 
     def nwk_status(self, short: int, code: int) -> None:
         self.statuses.append((short, code))
