@@ -44,6 +44,7 @@ class Presence:
         self._time_server = time_server
         self._missed = 0
         self._undelivered = 0
+        self._keys_missed = 0
         self._attempt = 0
         self._not_before_us = 0
         self._recovering = False
@@ -101,12 +102,22 @@ class Presence:
         A hub that has changed the network key while this device slept still hears it, but is not understood.
         """
         if status is Status.SUCCESS:
-            self._undelivered = self._attempt = 0
+            self._undelivered = self._keys_missed = self._attempt = 0
         elif status is Status.APS_NO_ACK:
             self._undelivered += 1
             if self._undelivered >= FAILURES_ALLOWED:
                 self._undelivered = 0
                 self.recover()
+
+    def key_missed(self) -> None:
+        """Take note that the parent uses a network key this device slept through the update to.
+
+        As with frames that stay unacknowledged, one such frame proves nothing: anybody can make one.
+        """
+        self._keys_missed += 1
+        if self._keys_missed >= FAILURES_ALLOWED:
+            self._keys_missed = 0
+            self.recover()
 
     def keep_alive(self) -> None:
         """Ask the trust centre for a sign of life now and then; three misses start the recovery."""

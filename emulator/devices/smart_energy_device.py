@@ -20,7 +20,14 @@ from emulator.devices.registration import Service
 from emulator.devices.surroundings import Surroundings
 from emulator.faults.firmware import FirmwareFaults
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.events import LeaveRequested, NetworkDown, NetworkUp, ParentLost, StackEvent
+from emulator.stack.events import (
+    LeaveRequested,
+    NetworkDown,
+    NetworkKeyMissed,
+    NetworkUp,
+    ParentLost,
+    StackEvent,
+)
 from emulator.stack.primitives import COORDINATOR, ApsdeIndication
 from emulator.zcl.attributes import AttributeRecord
 from emulator.zcl.endpoint import Reply
@@ -163,6 +170,8 @@ class SmartEnergyDevice:
                     self.life.presence.join_again()
             case ParentLost() if self.life is not None:
                 self.life.presence.recover()
+            case NetworkKeyMissed() if self.life is not None:
+                self.life.presence.key_missed()
             case LeaveRequested(source, _, obeyed) if not obeyed:
                 self.log.append(Event.LEFT, self.unix_seconds, f"leave from {source} ignored")
 

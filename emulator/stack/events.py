@@ -134,6 +134,12 @@ class PanIdChanged(NamedTuple):
     pan_id: int
 
 
+class NetworkKeyMissed(NamedTuple):
+    """A neighbour speaks under a network key that this node does not hold: it may have slept through an update."""
+
+    sequence: int
+
+
 class ParentLost(NamedTuple):
     """The parent of this end device no longer answers polls."""
 
@@ -152,6 +158,7 @@ StackEvent = (
     | LeaveRequested
     | ApsSecurityFailure
     | ChannelChanged
+    | NetworkKeyMissed
     | PanIdChanged
     | ParentLost
 )

@@ -24,6 +24,7 @@ from emulator.stack.events import (
     LinkKeyChanged,
     NetworkDown,
     NetworkKeyChanged,
+    NetworkKeyMissed,
     NetworkUp,
     PanIdChanged,
     ParentLost,
@@ -237,6 +238,10 @@ class Layers:
         """Report that another network key is in use, and tell the key observer of it."""
         self._network_key_in_use()
         self.on_event(NetworkKeyChanged(sequence))
+
+    def nwk_key_missed(self, sequence: int) -> None:
+        """Report that the parent uses a network key that this node does not hold."""
+        self.on_event(NetworkKeyMissed(sequence))
 
     def _network_key_in_use(self) -> None:
         parameters = self.nwk.parameters

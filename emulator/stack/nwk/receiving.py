@@ -63,8 +63,10 @@ class Receiving:
             nwk.counters.drop("malformed")
         except ReplayError:
             nwk.counters.drop("replay")
-        except UnknownKeyError:
+        except UnknownKeyError as error:
             nwk.counters.drop("unknown key")
+            if hop == nwk.parent_short and nwk.authenticated:
+                nwk.listener.nwk_key_missed(error.sequence)
         except SecurityError:
             nwk.counters.drop("integrity")
 

@@ -39,7 +39,11 @@ class ReplayError(SecurityError):
 
 
 class UnknownKeyError(SecurityError):
-    """A frame under a network key that this node does not hold."""
+    """A frame under a network key that this node does not hold; `sequence` is that key's number."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(f"NWK key sequence {sequence}: not held")
+        self.sequence = sequence
 
 
 class NetworkKey:
@@ -170,7 +174,7 @@ class NwkSecurity:
             raise SecurityError(f"NWK security control 0x{control:02X}: expected 0x28")
         key = self.by_sequence.get(sequence)
         if key is None:
-            raise UnknownKeyError(f"NWK key sequence {sequence}: not held")
+            raise UnknownKeyError(sequence)
         incoming = key.incoming
         last = incoming.get(source, -1)
         if counter <= last:

@@ -118,5 +118,8 @@ class NwkListener(Protocol):
     def nwk_key_changed(self, sequence: int) -> None:
         """The network key with this sequence number is in use now."""
 
+    def nwk_key_missed(self, sequence: int) -> None:
+        """The parent speaks under a key with this sequence number, which this node does not hold."""
+
     def nwk_status(self, short: int, code: int) -> None:
         """NLME-NWK-STATUS.indication; `code` is a `NetworkStatus`."""

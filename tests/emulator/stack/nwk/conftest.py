@@ -39,6 +39,7 @@ class Peer:
     statuses: list[tuple[int, int]] = field(default_factory=list)
     channels: list[int] = field(default_factory=list)
     key_changes: list[int] = field(default_factory=list)
+    keys_missed: list[int] = field(default_factory=list)
     on_joined: Callable[[int, int, JoinKind], None] | None = None
 
     def nwk_data(self, indication: NldeIndication) -> None:
@@ -61,6 +62,9 @@ class Peer:
 
     def nwk_key_changed(self, sequence: int) -> None:
         self.key_changes.append(sequence)
+
+    def nwk_key_missed(self, sequence: int) -> None:
+        self.keys_missed.append(sequence)
 
     def nwk_status(self, short: int, code: int) -> None:
         self.statuses.append((short, code))
