@@ -35,6 +35,8 @@ _ACKS = tuple(
 )
 """Acknowledgement PSDUs by frame-pending bit and sequence number (fact sheet 4.2: 0x0002, 0x0012)."""
 
+NOISE_DBM = 0
+"""What an energy scan shows of a jammed channel."""
 _BROADCAST_LINK = Link(-40, 255, 0.0)
 _INAUDIBLE = Link(NOISE_FLOOR_DBM, 0, 1.0)
 """What a capture says of a frame without one addressee, and of one that its addressee cannot hear."""
@@ -151,7 +153,10 @@ class Medium:
 
     def jam(self, channel: int, duration_us: int) -> None:
         """Fill a channel with noise from now on: it is never clear, and nothing on it is received."""
-        self._channels[channel].jammed_until_us = self.kernel.now + duration_us
+        jammed = self._channels[channel]
+        jammed.jammed_until_us = max(jammed.jammed_until_us, self.kernel.now + duration_us)
+        for meter in jammed.meters:
+            meter.peak_dbm = max(meter.peak_dbm, NOISE_DBM)
 
     def link(self, source: Radio, destination: Radio) -> Link | None:
         """Return how `destination` hears `source`, None when it does not."""
@@ -200,7 +205,7 @@ class Medium:
         for other in channel.active:
             self._measure(channel, other)
         if self.kernel.now < channel.jammed_until_us:
-            meter.peak_dbm = 0
+            meter.peak_dbm = NOISE_DBM
         return meter
 
     def read_meter(self, meter: EnergyMeter) -> int:

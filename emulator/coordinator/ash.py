@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from emulator.clock.kernel import Scope, Timer
+from emulator.clock.kernel import Timer
+from emulator.clock.line_clock import LineClock
 from emulator.coordinator.ash_frames import (
     CANCEL,
     MODULUS,
@@ -44,6 +45,8 @@ MAX_QUEUE = 64
 """DATA frames held for a host that does not take them; callbacks beyond are dropped, as a full NCP drops them."""
 RESET_WAIT_US = 2_500 * MILLISECOND
 _RST_PREFIX = bytes((CANCEL,)) * 32
+_RSTACK_PREFIX = bytes((CANCEL,))
+"""RSTACK ends whatever frame the reset cut short on the line, as co-processors' traces show (`1ac1020b0a527e`)."""
 
 
 class LinkState(Enum):
@@ -172,21 +175,24 @@ class AshLink:
 
     def __init__(
         self,
-        scope: Scope,
+        clock: LineClock,
         role: Role,
         write: Callable[[bytes], None],
         notify: Callable[[LinkEvent], None],
         *,
         window: int = DEFAULT_WINDOW,
     ) -> None:
-        """`write` takes octets for the line; `notify` hears what happens. The window is 1 to 7 frames."""
+        """`clock` is the peer's time, `write` takes octets for the line, `notify` hears what happens.
+
+        The window is 1 to 7 frames.
+        """
         if not 1 <= window < MODULUS:
             raise ValueError(f"ASH window {window}: expected 1 to {MODULUS - 1} frames")
         self.state = LinkState.CONNECTED
         self.counters = LinkCounters()
         self.reset_code: int = ResetCode.SOFTWARE
         """What RSTACK gives as the reason of the next reset."""
-        self._scope = scope
+        self._clock = clock
         self._role = role
         self._write = write
         self._notify = notify
@@ -212,7 +218,7 @@ class AshLink:
 
     def _clear(self) -> None:
         for timer in (self._timeout_timer, self._ack_timer, self._ready_timer):
-            self._scope.cancel(timer)
+            self._clock.cancel(timer)
         self._timeout_timer = self._ack_timer = self._ready_timer = None
         self._expected = 0
         """Number of the next DATA frame to arrive."""
@@ -294,7 +300,7 @@ class AshLink:
             self._flight.popleft()
         self._rounds = 0
         self._measured()
-        self._scope.cancel(self._timeout_timer)
+        self._clock.cancel(self._timeout_timer)
         self._timeout_timer = None
         if self._flight:
             self._watch()
@@ -302,11 +308,11 @@ class AshLink:
 
     def _hold(self, not_ready: bool) -> None:
         """Heed the host's flow control; it lapses by itself."""
-        self._scope.cancel(self._ready_timer)
+        self._clock.cancel(self._ready_timer)
         self._ready_timer = None
         self._held = not_ready
         if not_ready:
-            self._ready_timer = self._scope.call_later(NOT_READY_US, self._hold, False)
+            self._ready_timer = self._clock.call_later(NOT_READY_US, self._hold, False)
         else:
             self._pump()
 
@@ -338,7 +344,7 @@ class AshLink:
         self._expected = (self._expected + 1) % MODULUS
         self._rejecting = False
         if self._ack_timer is None:
-            self._ack_timer = self._scope.call_later(ACK_DELAY_US, self._acknowledge)
+            self._ack_timer = self._clock.call_later(ACK_DELAY_US, self._acknowledge)
         self._notify(Received(frame.payload))
 
     def _acknowledge(self) -> None:
@@ -353,7 +359,7 @@ class AshLink:
             self._transmit(Nak(self._expected))
 
     def _retransmit(self, _: AshFrame | None) -> None:
-        self._scope.cancel(self._timeout_timer)
+        self._clock.cancel(self._timeout_timer)
         self._timeout_timer = None
         if not self._flight:
             return
@@ -378,7 +384,7 @@ class AshLink:
 
     def _ask_reset(self) -> None:
         self._write(_RST_PREFIX + encode(Rst()))
-        self._timeout_timer = self._scope.call_later(RESET_WAIT_US, self._timed_out)
+        self._timeout_timer = self._clock.call_later(RESET_WAIT_US, self._timed_out)
 
     # Output
 
@@ -394,24 +400,25 @@ class AshLink:
             self._transmit(Data(number, False, self._expected, payload))
 
     def _watch(self) -> None:
-        self._sent_us = self._scope.now
-        self._timeout_timer = self._scope.call_later(self.timeout_us, self._timed_out)
+        self._sent_us = self._clock.now
+        self._timeout_timer = self._clock.call_later(self.timeout_us, self._timed_out)
 
     def _measured(self) -> None:
         """Adapt the timeout: 7/8 of the old one and half of what the acknowledgement took."""
-        self._set_timeout(self.timeout_us * 7 // 8 + (self._scope.now - self._sent_us) // 2)
+        self._set_timeout(self.timeout_us * 7 // 8 + (self._clock.now - self._sent_us) // 2)
 
     def _set_timeout(self, value_us: int) -> None:
         self.timeout_us = max(ACK_TIMEOUT_MIN_US, min(value_us, ACK_TIMEOUT_MAX_US))
 
     def _ack_spent(self) -> None:
         """A frame that carries the acknowledgement is leaving."""
-        self._scope.cancel(self._ack_timer)
+        self._clock.cancel(self._ack_timer)
         self._ack_timer = None
 
     def _transmit(self, frame: AshFrame) -> None:
         self.counters.sent += 1
-        self._write(encode(frame))
+        cancel = _RSTACK_PREFIX if isinstance(frame, RstAck) else b""
+        self._write(cancel + encode(frame))
 
 
 _INPUTS: Mapping[type, LinkInput] = {

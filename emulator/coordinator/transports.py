@@ -20,7 +20,9 @@ READ_OCTETS = 4096
 MAX_UNSENT_OCTETS = 65_536
 """Octets kept for a host that does not read; a TCP line that is further behind is cut."""
 PTY_POLL_S = 0.05
-"""How often a pseudo-terminal that no host has open is looked at, seconds of loop time."""
+"""How often a pseudo-terminal that no host has open is looked at, real seconds."""
+GREET_AFTER_S = 0.2
+"""Real seconds after which a silent TCP host is told of a reset, as some bridges do (fact sheet, protocol 5.1)."""
 
 
 class LineDevice(Protocol):
@@ -45,10 +47,10 @@ class TransportError(EmulatorError):
 class TcpServer:
     """A co-processor behind a TCP port."""
 
-    def __init__(self, device: LineDevice, greet: Callable[[], None] | None, greet_after_s: float) -> None:
+    def __init__(self, device: LineDevice, greet: Callable[[], None] | None, pace: float) -> None:
         self._device = device
         self._greet = greet
-        self._greet_after_s = greet_after_s
+        self._greet_after_s = GREET_AFTER_S * pace
         self._server: asyncio.Server | None = None
         self._line: _TcpLine | None = None
 
@@ -151,9 +153,10 @@ class _TcpLine(asyncio.Protocol):
 class PtyServer:
     """A co-processor on a pseudo-terminal, reached by a symbolic link of the user's choice."""
 
-    def __init__(self, device: LineDevice, path: Path) -> None:
+    def __init__(self, device: LineDevice, path: Path, pace: float = 1.0) -> None:
         self._device = device
         self.path = path
+        self._poll_s = PTY_POLL_S * pace
         self._master: int | None = None
         self._poll: asyncio.TimerHandle | None = None
         self._unsent = bytearray()
@@ -200,7 +203,7 @@ class PtyServer:
         octets = self._read()
         loop = asyncio.get_running_loop()
         if octets is None:
-            self._poll = loop.call_later(PTY_POLL_S, self._look)
+            self._poll = loop.call_later(self._poll_s, self._look)
             return
         assert self._master is not None
         self._open = True
@@ -223,7 +226,7 @@ class PtyServer:
         octets = self._read()
         if octets is None:
             self._host_gone()
-            self._poll = asyncio.get_running_loop().call_later(PTY_POLL_S, self._look)
+            self._poll = asyncio.get_running_loop().call_later(self._poll_s, self._look)
         elif octets:
             self._device.feed(octets)
 
@@ -265,23 +268,24 @@ async def serve_tcp(
     port: int = 0,
     *,
     greet: Callable[[], None] | None = None,
-    greet_after_s: float = 0.2,
+    pace: float = 1.0,
 ) -> TcpServer:
     """Serve `device` on a TCP port (0: any free one); raises `TransportError`.
 
-    `greet` is called that long after a host has connected and said nothing: `Ncp.announce` tells hosts that wait for a
-    bridge's reset. At once would be too early, they would take it for an unexpected reset (fact sheet, protocol 5.1).
+    `greet` is called `GREET_AFTER_S` after a host has connected and said nothing: `Ncp.announce` tells hosts that wait
+    for a bridge's reset. At once would be too early, they would take it for an unexpected reset (fact sheet, protocol
+    5.1). `pace` is the loop's, virtual seconds per real second: hosts live in real time.
     """
-    server = TcpServer(device, greet, greet_after_s)
+    server = TcpServer(device, greet, pace)
     await server.open(host, port)
     return server
 
 
-async def serve_pty(device: LineDevice, path: Path) -> PtyServer:
+async def serve_pty(device: LineDevice, path: Path, *, pace: float = 1.0) -> PtyServer:
     """Serve `device` on a pseudo-terminal that `path` will point to; raises `TransportError`.
 
-    A symbolic link already there is replaced, anything else is left alone.
+    A symbolic link already there is replaced, anything else is left alone. `pace` is the loop's, as in `serve_tcp`.
     """
-    server = PtyServer(device, path)
+    server = PtyServer(device, path, pace)
     server.plug_in()
     return server

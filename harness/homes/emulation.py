@@ -39,8 +39,6 @@ from harness.homes.zep import ZepSender
 from hw_profiles.installation import Installation
 from hw_profiles.model import DeviceKind
 
-GREET_AFTER_S = 0.2
-"""Real seconds after which a silent TCP host is told of a reset, as some bridges do (fact sheet, protocol 5.1)."""
 FCS_OCTETS = 2
 _COORDINATOR = 0x0000
 
@@ -131,7 +129,14 @@ class Emulation:
         site = self._site
         if self.options.stranger.rcp:
             return Rcp(self.kernel, medium, site.node.eui64, position=site.node.position)
-        return Ncp(self.kernel, medium, self._ncp_config(), site.dongle_memory, on_key=site.on_key)
+        return Ncp(
+            self.kernel,
+            medium,
+            self._ncp_config(),
+            site.dongle_memory,
+            on_key=site.on_key,
+            pace=self.options.speed,
+        )
 
     def _ncp_config(self) -> NcpConfig:
         base = ncp_config(self._site, self.options.ezsp_version)
@@ -155,7 +160,7 @@ class Emulation:
 
     async def _serve(self, dongle: LineDevice, moniker: Moniker) -> str:
         if moniker.kind is Kind.PTY and moniker.path is not None:
-            self._server = await serve_pty(dongle, moniker.path)
+            self._server = await serve_pty(dongle, moniker.path, pace=self.options.speed)
             return str(moniker.path)
         if moniker.kind is Kind.TCP and moniker.host is not None:
             greet = dongle.announce if isinstance(dongle, Ncp) else None
@@ -164,7 +169,7 @@ class Emulation:
                 moniker.host.strip("[]"),
                 moniker.port or 0,
                 greet=greet,
-                greet_after_s=GREET_AFTER_S * self.options.speed,
+                pace=self.options.speed,
             )
             return f"tcp:{moniker.host}:{self._server.port}"
         raise TransportError(f"{moniker}: nothing a host can open; give pty:/path or tcp:127.0.0.1:6638")

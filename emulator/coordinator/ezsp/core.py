@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from emulator.clock.kernel import Scope
+from emulator.air.medium import Medium
+from emulator.clock.kernel import Kernel, Scope
+from emulator.clock.line_clock import line_clock
 from emulator.crypto.authority import Identity
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
+from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.keys.trust_centre import TrustCentre
 from emulator.stack.node import Node
 
@@ -19,6 +22,9 @@ Handler = Callable[[Values], Answer]
 
 RESTORED_EUI64 = "ncp.eui64"
 NO_EUI64 = 0xFFFF_FFFF_FFFF_FFFF
+MAX_POWER_DBM = 20
+MIN_POWER_DBM = -43
+"""Transmit power that radios of this kind have (recalled)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +52,24 @@ class NcpConfig:
         return self.name or f"ncp {format_eui64(self.eui64)}"
 
 
+class Surroundings(NamedTuple):
+    """Where a co-processor is: its time, its air, its memory, who hears of keys, and its host's pace of time."""
+
+    kernel: Kernel
+    medium: Medium
+    memory: NonVolatile
+    on_key: KeyObserver | None = None
+    pace: float | None = None
+
+
 class Core:
     """One boot: its node, its memory, its time, and the way to the host."""
 
     def __init__(
         self,
         config: NcpConfig,
-        scope: Scope,
+        surroundings: Surroundings,
         node: Node,
-        memory: NonVolatile,
         callback: Callable[[str, Values], None],
     ) -> None:
         """`callback` sends a callback frame to the host, after the answer to the command being handled."""
@@ -62,16 +77,24 @@ class Core:
         assert trust_centre is not None
         self.config = config
         self.version = config.version
-        self.scope = scope
+        self.scope: Scope = node.scope
+        self.host_clock = line_clock(node.scope, surroundings.pace)
+        """Timers that the host asks for run in the host's time."""
         self.node = node
+        self.medium = surroundings.medium
         self.trust_centre: TrustCentre = trust_centre
-        self.memory = memory
+        self.memory = surroundings.memory
         self.callback = callback
 
     @property
     def on_network(self) -> bool:
         """Whether the stack is up."""
         return self.node.parameters is not None
+
+    def set_power(self, dbm: int) -> None:
+        """Change the transmit power of the radio."""
+        self.node.mac.tx_power_dbm = dbm
+        self.medium.refresh_links()
 
 
 def effective_eui64(config: NcpConfig, memory: NonVolatile) -> int:

@@ -6,16 +6,22 @@ No octets from the host can make it raise: what is unknown, malformed or out of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from bellows.types import EzspStatus
 
-from emulator.air.medium import Medium
-from emulator.clock.kernel import Kernel
 from emulator.coordinator.ezsp.cbke import CbkeCommands
 from emulator.coordinator.ezsp.commands import Command, CommandSet, command_set
 from emulator.coordinator.ezsp.configuration import Configuration
-from emulator.coordinator.ezsp.core import Answer, Core, Handler, NcpConfig, Values, effective_eui64
+from emulator.coordinator.ezsp.core import (
+    Answer,
+    Core,
+    Handler,
+    NcpConfig,
+    Surroundings,
+    Values,
+    effective_eui64,
+)
 from emulator.coordinator.ezsp.defaults import ACCEPTED, RELEASES, STACK_TYPE_MESH
 from emulator.coordinator.ezsp.frames import (
     ASYNCHRONOUS_CALLBACK,
@@ -27,6 +33,7 @@ from emulator.coordinator.ezsp.frames import (
 )
 from emulator.coordinator.ezsp.housekeeping import Housekeeping
 from emulator.coordinator.ezsp.messaging import Messaging
+from emulator.coordinator.ezsp.mfglib import Mfglib
 from emulator.coordinator.ezsp.networking import Networking
 from emulator.coordinator.ezsp.scanning import Scanning
 from emulator.coordinator.ezsp.security import SecurityCommands
@@ -35,8 +42,6 @@ from emulator.coordinator.ezsp.tables import Tables
 from emulator.coordinator.ezsp.tokens import Tokens
 from emulator.coordinator.ezsp.trust import Trust
 from emulator.errors import EmulatorError, FrameError
-from emulator.nonvolatile import NonVolatile
-from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.events import StackEvent
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.nwk.service import NodeType
@@ -44,15 +49,6 @@ from emulator.stack.nwk.service import NodeType
 VERSION = 0x0000
 INVALID_COMMAND = 0x0058
 _WIDE_STATUS_SINCE = 14
-
-
-class Surroundings(NamedTuple):
-    """Where a co-processor is: its time, its air, its memory, and who hears of keys."""
-
-    kernel: Kernel
-    medium: Medium
-    memory: NonVolatile
-    on_key: KeyObserver | None = None
 
 
 class Firmware:
@@ -83,7 +79,7 @@ class Firmware:
         node = self._power_up()
         self.node = node
         self._scope = node.scope
-        core = Core(self._config, node.scope, node, self._surroundings.memory, self._callback)
+        core = Core(self._config, self._surroundings, node, self._callback)
         configuration = Configuration(core)
         security = SecurityCommands(core, configuration)
         networking = Networking(core, security)
@@ -91,6 +87,7 @@ class Firmware:
         messaging = Messaging(core, configuration, tables)
         cbke = CbkeCommands(core, configuration.values)
         trust = Trust(core, configuration, security, networking)
+        mfglib = Mfglib(core)
         parts = (
             configuration,
             security,
@@ -99,6 +96,7 @@ class Firmware:
             messaging,
             cbke,
             trust,
+            mfglib,
             Scanning(core),
             Tokens(core, networking, security, cbke, self._boot),
             Housekeeping(core, messaging, self._framing_errors),
@@ -107,7 +105,7 @@ class Firmware:
         self._handlers["callback"] = _accept
         for part in parts:
             self._handlers.update(part.handlers())
-        listeners = (networking.event, trust.event)
+        listeners = (networking.event, trust.event, mfglib.event)
 
         def event(what: StackEvent) -> None:
             for listener in listeners:

@@ -78,14 +78,14 @@ class Housekeeping:
             return {"status": SlStatus.INVALID_INDEX}
         running = self._timers.pop(number, None)
         if running is not None:
-            self._core.scope.cancel(running[0])
+            self._core.host_clock.cancel(running[0])
         if units < len(_UNITS_US):
             self._start(values)
         return {}
 
     def _start(self, values: Values) -> None:
         delay_us = max(values["time"] * _UNITS_US[values["units"]], _UNITS_US[0])
-        timer = self._core.scope.call_later(delay_us, self._ring, values)
+        timer = self._core.host_clock.call_later(delay_us, self._ring, values)
         self._timers[values["timer_id"]] = (timer, values)
 
     def _ring(self, values: Values) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
+from emulator.clock.line_clock import line_clock
 from emulator.coordinator.ash import DEFAULT_WINDOW, AshLink, LinkEvent, LinkReset, Received, Role
 from emulator.coordinator.ash_frames import ResetCode
-from emulator.coordinator.ezsp.core import NcpConfig
-from emulator.coordinator.ezsp.firmware import Firmware, Surroundings
+from emulator.coordinator.ezsp.core import NcpConfig, Surroundings
+from emulator.coordinator.ezsp.firmware import Firmware
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.node import Node
@@ -33,13 +34,18 @@ class Ncp:
         *,
         on_key: KeyObserver | None = None,
         window: int = DEFAULT_WINDOW,
+        pace: float | None = None,
     ) -> None:
-        """Apply power; `memory` holds the tokens, `on_key` hears of keys for a Wireshark key file."""
+        """Apply power; `memory` holds the tokens, `on_key` hears of keys for a Wireshark key file.
+
+        `pace` is given for a host outside the emulation, whose time is real: the virtual seconds per real second.
+        """
         self.config = config
-        self._surroundings = Surroundings(kernel, medium, memory, on_key)
         self._scope = kernel.scope(f"{config.label}/line")
+        clock = line_clock(self._scope, pace)
+        self._surroundings = Surroundings(kernel, medium, memory, on_key, pace)
         self._line: Write | None = None
-        self.link = AshLink(self._scope, Role.NCP, self._write, self._link_event, window=window)
+        self.link = AshLink(clock, Role.NCP, self._write, self._link_event, window=window)
         self._firmware = self._boot()
         self.resets = 0
         """How often the host has reset the co-processor."""

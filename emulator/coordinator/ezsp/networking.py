@@ -9,14 +9,21 @@ from bellows.types import EmberNetworkStatus, EmberNodeType
 
 from emulator.air.phy import CHANNELS
 from emulator.clock.kernel import MICROSECONDS, Timer
-from emulator.coordinator.ezsp.core import NO_EUI64, Answer, Core, Handler, Values
+from emulator.coordinator.ezsp.core import (
+    MAX_POWER_DBM,
+    MIN_POWER_DBM,
+    NO_EUI64,
+    Answer,
+    Core,
+    Handler,
+    Values,
+)
 from emulator.coordinator.ezsp.security import SecurityCommands
 from emulator.coordinator.ezsp.status import SlStatus
 from emulator.stack.events import NetworkDown, NetworkUp, StackEvent
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.service import Capability, NodeType
 
-MAX_POWER_DBM = 20
 DEFAULT_POWER_DBM = 8
 MAX_PERMIT_SECONDS = 254
 _FOREVER = 255
@@ -274,9 +281,10 @@ class Networking:
     # Radio and routes
 
     def _set_power(self, values: Values) -> Answer:
-        if values["power"] > MAX_POWER_DBM:
+        if not MIN_POWER_DBM <= values["power"] <= MAX_POWER_DBM:
             return {"status": SlStatus.TRANSMIT_INVALID_POWER}
         self.power_dbm = values["power"]
+        self._core.set_power(self.power_dbm)
         return {}
 
     def _set_channel(self, values: Values) -> Answer:

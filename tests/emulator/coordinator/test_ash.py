@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.clock.kernel import Kernel
+from emulator.clock.line_clock import line_clock
 from emulator.coordinator.ash import (
     ACK_DELAY_US,
     ACK_TIMEOUT_INITIAL_US,
@@ -47,14 +48,17 @@ SECOND = 1_000_000
 class Side:
     """One side of a link that keeps what it says and hears."""
 
-    def __init__(self, role: Role, window: int = 5) -> None:
+    def __init__(self, role: Role, window: int = 5, pace: float | None = None) -> None:
         self.kernel = Kernel(3)
         self.said: list[AshFrame | Malformed] = []
+        self.raw = b""
         self.events: list[LinkEvent] = []
         self._deframer = Deframer()
-        self.link = AshLink(self.kernel.scope("side"), role, self._write, self.events.append, window=window)
+        clock = line_clock(self.kernel.scope("side"), pace)
+        self.link = AshLink(clock, role, self._write, self.events.append, window=window)
 
     def _write(self, octets: bytes) -> None:
+        self.raw += octets
         self.said.extend(self._deframer.feed(octets))
 
     def hear(self, frame: AshFrame) -> list[AshFrame | Malformed]:
@@ -239,3 +243,24 @@ def test_no_octets_make_a_link_raise(role: Role, octets: bytes) -> None:
     side = Side(role)
     side.link.feed(octets)
     side.kernel.run_for(60 * SECOND)
+
+
+def test_a_reset_ends_what_it_cut_short_on_the_line() -> None:
+    """Traces of co-processors begin an RSTACK with CANCEL, so that half a frame before it is no part of it."""
+    side = Side(Role.NCP)
+    side.hear(Rst())
+    assert side.raw.hex() == "1ac1020b0a527e"
+    cut_short = encode(data(0))[:-2]
+    assert Deframer().feed(cut_short + side.raw) == [RstAckFrame(ResetCode.SOFTWARE)]
+
+
+@pytest.mark.parametrize("pace", [1.0, 50.0])
+def test_a_host_outside_may_pause_as_long_at_any_speed(pace: float) -> None:
+    side = Side(Role.NCP, pace=pace)
+    side.hear(Rst())
+    side.link.send(b"callback")
+    assert side.wait(int(0.3 * SECOND * pace)) == []
+    assert side.events == [LinkReset(ResetCode.SOFTWARE)]
+    assert isinstance(side.wait(int(1.5 * SECOND * pace))[0], Data)
+    side.wait(int(20 * SECOND * pace))
+    assert side.link.state is LinkState.FAILED

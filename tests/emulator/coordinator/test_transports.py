@@ -21,7 +21,7 @@ from emulator.coordinator.transports import PtyServer, TransportError, serve_pty
 from emulator.nonvolatile import MemoryNonVolatile
 
 RESET = bytes((0x1A,)) * 32 + encode(Rst())
-ANSWER = encode(RstAck(ResetCode.SOFTWARE))
+ANSWER = bytes.fromhex("1ac1020b0a527e")
 
 
 class Recorder:
