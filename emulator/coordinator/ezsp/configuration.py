@@ -30,7 +30,7 @@ class Configuration:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.configuration = dict(CONFIGURATION)
+        self.configuration = {identifier: each.default for identifier, each in CONFIGURATION.items()}
         self.policies = dict(POLICIES)
         self.values = dict(VALUES)
         self.values[EzspValueId.VALUE_MAXIMUM_INCOMING_TRANSFER_SIZE] = (
@@ -80,6 +80,9 @@ class Configuration:
             return _UNKNOWN_ID
         if self._core.on_network and identifier in _FIXED_ONCE_UP:
             return {"status": SlStatus.INVALID_STATE}
+        setting = CONFIGURATION[identifier]
+        if not setting.lowest <= values["value"] <= setting.highest:
+            return {"status": SlStatus.INVALID_PARAMETER}
         self.configuration[identifier] = values["value"]
         return {}
 

@@ -23,6 +23,7 @@ from emulator.coordinator.ezsp.status import SlStatus
 from emulator.stack.events import NetworkDown, NetworkUp, StackEvent
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.service import Capability, NodeType
+from emulator.stack.primitives import FIRST_BROADCAST
 
 DEFAULT_POWER_DBM = 8
 MAX_PERMIT_SECONDS = 254
@@ -132,9 +133,7 @@ class Networking:
         if not self._core.on_network:
             return {"status": SlStatus.INVALID_STATE}
         self._close()
-        self._core.trust_centre.devices.clear()
-        for name in self._core.memory.keys("tc.device."):
-            self._core.memory.delete(name)
+        self._core.trust_centre.forget_network()
         self._core.node.leave()
         return {}
 
@@ -229,6 +228,11 @@ class Networking:
         """Take over a child of another coordinator: it will poll here as if nothing had happened."""
         wanted = values["child"]
         nwk = self._core.node.nwk
+        known = any(each.eui64 == wanted["eui64"] for each in nwk.children)
+        if not known and len(nwk.children) >= nwk.timing.max_children:
+            return {"status": SlStatus.FULL}
+        if wanted["id"] >= FIRST_BROADCAST or wanted["eui64"] in (0, NO_EUI64):
+            return {"status": SlStatus.INVALID_PARAMETER}
         child = Neighbour(wanted["eui64"], wanted["id"], NodeType.END_DEVICE)
         child.relationship = Relationship.CHILD
         child.indirect = wanted["type"] == EmberNodeType.SLEEPY_END_DEVICE

@@ -13,6 +13,8 @@ from emulator.coordinator.ezsp.defaults import SOURCE_ROUTES
 from emulator.coordinator.ezsp.status import SlStatus
 
 UNUSED = 0xFFFF
+MAX_EXTENDED = 512
+"""Devices a host may ask more patience for; beyond them the one named longest ago is forgotten."""
 _NOBODY = 0xFFFF_FFFF_FFFF_FFFF
 _STATUS_IN_TIMEOUT_SINCE = 14
 _BAD_INDEX: Answer = {"status": SlStatus.INVALID_INDEX}
@@ -27,7 +29,8 @@ class Tables:
         self._configuration = configuration
         self._addresses: dict[int, tuple[int, int]] = {}
         """EUI-64 and short address by index."""
-        self._extended: set[int] = set()
+        self._extended: dict[int, None] = {}
+        """Devices to wait longer for, in the order they were named."""
         self._multicasts: dict[int, dict[str, Any]] = {}
         self._bindings: dict[int, dict[str, Any]] = {}
 
@@ -134,10 +137,11 @@ class Tables:
         return {"old_eui64": eui64, "old_id": short, "old_extended_timeout": was_extended}
 
     def _extend(self, eui64: int, extended: bool) -> None:
+        self._extended.pop(eui64, None)
         if extended:
-            self._extended.add(eui64)
-        else:
-            self._extended.discard(eui64)
+            self._extended[eui64] = None
+        if len(self._extended) > MAX_EXTENDED:
+            del self._extended[next(iter(self._extended))]
 
     def _set_extended(self, values: Values) -> Answer:
         self._extend(values["remote_eui64"], bool(values["extended_timeout"]))

@@ -132,11 +132,21 @@ class TrustCentre:
 
     def forget(self, eui64: int) -> None:
         """Drop all keys of `eui64`: it can neither join nor rejoin."""
-        self._nonvolatile.delete(f"{_INSTALLED}{eui64:016x}")
+        self.forget_key(eui64)
         self._nonvolatile.delete(f"{_DEVICE}{eui64:016x}")
+        self.devices.pop(eui64, None)
+
+    def forget_key(self, eui64: int) -> None:
+        """Drop the link key of `eui64` and the one it may join with; where it is on the network stays known."""
+        self._nonvolatile.delete(f"{_INSTALLED}{eui64:016x}")
         self._keys.remove(eui64)
         self._proving.pop(eui64, None)
-        self.devices.pop(eui64, None)
+
+    def forget_network(self) -> None:
+        """Nobody is on the network any more: it is left. Keys stay, for devices may join the next one with them."""
+        for eui64 in list(self.devices):
+            del self.devices[eui64]
+            self._nonvolatile.delete(f"{_DEVICE}{eui64:016x}")
 
     def permit_joining(self, seconds: int) -> None:
         """Open this network for `seconds` (0 closes; at most 254), telling every router
