@@ -29,6 +29,8 @@ FULL_WAIT_S = 0.5
 _FULL = (b.sl_Status.ZIGBEE_MAX_MESSAGE_LIMIT_REACHED, b.sl_Status.ALLOCATION_FAILED, b.sl_Status.BUSY)
 KEY_SWITCH_S = 10.0
 """Between a new network key and the switch to it: long enough for the broadcast to reach every router."""
+FIRST_WITH_INSTALL_CODES = 5
+"""EZSP version from which bellows hands keys of joining devices to the dongle; before, it only says that it did."""
 _NO_SLOT = 0xFF
 
 
@@ -58,6 +60,16 @@ class EzspRadio(HubRadio, ControllerApplication):  # type: ignore[misc]
         await super().write_network_info(network_info=network_info, node_info=node_info)  # type: ignore[safe-super]
         await self.disconnect()
         await self.connect()
+
+    async def permit_with_link_key(self, node: t.EUI64, link_key: t.KeyData, time_s: int = 60) -> None:
+        """Let a device join with its own key; raises `RadioError` where bellows has no way to tell the dongle of it."""
+        if self.protocol_version < FIRST_WITH_INSTALL_CODES:
+            raise RadioError(
+                f"EZSP dongle: {node} cannot be admitted by its install code: bellows tells no dongle of EZSP "
+                f"{self.protocol_version} of one; use EZSP {FIRST_WITH_INSTALL_CODES} or newer"
+            )
+        # The class after this one is the radio library's, not the abstract one mypy sees.
+        await super().permit_with_link_key(node, link_key, time_s)  # type: ignore[safe-super]
 
     async def learn_device(self, eui64: t.EUI64, short: t.NWK, *, sleepy: bool) -> None:
         """Give the dongle the address pair of a sleepy device and have it wait for it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,16 @@ class Moniker(NamedTuple):
     def is_here(self) -> bool:
         """Whether the radio is one this process emulates itself."""
         return self.path is None and self.host is None
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether a socket served there can be reached from other machines: any but the loop-back interface's."""
+        if self.kind is not Kind.TCP or self.host is None:
+            return False
+        try:
+            return not ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host != "localhost"
 
     @property
     def address(self) -> str:

@@ -17,7 +17,8 @@ from rich.table import Table
 from emulator.clock.kernel import MICROSECONDS
 from emulator.clock.loop import run as run_loop
 from emulator.coordinator.ezsp_line import DEFAULT_VERSION
-from emulator.coordinator.monikers import Kind, Moniker, MonikerError, parse
+from emulator.coordinator.ezsp_radio import FIRST_WITH_INSTALL_CODES
+from emulator.coordinator.monikers import LOOPBACK_HOST, Kind, Moniker, MonikerError, parse
 from harness.command.main import DONE, EXIT_STATUSES
 from harness.command.models import check_folders
 from harness.errors import HarnessError
@@ -65,7 +66,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_version,
         default=DEFAULT_VERSION,
         metavar="N",
-        help=f"the dongle's EZSP version ({DEFAULT_VERSION})",
+        help=f"the dongle's EZSP version ({DEFAULT_VERSION}); with 4 no host admits a device by install code",
     )
     add("--no-cbke", action="store_true", help="the dongle's firmware has no Smart Energy key establishment")
     add("--seed", type=int, default=1, metavar="N", help="seed of all randomness and rehearsal keys (1)")
@@ -124,6 +125,23 @@ def options_of(arguments: argparse.Namespace) -> EmulationOptions:
     )
 
 
+def notices(options: EmulationOptions) -> list[str]:
+    """Return what a user should know of the options before it is found out the hard way, a line each."""
+    lines = []
+    moniker = options.stranger.moniker
+    if moniker.open_to_others:
+        lines.append(
+            f"{moniker}: everybody on the network can reach this dongle; tcp:{LOOPBACK_HOST}:{moniker.port} keeps it "
+            "to this machine"
+        )
+    if not options.stranger.rcp and options.ezsp_version < FIRST_WITH_INSTALL_CODES:
+        lines.append(
+            f"--ezsp {options.ezsp_version}: hosts cannot tell this dongle of install codes, so no device of the "
+            f"installation will join; {FIRST_WITH_INSTALL_CODES} or newer can"
+        )
+    return lines
+
+
 def _served(name: str, text: str) -> Moniker:
     try:
         moniker = parse(text)
@@ -138,6 +156,8 @@ def handle(arguments: argparse.Namespace) -> int:
     """Emulate until Ctrl-C."""
     options = options_of(arguments)
     installation = load_installation(arguments.installation, arguments.models)
+    for notice in notices(options):
+        print(f"smets1: note: {notice}", file=sys.stderr)
     emulation = Emulation(installation, options)
     run_loop(_live(emulation, arguments.seconds, sys.stdout), emulation.kernel, pace=options.speed)
     return DONE

@@ -1,7 +1,8 @@
 """Tokens: manufacturing data, the host's own small tokens, and the stack's non-volatile objects by key.
 
 Of the stack's objects those are readable that hosts use: the restored EUI-64, node data, network management, trust
-centre and child table. Writing them changes what they stand for, from the next reset on.
+centre and child table. They are what memory holds, so that a host may read them before networkInit as well as after.
+Writing them changes what they stand for, from the next reset on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from emulator.coordinator.ezsp.core import NO_EUI64, RESTORED_EUI64, Answer, Cor
 from emulator.coordinator.ezsp.networking import Networking
 from emulator.coordinator.ezsp.security import SecurityCommands
 from emulator.coordinator.ezsp.status import SlStatus
+from emulator.stack.nwk.memory import load_network
+from emulator.stack.nwk.neighbours import saved_children
 
 _MFG = "ncp.mfg."
 _STACK = "ncp.token."
@@ -165,13 +168,11 @@ class Tokens:
         return self._core.memory.get(RESTORED_EUI64) or NO_EUI64.to_bytes(8, "little")
 
     def _node_data(self, _: int) -> bytes | None:
-        parameters = self._core.node.parameters
-        if parameters is None:
+        stored = load_network(self._core.memory)
+        if stored is None:
             return None
-        power, short = self._networking.power_dbm, parameters.short_address
-        return _NODE_DATA.pack(
-            parameters.pan_id, power, parameters.channel, 2, 1, short, parameters.extended_pan_id
-        )
+        power, short = self._networking.power_dbm, stored.short_address
+        return _NODE_DATA.pack(stored.pan_id, power, stored.channel, 2, 1, short, stored.extended_pan_id)
 
     def _write_node_data(self, data: bytes) -> None:
         self._networking.power_dbm = _NODE_DATA.unpack(data)[1]
@@ -191,7 +192,7 @@ class Tokens:
         return _TRUST_CENTRE.pack(security.bitmask, self._core.node.eui64, security.trust_centre_key)
 
     def _child(self, index: int) -> bytes | None:
-        children = self._networking.children()
+        children = [each for each in saved_children(self._core.memory) if not each.is_router]
         if index >= len(children):
             return None
         return _CHILD.pack(children[index].eui64 or 0, children[index].short_address, _CHILD_IN_USE)

@@ -195,11 +195,21 @@ class NeighbourTable:
             parent.direct = True
             parent.lqi = saved.parent_lqi
             self.add(parent)
-        for record in _CHILD.iter_unpack(self._nonvolatile.get(_TOKEN_CHILDREN) or b""):
-            eui64, short, device_type, capability, timeout, lqi = record
-            child = Neighbour(eui64, short, NodeType(device_type))
-            child.relationship = Relationship.CHILD
-            child.capability, child.timeout, child.lqi, child.heard_us = capability, timeout, lqi, now_us
-            child.indirect = not capability & 0x08
-            child.direct = True
-            self.by_short[short] = child
+        for child in saved_children(self._nonvolatile):
+            child.heard_us = now_us
+            self.by_short[child.short_address] = child
+
+
+def saved_children(nonvolatile: NonVolatile) -> list[Neighbour]:
+    """Return the children in non-volatile memory, in order of joining."""
+    children = []
+    for eui64, short, device_type, capability, timeout, lqi in _CHILD.iter_unpack(
+        nonvolatile.get(_TOKEN_CHILDREN) or b""
+    ):
+        child = Neighbour(eui64, short, NodeType(device_type))
+        child.relationship = Relationship.CHILD
+        child.capability, child.timeout, child.lqi = capability, timeout, lqi
+        child.indirect = not capability & 0x08
+        child.direct = True
+        children.append(child)
+    return children

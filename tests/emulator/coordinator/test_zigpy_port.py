@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+import zigpy.types as t
 
-from emulator.coordinator.ezsp_line import PtyConnection, WireConnection
+from emulator.coordinator.ezsp_line import PtyConnection, WireConnection, ezsp_config
+from emulator.coordinator.ezsp_radio import EzspRadio
 from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
 from emulator.coordinator.wire import Wire
-from emulator.coordinator.zigpy_port import RadioError
+from emulator.coordinator.zigpy_port import RadioError, to_zigpy
 from emulator.crypto.install_code import install_code_link_key
 from emulator.devices.control import (
     ControlEnvelope,
@@ -293,3 +296,13 @@ def test_the_table_of_devices_outlives_the_host() -> None:
     assert (again.eui64_of(0x5678), again.eui64_of(0x1234)) == (GAS, None)
     again.forget(GAS)
     assert RadioMemory(memory).devices.keys() == {ELECTRICITY}
+
+
+async def test_a_dongle_that_cannot_be_told_of_install_codes_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """bellows answers OK for EZSP 4 and tells the dongle nothing: the device would never get in."""
+    monkeypatch.setattr(EzspRadio, "ezsp", property(lambda _: SimpleNamespace(ezsp_version=4)))
+    radio = EzspRadio(ezsp_config("/dev/null", {}))
+    with pytest.raises(RadioError, match=r"cannot be admitted by its install code.*use EZSP 5 or newer"):
+        await radio.permit_with_link_key(to_zigpy(1), t.KeyData(bytes(16)))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from emulator.coordinator.monikers import parse
 from emulator.coordinator.spinel.rcp import Rcp
 from emulator.coordinator.zigpy_port import to_zigpy
 from emulator.crypto.install_code import install_code_link_key
+from harness.command.emulate import notices
 from harness.command.main import main
 from harness.examples import DORMANT_SEMI as HOME
 from harness.homes.emulation import Emulation, EmulationOptions, Stranger
@@ -150,3 +152,41 @@ def test_options_out_of_range_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["emulate", str(HOME), "--ncp", "tcp:127.0.0.1:6638", *arguments])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "version", "said"),
+    [
+        ("tcp:127.0.0.1:6638", 13, []),
+        ("tcp:localhost:6638", 13, []),
+        ("tcp:[::1]:6638", 13, []),
+        ("pty:/tmp/dongle", 5, []),
+        ("tcp:0.0.0.0:6638", 13, ["everybody on the network can reach this dongle; tcp:127.0.0.1:6638"]),
+        ("tcp:[::]:6638", 13, ["everybody on the network"]),
+        ("tcp:bench.example:6638", 13, ["everybody on the network"]),
+        ("pty:/tmp/dongle", 4, ["no device of the installation will join; 5 or newer can"]),
+    ],
+)
+def test_what_a_user_should_know_is_a_line_each(where: str, version: int, said: list[str]) -> None:
+    found = notices(EmulationOptions(Stranger(parse(where)), ezsp_version=version))
+    assert len(found) == len(said)
+    for line, words in zip(found, said, strict=True):
+        assert words in line
+        assert "\n" not in line
+
+
+def test_notes_go_to_the_error_stream(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["emulate", str(home), "--ncp", "tcp:0.0.0.0:0", "--for", "1"]) == 2
+    assert (
+        main(["emulate", str(home), "--ncp", f"tcp:0.0.0.0:{free_port()}", "--for", "1", "--speed", "100"])
+        == 0
+    )
+    shown = capsys.readouterr()
+    assert "smets1: note: tcp:0.0.0.0:" in shown.err
+    assert "note:" not in shown.out
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])

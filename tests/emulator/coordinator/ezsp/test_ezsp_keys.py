@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from bellows.types import NV3KeyId
 
 from emulator.coordinator.ezsp.commands import VERSIONS
 from emulator.coordinator.ezsp.status import SlStatus
@@ -140,6 +141,29 @@ def test_tokens_are_blank_until_written_and_manufacturing_ones_are_written_once(
     assert host("setMfgToken", token_id=0x0A, token_data=code)["status"] == 0
     assert host("setMfgToken", token_id=0x0A, token_data=code)["status"] == SlStatus.INVALID_STATE
     assert host("getTokenData", token=0x9999, index=0)["status"] == SlStatus.NOT_FOUND
+
+
+def test_tokens_of_a_network_are_readable_before_it_is_taken_up_again() -> None:
+    """Tools that save a dongle's tokens read them right after a reset, with no networkInit before."""
+    world = World(13)
+    world.host.form()
+    world.join(world.device(router=False))
+    tokens = {NV3KeyId.NVM3KEY_STACK_NODE_DATA, NV3KeyId.NVM3KEY_STACK_CHILD_TABLE}
+    before = {token: world.host("getTokenData", token=token, index=0) for token in tokens}
+    world.host.connect()
+    assert world.host("networkState")["status"] == 0
+    for token in tokens:
+        assert before[token]["status"] == SlStatus.OK
+        assert world.host("getTokenData", token=token, index=0) == before[token]
+    pan_id = before[NV3KeyId.NVM3KEY_STACK_NODE_DATA]["value"][:2]
+    assert pan_id == (0x5345).to_bytes(2, "little")
+    assert before[NV3KeyId.NVM3KEY_STACK_CHILD_TABLE]["value"][:8] == METER.to_bytes(8, "little")
+
+
+def test_a_dongle_without_a_network_has_no_tokens_of_one() -> None:
+    host = World(13).host
+    for token in (NV3KeyId.NVM3KEY_STACK_NODE_DATA, NV3KeyId.NVM3KEY_STACK_CHILD_TABLE):
+        assert host("getTokenData", token=token, index=0)["status"] == SlStatus.NOT_FOUND
 
 
 def test_a_restored_eui64_is_in_force_after_the_reset() -> None:
