@@ -66,10 +66,20 @@ class Supply(StrEnum):
     NEVER = "never"
 
 
+class JoinsWith(StrEnum):
+    """Which key a device starts from when it joins a network."""
+
+    INSTALL_CODE = "install-code"
+    """The key made of the install code on its label: Smart Energy's rule."""
+    WELL_KNOWN_KEY = "well-known-key"
+    """The key everybody knows, for a coordinator that has no other, such as zigbee-on-host."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceEntry:
     """One device of the home. `install_code` includes its CRC; `firmware` is the display string now running.
 
+    A device that `joins_with` the well-known key needs no install code.
     `registers` start the Metering registers, in register units: `current_summation_delivered`, `tier_1` and
     on. `configuration` gives current values of the model's configuration attributes that differ from the
     defaults.
@@ -81,6 +91,7 @@ class DeviceEntry:
     eui64: Eui64Text
     firmware: Annotated[str, Length(1, 16)]
     install_code: str = ""
+    joins_with: JoinsWith = JoinsWith.INSTALL_CODE
     position: Coordinates = (0.0, 0.0)
     registers: Mapping[str, RegisterStart] = field(default_factory=lambda: MappingProxyType({}))
     configuration: Mapping[str, Scalar] = field(default_factory=lambda: MappingProxyType({}))
@@ -94,13 +105,22 @@ class DeviceEntry:
         return parse_eui64_text(self.eui64)
 
     @property
+    def joins_with_known_key(self) -> bool:
+        """Whether it joins with the key everybody knows."""
+        return self.joins_with is JoinsWith.WELL_KNOWN_KEY
+
+    @property
     def install_code_octets(self) -> bytes:
         """The install code with its CRC, empty for the hub."""
         return parse_install_code(self.install_code) if self.install_code else b""
 
     def problems(self) -> Iterator[Problem]:
-        """Every device but the hub joins with an install code, whose CRC must be right."""
-        if self.role is not DeviceKind.CHF and not self.install_code:
+        """A device joins with an install code, whose CRC must be right, unless it is said to join otherwise."""
+        if self.role is DeviceKind.CHF and self.joins_with is not JoinsWith.INSTALL_CODE:
+            yield Problem(
+                "joins_with", self.joins_with, "no such key: the hub forms the network and joins none"
+            )
+        elif self.role is not DeviceKind.CHF and not (self.install_code or self.joins_with_known_key):
             yield Problem("install_code", "", "the code on the device's label with its CRC, in hexadecimal")
         if self.install_code:
             try:

@@ -20,6 +20,7 @@ from emulator.devices.comms_hub.hub import CommsHub
 from emulator.devices.electricity_meter import ElectricityMeter
 from emulator.devices.gas_meter import GasMeter
 from emulator.devices.in_home_display import InHomeDisplay
+from emulator.devices.joining_key import joining_key
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.devices.surroundings import Surroundings
 from emulator.errors import EmulatorError
@@ -136,9 +137,7 @@ class Home:
     async def _install(self, patience_s: float) -> None:
         for entry in self.installation.record.devices:
             if entry.role is not DeviceKind.CHF:
-                self.hub.permit(
-                    entry.address, entry.install_code_octets, self.installation.record.permit_join_s
-                )
+                self.hub.admit(entry.address, joining_key(entry), self.installation.record.permit_join_s)
         waited = 0
         while not await self._settled(patience_s=200.0):
             waited += 200

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from emulator.crypto.install_code import install_code_link_key
 from emulator.crypto.suite import Suite
 from emulator.devices.firmware_client import FirmwareClient
+from emulator.devices.joining_key import joining_key
 from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.devices.presence import TIME, Presence
 from emulator.devices.profile_gates import ProfileGates
@@ -237,7 +237,8 @@ def _node_config(entry: DeviceEntry, model: Model, boots: int) -> NodeConfig:
         name=f"{entry.name}/{boots}",
         mains_powered=model.node.power_source is not PowerSource.BATTERY,
         rx_on_when_idle=model.node.type is not ProfileNodeType.SLEEPY,
-        preconfigured_link_key=install_code_link_key(entry.install_code_octets),
+        preconfigured_link_key=joining_key(entry),
+        own_link_key_request=entry.joins_with_known_key,
         max_incoming_transfer=model.node.max_incoming_transfer,
         max_children=model.node.max_children,
         position=(x, y),

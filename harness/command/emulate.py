@@ -191,7 +191,7 @@ async def _show(emulation: Emulation, console: Console, ended: asyncio.Event) ->
     """Show the nodes until the end: a live table on a terminal, a line for every change elsewhere."""
     if not console.is_terminal:
         for node in emulation.nodes():
-            console.print(f"{node.name}  {node.eui64}  install code {node.install_code}", soft_wrap=True)
+            console.print(f"{node.name}  {node.eui64}  {node.joins_with}", soft_wrap=True)
         await _every(emulation, ended, _Lines(emulation, console).tell)
         return
     with Live(_table(emulation), console=console, auto_refresh=False) as live:
@@ -241,14 +241,14 @@ def _table(emulation: Emulation) -> Table:
         caption=f"{traffic.frames} frames, {traffic.octets} octets on the air; "
         f"{emulation.coordinator_frames} frames from the coordinator",
     )
-    for name in ("device", "EUI-64", "install code", "short", "state", "firmware", "frames"):
+    for name in ("device", "EUI-64", "joins with", "short", "state", "firmware", "frames"):
         table.add_column(name)
     for node in emulation.nodes():
         short = "" if node.short is None else f"0x{node.short:04X}"
         table.add_row(
             f"{node.name} ({node.kind.value})",
             node.eui64,
-            node.install_code,
+            node.joins_with,
             short,
             f"[{_STYLES[node.state]}]{node.state}",
             f"0x{node.firmware:08X}",

@@ -12,9 +12,9 @@ from emulator.clock.kernel import Kernel
 from emulator.coordinator.ezsp_line import EzspLine
 from emulator.coordinator.monikers import Moniker
 from emulator.coordinator.zigpy_port import ZigpyPort
-from emulator.crypto.install_code import install_code_link_key
 from emulator.devices.comms_hub.hub import CommsHub
 from emulator.devices.home import CLOCK_PERIOD_US, hub_of, hub_site, surroundings_of
+from emulator.devices.joining_key import joining_key
 from emulator.nonvolatile import WorldStore
 from emulator.wan.link import WanLink
 from harness.errors import UnreachableError
@@ -97,7 +97,7 @@ class DistantHome:
                     "range and install codes, and that each device is in its joining mode"
                 )
             for entry in missing:
-                self._hub.permit(entry.address, entry.install_code_octets, 254)
+                self._hub.admit(entry.address, joining_key(entry), 254)
             await self._some_arrive(len(missing))
             patience_s -= REOPEN_S
         self._hub.port.permit_joining(0)
@@ -115,8 +115,7 @@ class DistantHome:
             entry
             for entry in self._workspace.installation.record.devices
             if entry.role is not DeviceKind.CHF
-            and self._hub.port.link_key(entry.address)
-            in (None, install_code_link_key(entry.install_code_octets))
+            and self._hub.port.link_key(entry.address) in (None, joining_key(entry))
         ]
 
     def _tick(self) -> None:

@@ -36,7 +36,7 @@ from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import WorldStore
 from harness.homes.zep import ZepSender
-from hw_profiles.installation import Installation
+from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
 
 FCS_OCTETS = 2
@@ -65,16 +65,24 @@ class EmulationOptions:
 
 
 class NodeState(NamedTuple):
-    """One row of the table. `short` is None off the network; `state` is off, searching, joined or registered."""
+    """One row of the table. `joins_with` tells its key; `short` is None off the network.
+
+    `state` is off, searching, joined or registered.
+    """
 
     name: str
     kind: DeviceKind
     eui64: str
-    install_code: str
+    joins_with: str
     short: int | None
     state: str
     firmware: int
     sent: int
+
+
+def _shown_key(entry: DeviceEntry) -> str:
+    """Return what a host must be told so that a device can join."""
+    return "well-known key" if entry.joins_with_known_key else f"install code {entry.install_code}"
 
 
 class Traffic:
@@ -203,12 +211,12 @@ class Emulation:
     def nodes(self) -> list[NodeState]:
         """Return how each device is now."""
         return [
-            self._node(self.devices[entry.name], entry.install_code or "")
+            self._node(self.devices[entry.name], _shown_key(entry))
             for entry in self.installation.record.devices
             if entry.name in self.devices
         ]
 
-    def _node(self, device: SmartEnergyDevice, install_code: str) -> NodeState:
+    def _node(self, device: SmartEnergyDevice, joins_with: str) -> NodeState:
         life = device.life
         parameters = None if life is None else life.node.parameters
         short = None if parameters is None else parameters.short_address
@@ -217,7 +225,7 @@ class Emulation:
             device.entry.name,
             device.entry.role,
             format_eui64(device.eui64),
-            install_code,
+            joins_with,
             short,
             "registered" if device.ready else state,
             device.version,

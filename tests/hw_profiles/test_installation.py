@@ -7,7 +7,7 @@ import pytest
 from harness.examples import DORMANT_SEMI as DORMANT
 from harness.examples import EMI_PUBLIC_IMAGE
 from hw_profiles.errors import ProfileError
-from hw_profiles.installation import Installation, Supply, load_installation
+from hw_profiles.installation import Installation, JoinsWith, Supply, load_installation
 from hw_profiles.model import DeviceKind
 from hw_profiles.sequence import Action, Condition, OnFailure
 
@@ -60,6 +60,13 @@ def test_the_examples_sequence_has_every_kind_of_step_it_needs(dormant: Installa
     assert dormant.targets("ESME") == (dormant.device("electricity"),)
 
 
+def test_a_device_that_joins_with_the_well_known_key_needs_no_install_code(tmp_path: Path) -> None:
+    keyless = 'joins_with = "well-known-key"\n# "4173'
+    installation = load_installation(_edited(tmp_path, 'install_code = "4173', keyless))
+    assert installation.device("electricity").joins_with is JoinsWith.WELL_KNOWN_KEY
+    assert installation.device("gas").joins_with is JoinsWith.INSTALL_CODE
+
+
 def test_the_public_image_example_loads() -> None:
     installation = load_installation(EMI_PUBLIC_IMAGE)
     assert installation.models["electricity"].id == "develco-emi-like"
@@ -83,6 +90,13 @@ def test_the_public_image_example_loads() -> None:
         ("channel = 15", "channel = 27", "network.channel = 27: expected a number from 11 to 26"),
         ('epcl = "epcl.toml"', 'epcl = "other.toml"', "other.toml: cannot be read"),
         ("suite = 1", "suite = 2", "37 octets for suite 2"),
+        (
+            'role = "CHF"',
+            'role = "CHF"\njoins_with = "well-known-key"',
+            "the hub forms the network and joins none",
+        ),
+        ('role = "IHD"', 'role = "IHD"\njoins_with = "magic"', "one of install-code, well-known-key"),
+        ('install_code = "4173', 'install_code = ""\n# "4173', "the code on the device's label"),
         ('name = "display"', 'name = "gas"', "each device name once"),
         ("2026-03-02T08:00:00Z", "2026-03-02", "start = 2026-03-02: expected a date and time with an offset"),
         ("2026-03-02T08:00:00Z", "1999-12-31T23:59:59Z", "expected a time from 2000 to 2099"),

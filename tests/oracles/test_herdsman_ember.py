@@ -11,7 +11,7 @@ from emulator.clock.kernel import Kernel
 from emulator.coordinator.ezsp.core import NcpConfig
 from emulator.coordinator.ezsp.ncp import Ncp
 from emulator.nonvolatile import MemoryNonVolatile
-from tests.oracles.oracle_run import Plug, check_capture, check_interview, interview_light
+from tests.oracles.oracle_run import Plug, check_capture, check_interview, check_use, interview_light
 
 NCP = 0x00124B0000C0FFEE
 
@@ -37,3 +37,4 @@ def test_herdsman_forms_a_network_and_interviews_our_device(
     check_interview(light, reports, kind)
     assert light.node.trust_centre_eui64 == NCP
     check_capture(tmp_path)
+    check_use(tmp_path)

@@ -11,7 +11,7 @@ from zigpy.application import ControllerApplication
 
 from emulator.clock.kernel import MICROSECONDS, Timer
 from emulator.coordinator.port import CoordinatorPort
-from emulator.crypto.install_code import check_install_code, install_code_link_key
+from emulator.crypto.install_code import install_code_link_key
 from emulator.crypto.suite import Suite
 from emulator.devices.attributes import AttributeRow, complete, table_of
 from emulator.devices.comms_hub.firmware import OTA_CLUSTER, FirmwareService
@@ -162,14 +162,16 @@ class CommsHub:
 
         Raises `CryptoError` for a damaged install code, `WanError` when the hub's list is full.
         """
-        check_install_code(install_code)
+        self.admit(eui64, install_code_link_key(install_code), seconds)
+
+    def admit(self, eui64: int, link_key: bytes, seconds: int) -> None:
+        """Let a device join with this key, and open the network; raises `WanError` when the list is full."""
         listed = self._listed()
         if eui64 not in listed and len(listed) >= MAX_DEVICES:
             raise WanError(
                 "device-list-full",
                 f"the hub lists {len(listed)} devices, the most it can, and {format_eui64(eui64)} is not one",
             )
-        link_key = install_code_link_key(install_code)
         self._nonvolatile.put(f"{_ALLOWED}{eui64:016x}", link_key)
         self.port.allow(eui64, link_key)
         self.port.permit_joining(min(seconds, 254))

@@ -11,9 +11,11 @@ from emulator.clock.loop import run
 from emulator.devices.meter import SupplyState
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.eui64 import format_eui64
+from emulator.stack.events import KeyKind
+from emulator.stack.keys.well_known import WELL_KNOWN_KEY
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
 from emulator.zcl.frame import ZclStatus, general_request, parse
-from hw_profiles.installation import Link
+from hw_profiles.installation import JoinsWith, Link
 from hw_profiles.model import SeVersion
 from tests.emulator.devices.home_world import (
     DAY,
@@ -30,6 +32,7 @@ from tests.emulator.devices.home_world import (
     example,
     image_of,
     installed,
+    with_entry,
     with_model,
 )
 
@@ -231,6 +234,19 @@ def test_a_new_network_key_reaches_every_device() -> None:
         assert again == {"sequence": 2}
 
     world.run(story, with_display=True)
+
+
+def test_a_device_joins_with_the_well_known_key_when_its_entry_says_so() -> None:
+    world = World(with_entry("electricity", joins_with=JoinsWith.WELL_KNOWN_KEY, install_code=""))
+
+    async def story(world: World) -> None:
+        assert ("preconfigured", WELL_KNOWN_KEY) in world.keys
+        life = world.electricity.life
+        assert life is not None
+        assert life.node.link_key_kind(HUB) is KeyKind.CBKE
+        assert (await world.head_end.read(ELECTRICITY, 0x0000, 0x0004))["value"] == "Generic"
+
+    world.run(story)
 
 
 def test_clocks_follow_the_hub() -> None:

@@ -1,4 +1,4 @@
-// Form a network on the given radio, let one device in, interview it, read its attributes and switch it on.
+// Form a network on the given radio, let one device in, interview it, read its attributes and, if it is a light, switch it on.
 // Usage: node interview.mjs ADAPTER PATH WORK_FOLDER. Reports one JSON object a line on standard output.
 import {appendFileSync} from "node:fs";
 import {join} from "node:path";
@@ -67,9 +67,13 @@ async function main() {
     report("interviewed", describe(device));
     const endpoint = device.endpoints[0];
     const basic = await endpoint.read("genBasic", ["zclVersion", "modelId", "powerSource"]);
-    await endpoint.command("genOnOff", "on", {});
-    const state = await endpoint.read("genOnOff", ["onOff"]);
-    report("read", {basic, onOff: state.onOff});
+    if (endpoint.supportsInputCluster("genOnOff")) {
+        await endpoint.command("genOnOff", "on", {});
+        const state = await endpoint.read("genOnOff", ["onOff"]);
+        report("read", {basic, onOff: state.onOff});
+    } else {
+        report("read", {basic});
+    }
     await controller.permitJoin(0);
     await controller.stop();
     report("stopped");
