@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol
 
 from emulator.air.medium import Medium
 from emulator.air.phy import SENSITIVITY_DBM, lqi_of
-from emulator.clock.kernel import MICROSECONDS, Kernel
+from emulator.clock.kernel import Kernel
 from emulator.coordinator.hub_radio import HubSite, InprocRadio, Radio
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
@@ -23,9 +22,9 @@ from emulator.devices.in_home_display import InHomeDisplay
 from emulator.devices.joining_key import joining_key
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.devices.surroundings import Surroundings
+from emulator.devices.world_clock import WorldClock, WorldMemory
 from emulator.errors import EmulatorError
 from emulator.faults.schedule import FaultSchedule
-from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.ota.signature import trust_of
 from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.node import PREFERRED_CHANNELS, NodeConfig
@@ -35,28 +34,13 @@ from emulator.wan.link import WanLink
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model
 
-CLOCK_PERIOD_US = 10 * MICROSECONDS
 _INSTALLED = "world.installed"
-_CLOCK = "world.clock"
 _KINDS: Mapping[DeviceKind, type[SmartEnergyDevice]] = {
     DeviceKind.ESME: ElectricityMeter,
     DeviceKind.GSME: GasMeter,
     DeviceKind.IHD: InHomeDisplay,
     DeviceKind.CAD: InHomeDisplay,
 }
-
-
-class WorldMemory(Protocol):
-    """Gives each device of the world its non-volatile memory."""
-
-    def device(self, name: str) -> NonVolatile:
-        """Return the memory of the device called `name`."""
-
-
-def world_clock(memory: WorldMemory) -> int:
-    """Return a time, in microseconds of the scenario, at which nothing of a stopped world has happened yet."""
-    octets = memory.device("world").get(_CLOCK)
-    return 0 if octets is None else int.from_bytes(octets, "little") + CLOCK_PERIOD_US
 
 
 class Home:
@@ -80,6 +64,7 @@ class Home:
         self.link = link
         self._memory = memory
         self._world = memory.device("world")
+        self._clock = WorldClock(kernel, memory)
         self._scope = kernel.scope("world")
         self._surroundings = surroundings_of(kernel, medium, installation, on_key)
         self._radio = radio or InprocRadio()
@@ -99,7 +84,7 @@ class Home:
         Raises `EmulatorError` when a device of a new world is not registered within `patience_s`; in a world that
         was installed before, a device that stays away is left to the campaign to find.
         """
-        self._tick()
+        self._clock.start()
         await self._radio.power_on()
         await self.hub.start(self._radio.port)
         for device in self.devices.values():
@@ -119,6 +104,7 @@ class Home:
             device.power_off()
         await self.hub.stop()
         await self._radio.power_off()
+        self._clock.stop()
         self._scope.end()
 
     async def power_cycle_hub(self, off_s: float) -> None:
@@ -156,11 +142,6 @@ class Home:
                 return True
             await asyncio.sleep(1.0)
         return False
-
-    def _tick(self) -> None:
-        """Keep the world's clock, so that a reopened world does not go back in time."""
-        self._world.put(_CLOCK, self.kernel.now.to_bytes(8, "little"))
-        self._scope.call_later(CLOCK_PERIOD_US, self._tick)
 
     def _make_hub(self) -> CommsHub:
         return hub_of(self.installation, self._memory, self._surroundings, self._radio, self.link)

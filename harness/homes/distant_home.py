@@ -13,8 +13,9 @@ from emulator.coordinator.ezsp_line import EzspLine
 from emulator.coordinator.monikers import Moniker
 from emulator.coordinator.zigpy_port import ZigpyPort
 from emulator.devices.comms_hub.hub import CommsHub
-from emulator.devices.home import CLOCK_PERIOD_US, hub_of, hub_site, surroundings_of
+from emulator.devices.home import hub_of, hub_site, surroundings_of
 from emulator.devices.joining_key import joining_key
+from emulator.devices.world_clock import WorldClock
 from emulator.nonvolatile import WorldStore
 from emulator.wan.link import WanLink
 from harness.errors import UnreachableError
@@ -28,7 +29,6 @@ from hw_profiles.model import DeviceKind
 REOPEN_S = 200
 """The network is opened again this often while devices are awaited; it closes by itself after 254 s."""
 INSTALL_PATIENCE_S = 7200
-_CLOCK = "world.clock"
 
 
 class DistantHome:
@@ -45,8 +45,7 @@ class DistantHome:
         self._moniker = moniker
         self._overwrite = overwrite_network
         self._store = WorldStore(workspace.world_path)
-        self._world = self._store.device("world")
-        self._scope = kernel.scope("world")
+        self._clock = WorldClock(kernel, self._store)
         surroundings = surroundings_of(kernel, Medium(kernel, capture=None), installation)
         self._site = hub_site(installation, self._store, surroundings)
         self._line = EzspLine(moniker.address, watchdog=True)
@@ -58,7 +57,7 @@ class DistantHome:
 
         Raises `RadioError` or `HarnessError` when the dongle does not serve, `UnreachableError` for missing devices.
         """
-        self._tick()
+        self._clock.start()
         await check_network(self._line.path, self._site, overwrite=self._overwrite)
         await self._hub.start(self._line.port)
         self._started = True
@@ -76,7 +75,7 @@ class DistantHome:
                 await self._keep(backups.AFTER_FILE)
                 await self._hub.stop()
         finally:
-            self._scope.end()
+            self._clock.stop()
             self._store.close()
 
     def _radio_changed(self, up: bool) -> None:
@@ -117,7 +116,3 @@ class DistantHome:
             if entry.role is not DeviceKind.CHF
             and self._hub.port.link_key(entry.address) in (None, joining_key(entry))
         ]
-
-    def _tick(self) -> None:
-        self._world.put(_CLOCK, self._kernel.now.to_bytes(8, "little"))
-        self._scope.call_later(CLOCK_PERIOD_US, self._tick)

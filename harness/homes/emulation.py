@@ -30,8 +30,9 @@ from emulator.coordinator.transports import (
     serve_tcp,
 )
 from emulator.crypto.suite import Suite
-from emulator.devices.home import household, hub_site, set_links, surroundings_of, world_clock
+from emulator.devices.home import household, hub_site, set_links, surroundings_of
 from emulator.devices.smart_energy_device import SmartEnergyDevice
+from emulator.devices.world_clock import WorldClock, world_clock
 from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import WorldStore
@@ -118,6 +119,7 @@ class Emulation:
         self._store = WorldStore(options.state or Path(":memory:"))
         epoch = installation.start_unix_seconds
         self.kernel = Kernel(options.seed, epoch_unix_seconds=epoch, start_us=world_clock(self._store))
+        self._clock = WorldClock(self.kernel, self._store)
         self._capture = None if options.capture is None else PcapngCapture(options.capture)
         self._keys = None if options.capture is None else KeyLog(options.capture.with_name("zigbee_pc_keys"))
         self._zep = None if options.zep is None else ZepSender(options.zep)
@@ -162,6 +164,7 @@ class Emulation:
     async def start(self) -> str:
         """Serve the dongle and power the devices; returns where the dongle is. Raises `TransportError`."""
         where = await self._serve(self.dongle, self.options.stranger.moniker)
+        self._clock.start()
         for device in self.devices.values():
             device.power_on()
         return where
@@ -191,6 +194,7 @@ class Emulation:
                 self._server.unplug()
             for device in self.devices.values():
                 device.power_off()
+            self._clock.stop()
         finally:
             if self._capture is not None:
                 self._capture.close()

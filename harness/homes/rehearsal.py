@@ -10,7 +10,8 @@ from emulator.air.keylog import KeyLog
 from emulator.air.medium import Medium
 from emulator.clock.kernel import MICROSECONDS, Kernel
 from emulator.coordinator.hub_radio import Radio
-from emulator.devices.home import Home, world_clock
+from emulator.devices.home import Home
+from emulator.devices.world_clock import world_clock
 from emulator.nonvolatile import WorldStore
 from emulator.wan.link import WanLink, WanParameters
 from harness.homes import backups

@@ -28,9 +28,10 @@ from emulator.devices.control import (
 )
 from emulator.devices.electricity_meter import ElectricityMeter
 from emulator.devices.gas_meter import GasMeter
-from emulator.devices.home import Home, world_clock
+from emulator.devices.home import Home
 from emulator.devices.in_home_display import InHomeDisplay
 from emulator.devices.smart_energy_device import SmartEnergyDevice
+from emulator.devices.world_clock import world_clock
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.smart_energy.ota.file import OtaHeader, pack

@@ -25,6 +25,7 @@ from emulator.coordinator.monikers import parse
 from emulator.coordinator.spinel.rcp import Rcp
 from emulator.coordinator.zigpy_port import to_zigpy
 from emulator.crypto.install_code import install_code_link_key
+from emulator.devices.electricity_meter import ElectricityMeter
 from harness.command.emulate import notices
 from harness.command.main import main
 from harness.examples import DORMANT_SEMI as HOME
@@ -190,3 +191,34 @@ def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
+
+
+@pytest.mark.parametrize("pulled", [False, True])
+def test_time_and_registers_of_a_kept_state_never_go_back(home: Path, tmp_path: Path, pulled: bool) -> None:
+    """Also when the process was killed, which leaves no time to tidy up."""
+    installation = load_installation(home)
+    options = EmulationOptions(Stranger(parse(f"pty:{tmp_path / 'dongle'}")), state=tmp_path / "state")
+    times: list[int] = []
+    registers: list[int] = []
+    for _ in range(3):
+        emulation = Emulation(installation, options)
+        kernel = emulation.kernel
+        times.append(kernel.unix_us)
+
+        async def story(emulation: Emulation = emulation) -> None:
+            await emulation.start()
+            meter = emulation.devices["electricity"]
+            assert isinstance(meter, ElectricityMeter)
+            await asyncio.sleep(60)  # its processor starts
+            assert meter.registers is not None
+            registers.append(meter.registers.active_import)
+            await asyncio.sleep(5000)
+            registers.append(meter.registers.active_import)
+            if not pulled:
+                await emulation.stop()
+
+        run_virtually(story(), kernel)
+        times.append(kernel.unix_us)
+    assert times == sorted(times)
+    assert registers == sorted(registers)
+    assert registers[0] < registers[-1]
