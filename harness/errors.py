@@ -13,6 +13,10 @@ class HarnessError(Exception):
     exit_status = 2
 
 
+class RecordError(HarnessError):
+    """A record that is not what its type says; names the field."""
+
+
 class ReportError(HarnessError):
     """A report file that is not what it should be."""
 

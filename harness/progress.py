@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from harness.report.model import CampaignReport, Severity
+from harness.facts.terms import Severity
+from harness.report.model import CampaignReport
 
 
 class ProgressObserver(Protocol):

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from emulator.eui64 import format_eui64
 from harness.campaign.context import Context, NoAnswerError
+from harness.facts.discovery import BatteryRead
 from harness.head_end import HubUnreachableError
-from harness.journal import Journal, Json, Kind
+from harness.journal import Journal
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import PowerSource
 
 POWER_CONFIGURATION, PERCENTAGE_REMAINING = 0x0001, 0x0021
-BATTERY = "battery"
-"""Journal action of a charge that was read; `when` is one of the two below."""
 BEFORE, AFTER = "before", "after"
 _UNKNOWN = 0xFF
 
@@ -27,7 +26,7 @@ async def note_batteries(context: Context, when: str) -> None:
     for entry in _battery_devices(context):
         name = format_eui64(entry.address)
         if not _noted(context.journal, name, when):
-            context.journal.observe(name, BATTERY, {"when": when, **await _charge(context, entry)})
+            context.journal.write(await _charge(context, entry, when))
 
 
 def _battery_devices(context: Context) -> Iterator[DeviceEntry]:
@@ -38,19 +37,17 @@ def _battery_devices(context: Context) -> Iterator[DeviceEntry]:
 
 
 def _noted(journal: Journal, name: str, when: str) -> bool:
-    return any(
-        entry.action == BATTERY and entry.subject == name and entry.details["when"] == when
-        for entry in journal.entries(Kind.OBSERVATION)
-    )
+    return any((read.subject, read.when) == (name, when) for read in journal.facts(BatteryRead))
 
 
-async def _charge(context: Context, entry: DeviceEntry) -> dict[str, Json]:
+async def _charge(context: Context, entry: DeviceEntry, when: str) -> BatteryRead:
+    name = format_eui64(entry.address)
     endpoint = context.found_of(entry).endpoint_serving(POWER_CONFIGURATION)
     assert endpoint is not None
     try:
         halves = await context.read(entry, endpoint, POWER_CONFIGURATION, PERCENTAGE_REMAINING)
     except (NoAnswerError, HubUnreachableError) as error:
-        return {"half_percents": None, "detail": str(error)}
+        return BatteryRead(name, when, None, str(error))
     if not isinstance(halves, int) or halves == _UNKNOWN:
-        return {"half_percents": None, "detail": f"the device says {halves}"}
-    return {"half_percents": halves}
+        return BatteryRead(name, when, None, f"the device says {halves}")
+    return BatteryRead(name, when, halves)

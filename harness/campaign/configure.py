@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from emulator.eui64 import format_eui64
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.discovery import display
-from harness.campaign.problems import Problem
+from harness.campaign.problems import record
+from harness.facts import Failed
+from harness.facts.campaign import Problem
+from harness.facts.configuration import StepDone, StepFailed, StepPerformed, StepRetried
+from harness.facts.terms import Severity, StepResult
 from harness.head_end import HubRefusedError
 from harness.journal import Effect
-from harness.report.model import Severity, StepResult
 from hw_profiles.attribute_values import ConfigurationAttribute
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.sequence import Action, Condition, OnFailure, Sequence, Step
 from hw_profiles.toml_reader import Scalar
 
-RESULT = "configuration"
-"""Journal action of how a step ended on a device."""
+_Effect = Effect[StepPerformed]
 
 
 class _StepFailed(Exception):  # noqa: N818 - an ending that the caller reports
@@ -61,10 +63,10 @@ class _StepRun:
         self._step = step
         self._entry = entry
         self._subject = "campaign" if entry is None else format_eui64(entry.address)
-        self._key = f"configure/{sequence.id}/{step.id}/{self._subject}"
+        self._act = StepPerformed(self._subject, sequence.id, step.id, step.action, step.title)
 
     async def run(self) -> Problem | None:
-        if self._journal.done(self._key) is not None:
+        if self._journal.done(self._act.key) is not None:
             return None
         retries = self._step.retries if self._step.on_failure is OnFailure.RETRY else 0
         for remaining in reversed(range(retries + 1)):
@@ -73,9 +75,7 @@ class _StepRun:
             except (_StepFailed, NoAnswerError, HubRefusedError) as failure:
                 if remaining == 0:
                     return self._failed(str(failure))
-                self._journal.observe(
-                    self._subject, "configuration-retry", {"step": self._step.id, "cause": str(failure)}
-                )
+                self._journal.write(StepRetried(self._subject, self._step.id, str(failure)))
                 await asyncio.sleep(self._step.retry_delay_s)
             else:
                 return None
@@ -84,15 +84,14 @@ class _StepRun:
     async def _perform(self) -> None:
         if self._step.precondition is not None and not await self._holds(self._step.precondition):
             raise _StepFailed("its precondition does not hold")
-        details = {"sequence": self._sequence.id, "step": self._step.id, "title": self._step.title}
-        with self._journal.effect(self._subject, str(self._step.action), details, key=self._key) as effect:
+        with self._journal.effect(self._act) as effect:
             try:
-                await self._act(effect)
+                await self._do(effect)
             except (_StepFailed, NoAnswerError, HubRefusedError) as failure:
-                effect.failed({"cause": str(failure)})
+                effect.failed(Failed(str(failure)))
                 raise
 
-    async def _act(self, effect: Effect) -> None:
+    async def _do(self, effect: _Effect) -> None:
         match self._step.action:
             case Action.WAIT:
                 assert self._step.seconds is not None
@@ -107,10 +106,10 @@ class _StepRun:
             case Action.SEND_COMMAND:
                 await self._command(effect)
 
-    def _done(self, effect: Effect, result: StepResult, detail: str) -> None:
-        effect.done({"result": str(result), "detail": detail})
+    def _done(self, effect: _Effect, result: StepResult, detail: str) -> None:
+        effect.done(StepDone(result, detail))
 
-    async def _write(self, effect: Effect) -> None:
+    async def _write(self, effect: _Effect) -> None:
         place = self._place(self._step.name, self._step.cluster, self._step.attribute, self._step.type)
         value = self._step.value
         assert value is not None
@@ -132,7 +131,7 @@ class _StepRun:
         await self._require(self._step.verification or wanted)
         self._done(effect, StepResult.APPLIED, _shown(place.type, value))
 
-    async def _command(self, effect: Effect) -> None:
+    async def _command(self, effect: _Effect) -> None:
         step = self._step
         assert step.cluster is not None
         assert step.command is not None
@@ -206,9 +205,7 @@ class _StepRun:
 
     def _failed(self, cause: str) -> Problem | None:
         keeps_going = self._step.on_failure is OnFailure.CONTINUE
-        details = {"sequence": self._sequence.id, "step": self._step.id, "title": self._step.title}
-        details |= {"action": str(self._step.action), "result": str(StepResult.FAILED), "detail": cause}
-        self._journal.observe(self._subject, RESULT, dict(details))
+        self._journal.write(StepFailed(self._subject, self._sequence.id, self._step.id, cause))
         problem = Problem(
             self._subject,
             f"Configuration step {self._step.id} failed: {self._step.title}",
@@ -218,7 +215,7 @@ class _StepRun:
             else "Correct the sequence or the device, then run the campaign again; nothing was enrolled",
             Severity.WARNING if keeps_going else Severity.ERROR,
         )
-        problem.record(self._journal)
+        record(problem, self._journal)
         return None if keeps_going else problem
 
 

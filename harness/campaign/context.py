@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emulator.eui64 import format_eui64
-from harness.campaign.discovery import CURRENT_FILE_VERSION, OTA, Found
+from harness.campaign.discovery import CURRENT_FILE_VERSION, OTA
+from harness.facts.discovery import Found
 from harness.head_end import HeadEnd, HubRefusedError
 from harness.journal import Journal
 from harness.workspace.images import Images

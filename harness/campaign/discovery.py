@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from emulator.eui64 import format_eui64
-from harness.campaign.problems import Problem
+from harness.facts.campaign import Problem
+from harness.facts.discovery import Found, ReportedLink, Topology
+from harness.facts.terms import Severity
 from harness.head_end import HeadEnd, HubRefusedError
-from harness.journal import Journal, Json
-from harness.report.model import Severity
+from harness.journal import Journal
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model
 
@@ -19,68 +19,6 @@ HW_VERSION, MANUFACTURER_NAME, MODEL_IDENTIFIER = 0x0003, 0x0004, 0x0005
 CURRENT_FILE_VERSION = 0x0002
 TOPOLOGY_TIMEOUT_S = 1200.0
 """Every router is asked in turn, page by page, and up to three times."""
-FOUND = "discovered"
-"""Journal action of what was found of one device."""
-TOPOLOGY = "topology"
-"""Journal action of the links of the home, as the hub's routers report them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One device as it was found; `version` is the 32-bit OTA version it says it runs, None when it has no say."""
-
-    device: str
-    answered: bool
-    version: int | None = None
-    manufacturer_code: int | None = None
-    manufacturer_name: str = ""
-    model_identifier: str = ""
-    hardware_version: int | None = None
-    sleepy: bool = False
-    endpoints: tuple[tuple[int, int, tuple[int, ...], tuple[int, ...]], ...] = ()
-    """Endpoint number, device id, server and client clusters."""
-    detail: str = ""
-
-    def endpoint_serving(self, cluster: int) -> int | None:
-        """Return the first endpoint with `cluster` among its servers, or None."""
-        return next((number for number, _, server, _ in self.endpoints if cluster in server), None)
-
-    def endpoint_using(self, cluster: int) -> int | None:
-        """Return the first endpoint with `cluster` among its clients, or None."""
-        return next((number for number, _, _, client in self.endpoints if cluster in client), None)
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the finding as JSON data."""
-        return {
-            "answered": self.answered,
-            "version": self.version,
-            "manufacturer_code": self.manufacturer_code,
-            "manufacturer_name": self.manufacturer_name,
-            "model_identifier": self.model_identifier,
-            "hardware_version": self.hardware_version,
-            "sleepy": self.sleepy,
-            "endpoints": [
-                [number, device, list(server), list(client)]
-                for number, device, server, client in self.endpoints
-            ],
-            "detail": self.detail,
-        }
-
-    @classmethod
-    def from_json(cls, device: str, value: Mapping[str, Any]) -> Found:
-        """Read `to_json` data, as the journal kept it."""
-        return cls(
-            device,
-            bool(value["answered"]),
-            value["version"],
-            value["manufacturer_code"],
-            str(value["manufacturer_name"]),
-            str(value["model_identifier"]),
-            value["hardware_version"],
-            bool(value["sleepy"]),
-            tuple((n, d, tuple(server), tuple(client)) for n, d, server, client in value["endpoints"]),
-            str(value["detail"]),
-        )
 
 
 async def discover(
@@ -103,7 +41,7 @@ async def discover(
             found[name] = await _ask(name, head_end)
         else:
             found[name] = Found(name, False, detail="the hub does not know it")
-        journal.observe(name, FOUND, found[name].to_json())
+        journal.write(found[name])
     return found
 
 
@@ -112,9 +50,10 @@ async def discover_topology(head_end: HeadEnd, journal: Journal) -> None:
     try:
         answer = await head_end.call("topology", timeout_s=TOPOLOGY_TIMEOUT_S)
     except HubRefusedError as error:
-        journal.observe("campaign", TOPOLOGY, {"links": [], "silent": [], "detail": error.text})
+        journal.write(Topology(detail=error.text))
         return
-    journal.observe("campaign", TOPOLOGY, {"links": answer["links"], "silent": answer["silent"]})
+    links = tuple(ReportedLink(**link) for link in answer["links"])
+    journal.write(Topology(links, tuple(answer["silent"])))
 
 
 def _hub(name: str, status: Mapping[str, Any], model: Model) -> Found:
@@ -170,7 +109,7 @@ def _differences(entry: DeviceEntry, model: Model, found: Found) -> Iterator[Pro
     if not found.answered:
         essential = entry.role in (DeviceKind.ESME, DeviceKind.GSME)
         yield Problem(
-            found.device,
+            found.subject,
             f"The {entry.name} device does not answer",
             found.detail or "no answer through the hub",
             "Check that it has power and is in radio range, then run the campaign again",
@@ -189,7 +128,7 @@ def _differences(entry: DeviceEntry, model: Model, found: Found) -> Iterator[Pro
         if value is not None and value not in expected:
             wanted = " or ".join(sorted(map(str, expected)))
             yield Problem(
-                found.device,
+                found.subject,
                 f"Unexpected {what} of the {entry.name} device",
                 f"It says {value}, the installation file's model {model.id} says {wanted}",
                 "Correct the model in the installation file before any firmware is sent",
@@ -203,7 +142,7 @@ def _firmware_difference(entry: DeviceEntry, model: Model, found: Found) -> Iter
     if found.version is None or listed is None or found.version == listed.ota_version:
         return
     yield Problem(
-        found.device,
+        found.subject,
         f"Unexpected firmware on the {entry.name} device",
         f"It runs {display(model, found.version)}, the installation file says {entry.firmware}",
         "None needed: the plan starts from what the device says; correct the file",

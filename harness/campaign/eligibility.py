@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from emulator.eui64 import format_eui64
 from firmware_catalog.acceptance import LISTED_KINDS
 from firmware_catalog.errors import CatalogError
-from harness.campaign.discovery import Found, display, running
-from harness.campaign.plan import DevicePlan, Hop, Plan
-from harness.campaign.problems import CampaignEnd, Problem
+from harness.campaign.discovery import display, running
+from harness.campaign.problems import CampaignEnd, record
+from harness.facts.campaign import Problem
+from harness.facts.discovery import Found
+from harness.facts.plan import DevicePlan, Hop, Plan
+from harness.facts.terms import Severity, Verdict
 from harness.journal import Journal
-from harness.report.model import Severity, Verdict
 from harness.workspace.images import Images
 from hw_profiles.epcl import Combination, Product
 from hw_profiles.installation import DeviceEntry, Installation, product_of
@@ -27,7 +29,7 @@ def make_plan(
     """
     combinations = _candidates(installation, found)
     if not combinations:
-        _no_combination(installation, found).record(journal)
+        record(_no_combination(installation, found), journal)
         raise CampaignEnd(Verdict.NOT_MIGRATED, "no eligible product combination has these device models")
     problems: list[Problem] = []
     for combination in combinations:
@@ -38,7 +40,7 @@ def make_plan(
             continue
         return Plan(combination.id, devices, tuple(_steps(installation)))
     for problem in dict.fromkeys(problems):
-        problem.record(journal)
+        record(problem, journal)
     raise CampaignEnd(Verdict.NOT_MIGRATED, f"no eligible firmware can be reached: {problems[0].cause}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 
 from emulator.clock.kernel import Kernel
 from emulator.devices.control import ControlRole, probe_payload, response_holds
@@ -11,23 +10,21 @@ from emulator.eui64 import format_eui64
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.discovery import BASIC
 from harness.campaign.late_certificates import place_late_certificates
-from harness.campaign.problems import Problem
+from harness.campaign.problems import record
+from harness.facts.campaign import Problem
+from harness.facts.enrolment import EnrolmentProblem, EnrolmentResult, OldHeadEndRefused
+from harness.facts.terms import Retry, Severity, State
 from harness.head_end import HeadEnd, HubUnreachableError, NotInControlError, Send
-from harness.journal import Journal, Json, Kind
-from harness.regime.case import DeviceTest, EnrolmentCase, EnrolmentResult, case_of
+from harness.journal import Journal
+from harness.regime.case import DeviceTest, EnrolmentCase, case_of
 from harness.regime.enrolment import enrol, retry
-from harness.regime.lifecycle import State
 from harness.regime.parameters import RegimeParameters
 from harness.regime.party import Party
-from harness.regime.validation import Retry
 from harness.regime.world import Regime
-from harness.report.model import Severity
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation
 
 ZCL_VERSION = 0x0000
-RESULT = "enrolment-result"
-"""Journal action of how the enrolment ended."""
 
 
 def open_regime(workspace: Workspace, kernel: Kernel, installation: Installation) -> Regime:
@@ -137,7 +134,7 @@ async def enrol_installation(context: Context, regime: Regime, case: EnrolmentCa
     if result.commissioned:
         await _prove_lock_out(context, regime)
         result = await place_late_certificates(context, regime, case, result)
-    context.journal.observe("campaign", RESULT, _summary(result))
+    context.journal.write(result)
     return result
 
 
@@ -145,12 +142,8 @@ def _worth_another(journal: Journal, result: EnrolmentResult) -> bool:
     """Whether the last attempt failed, and every problem it met may be gone by itself."""
     if result.state not in (State.NOT_VIABLE, State.COMMON_REJECTED):
         return False
-    met = [
-        str(entry.details["retry"])
-        for entry in journal.entries(Kind.EXCEPTION)
-        if entry.action == "enrolment-problem" and entry.details["attempt"] == result.attempts
-    ]
-    return bool(met) and all(how == Retry.AUTOMATIC for how in met)
+    met = [item.retry for item in journal.facts(EnrolmentProblem) if item.attempt == result.attempts]
+    return bool(met) and all(how is Retry.AUTOMATIC for how in met)
 
 
 async def _prove_lock_out(context: Context, regime: Regime) -> None:
@@ -168,26 +161,13 @@ async def _prove_lock_out(context: Context, regime: Regime) -> None:
         refusal = ""
     finally:
         head_end.keys = keys
-    context.journal.observe(format_eui64(hub), "old-head-end-refused", {"answer": refusal or "obeyed"})
+    context.journal.write(OldHeadEndRefused(format_eui64(hub), refusal or "obeyed"))
     if not refusal:
-        Problem(
+        problem = Problem(
             format_eui64(hub),
             "The old head end still commands the hub",
             "It asked for the status under its old key and was answered",
             "Stop, rotate the hub's keys again and investigate",
             Severity.ERROR,
-        ).record(context.journal)
-
-
-def _summary(result: EnrolmentResult) -> dict[str, Json]:
-    """Return the result as JSON data, from which the report is made."""
-    return {
-        "state": str(result.state),
-        "attempts": result.attempts,
-        "control": dict(result.control),
-        "inventory": dict(result.inventory),
-        "placements": [dict(asdict(item)) for item in result.placements],
-        "obligations": [dict(asdict(item)) for item in result.obligations],
-        "problems": [dict(asdict(item)) for item in result.problems],
-        "files": [dict(asdict(item)) for item in result.files],
-    }
+        )
+        record(problem, context.journal)

@@ -11,15 +11,22 @@ from dataclasses import replace
 
 from emulator.eui64 import format_eui64, parse_eui64
 from harness.campaign.context import Context
-from harness.journal import Journal, Kind
+from harness.facts import Kind
+from harness.facts.enrolment import (
+    CredentialsUpdate,
+    EnrolmentResult,
+    LateCertificatePlaced,
+    Placement,
+    PostCommissioningObligation,
+    Transition,
+)
+from harness.facts.terms import CertificateRole, State
+from harness.journal import Journal, told
 from harness.pki.profile import holder_of
-from harness.regime.case import EnrolmentCase, EnrolmentResult, Placement, PostCommissioningObligation
-from harness.regime.lifecycle import State
+from harness.regime.case import EnrolmentCase
 from harness.regime.world import Regime
 from hw_profiles.installation import Supply
 
-UPDATE_CREDENTIALS = "update-credentials"
-"""Journal action of one certificate placed after commissioning."""
 _HOUR_US = 3_600_000_000
 
 
@@ -39,12 +46,12 @@ async def place_late_certificates(
     )
 
 
-def _supply(case: EnrolmentCase, role: str) -> Supply:
+def _supply(case: EnrolmentCase, role: CertificateRole) -> Supply:
     certificates = case.certificates
     return {
-        "supplier": certificates.supplier_certificates,
-        "DNO": certificates.dno_certificate,
-        "GT": certificates.gt_certificate,
+        CertificateRole.SUPPLIER: certificates.supplier_certificates,
+        CertificateRole.NETWORK_OPERATOR: certificates.dno_certificate,
+        CertificateRole.GAS_TRANSPORTER: certificates.gt_certificate,
     }[role]
 
 
@@ -52,8 +59,8 @@ async def _after_cut_off(context: Context, regime: Regime, case: EnrolmentCase) 
     scheduled_us = max(
         (
             entry.time_us
-            for entry in context.journal.entries(Kind.DECISION)
-            if entry.action == "transition" and entry.details["to"] == str(State.MIGRATION_SCHEDULED)
+            for entry, transition in told(context.journal.entries(Kind.DECISION), Transition)
+            if transition.to is State.MIGRATION_SCHEDULED
         ),
         default=0,
     )
@@ -66,11 +73,10 @@ async def _after_cut_off(context: Context, regime: Regime, case: EnrolmentCase) 
 def _place(journal: Journal, regime: Regime, item: PostCommissioningObligation) -> Placement:
     certificate = regime.certificates()[item.role]
     holder = format_eui64(holder_of(regime.office.directory.lookup(certificate)).eui64)
-    key = f"{UPDATE_CREDENTIALS}/{item.device}/{item.role}"
-    if journal.done(key) is None:
-        details = {"role": item.role, "certificate": certificate, "holder": holder}
-        with journal.effect(item.device, UPDATE_CREDENTIALS, dict(details), key=key) as effect:
+    update = CredentialsUpdate(item.device, item.role, certificate, holder)
+    if journal.done(update.key) is None:
+        with journal.effect(update) as effect:
             regime.dsp.update_credentials(parse_eui64(item.device), {item.role: certificate})
             regime.responsible_supplier.discharge(item.role, item.device)
-            effect.done({"role": item.role, "holder": holder})
+            effect.done(LateCertificatePlaced(item.role, holder))
     return Placement(item.role, item.device, placed=True, holder=holder)

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from emulator.air.capture import read_frames
 from emulator.eui64 import format_eui64
-from harness.campaign.batteries import AFTER, BATTERY, BEFORE
-from harness.campaign.configure import RESULT as CONFIGURATION
-from harness.campaign.discovery import FOUND, TOPOLOGY, Found, display
-from harness.campaign.enrol import RESULT as ENROLMENT
+from harness.campaign.batteries import AFTER, BEFORE
+from harness.campaign.discovery import display
 from harness.campaign.names import cluster_name, device_name
 from harness.campaign.narrative import Narrator
-from harness.campaign.plan import DevicePlan, Plan
-from harness.campaign.problems import ACTION, problem_of
 from harness.campaign.transfers import transfers
-from harness.journal import Entry, Json, Kind, Status
+from harness.facts import Fact, Outcome, Status
+from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
+from harness.facts.configuration import StepDone, StepFailed, StepPerformed
+from harness.facts.discovery import BatteryRead, Found, Topology
+from harness.facts.enrolment import ControlTransfer, EnrolmentProblem, EnrolmentResult
+from harness.facts.firmware import VersionReadBack
+from harness.facts.plan import DevicePlan
+from harness.facts.terms import CertificateRole, Retry, Severity, StepResult, Verdict
+from harness.journal import Entry, Json
 from harness.product import product_version
 from harness.regime.case import CONTROLLED_KINDS
-from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, transfer_key
+from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
 from harness.regime.validation import BY_CODE
 from harness.report.model import (
     CampaignReport,
     CaptureSummary,
     CertificatePlacement,
-    CertificateRole,
     ConfigurationResult,
     DeviceReport,
     DeviceRole,
@@ -37,35 +40,21 @@ from harness.report.model import (
     Obligation,
     PhaseReport,
     ReportedException,
-    Severity,
-    StepResult,
     TimelineEntry,
-    Verdict,
 )
 from harness.report.wording import named_device
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import DeviceEntry, Supply
 from hw_profiles.model import Model
 
-END = "end"
-STOPPED = "stopped"
-PHASE_STARTED = "phase-started"
-PHASE_FINISHED = "phase-finished"
-"""Journal actions by which a campaign marks its own course."""
+F = TypeVar("F", bound=Fact)
 
 _HOLDING = (StepResult.APPLIED, StepResult.ALREADY)
-_IRREVERSIBLE = ("activate", "rotate-key", "commission", "control-transfer")
-_SAID = (Kind.DECISION, Kind.OBSERVATION)
 _ACTIONS = {
     "write_attribute": "write attribute",
     "send_command": "send command",
     "check": "check",
     "wait": "wait",
-}
-_CERTIFICATES = {
-    "supplier": CertificateRole.SUPPLIER,
-    "DNO": CertificateRole.NETWORK_OPERATOR,
-    "GT": CertificateRole.GAS_TRANSPORTER,
 }
 
 
@@ -79,20 +68,31 @@ class _Assembly:
         self._workspace = workspace
         self._installation = workspace.installation
         self._entries = entries
-        self._done = {entry.key: entry for entry in entries if entry.status is Status.DONE}
-        self._plan = next(
-            (Plan.from_json(e.details) for e in entries if e.kind is Kind.DECISION and e.action == "plan"),
-            None,
-        )
-        self._enrolment: Mapping[str, Any] = self._last(ENROLMENT) or {}
-        topology: Any = self._last(TOPOLOGY) or {}
-        self._links: Sequence[Mapping[str, Any]] = topology.get("links", ())
+        self._facts = [(entry, entry.fact) for entry in entries]
+        self._done = {
+            entry.key: (entry, fact.result, fact.act)
+            for entry, fact in self._facts
+            if isinstance(fact, Outcome) and fact.status is Status.DONE
+        }
+        planned = self._first(Planned)
+        self._plan = None if planned is None else planned.plan
+        self._enrolment = self._last(EnrolmentResult)
+        topology = self._last(Topology)
+        self._links = () if topology is None else topology.links
         self._narrator = Narrator(self._installation)
         self._transfers = tuple(transfers(entries, self._narrator.version))
 
-    def _last(self, action: str) -> dict[str, Json] | None:
-        found = [entry for entry in self._entries if entry.action == action and entry.kind in _SAID]
-        return found[-1].details if found else None
+    def _all(self, kind: type[F], subject: str | None = None) -> Iterator[F]:
+        for _, fact in self._facts:
+            if isinstance(fact, kind) and subject in (None, fact.subject):
+                yield fact
+
+    def _first(self, kind: type[F], subject: str | None = None) -> F | None:
+        return next(self._all(kind, subject), None)
+
+    def _last(self, kind: type[F], subject: str | None = None) -> F | None:
+        found = list(self._all(kind, subject))
+        return found[-1] if found else None
 
     def report(self) -> CampaignReport:
         record, request = self._installation.record, self._workspace.request
@@ -128,10 +128,11 @@ class _Assembly:
         )
 
     def _verdict(self) -> tuple[Verdict, str]:
-        for action, verdict in ((END, None), (STOPPED, Verdict.STOPPED)):
-            details = self._last(action)
-            if details is not None:
-                return verdict or Verdict(str(details["verdict"])), str(details["reason"])
+        ended, stopped = self._last(Ended), self._last(Stopped)
+        if ended is not None:
+            return ended.verdict, ended.reason
+        if stopped is not None:
+            return Verdict.STOPPED, stopped.reason
         return Verdict.STOPPED, "the campaign was interrupted; resume it"
 
     # Devices
@@ -139,11 +140,11 @@ class _Assembly:
     def _device(self, entry: DeviceEntry) -> DeviceReport:
         name = format_eui64(entry.address)
         model = self._installation.models[entry.name]
-        found = self._found(name)
+        found = self._first(Found, name)
         plan = None if self._plan is None else self._plan.device(name)
         before = None if found is None or found.version is None else display(model, found.version)
         controlled = entry.role in CONTROLLED_KINDS
-        owner = NEW_CONTROLLER if transfer_key(name) in self._done else OLD_CONTROLLER
+        owner = NEW_CONTROLLER if ControlTransfer.key_of(name) in self._done else OLD_CONTROLLER
         x, y = entry.position
         return DeviceReport(
             eui64=name,
@@ -160,7 +161,7 @@ class _Assembly:
             planned_hops=_hops(plan),
             configuration=tuple(self._configuration(name)),
             control_owner=owner if controlled else "",
-            inventory_status=str(self._enrolment.get("inventory", {}).get(name, "")),
+            inventory_status="" if self._enrolment is None else self._enrolment.inventory.get(name, ""),
             smets_version=_smets_version(model, self._version_after(name, entry, before)),
             battery_before_percent=self._battery(name, BEFORE),
             battery_after_percent=self._battery(name, AFTER),
@@ -175,35 +176,24 @@ class _Assembly:
         if name == hub or found is None or not found.answered:
             return None
         for link in self._links:
-            if link["peer"] == name and link["relationship"] == "child":
-                return str(link["device"])
-            if link["device"] == name and link["relationship"] == "parent":
-                return str(link["peer"])
+            if link.peer == name and link.relationship == "child":
+                return link.device
+            if link.device == name and link.relationship == "parent":
+                return link.peer
         return hub
 
     def _links_of(self, name: str) -> Iterator[Link]:
         for link in self._links:
-            if link["device"] == name:
-                yield Link(peer=link["peer"], lqi=int(link["lqi"]), relationship=str(link["relationship"]))
+            if link.device == name:
+                yield Link(peer=link.peer, lqi=link.lqi, relationship=link.relationship)
 
     def _battery(self, name: str, when: str) -> float | None:
-        for entry in self._entries:
-            if entry.action == BATTERY and entry.subject == name and entry.details["when"] == when:
-                halves = entry.details["half_percents"]
-                return halves / 2 if isinstance(halves, int) else None
-        return None
-
-    def _found(self, name: str) -> Found | None:
-        for entry in self._entries:
-            if entry.action == FOUND and entry.subject == name:
-                return Found.from_json(name, entry.details)
-        return None
+        read = next((read for read in self._all(BatteryRead, name) if read.when == when), None)
+        return None if read is None or read.half_percents is None else read.half_percents / 2
 
     def _version_after(self, name: str, entry: DeviceEntry, before: str | None) -> str | None:
-        read = [e for e in self._entries if e.action == "version-read-back" and e.subject == name]
-        if not read:
-            return before
-        return display(self._installation.models[entry.name], int(str(read[-1].details["version"])))
+        read = self._last(VersionReadBack, name)
+        return before if read is None else display(self._installation.models[entry.name], read.version)
 
     def _configuration(self, name: str) -> Iterator[ConfigurationResult]:
         for sequence in self._installation.sequences:
@@ -212,7 +202,7 @@ class _Assembly:
                     continue
                 if name not in {format_eui64(e.address) for e in self._installation.targets(step.target)}:
                     continue
-                result, detail, at_us = self._step(f"configure/{sequence.id}/{step.id}/{name}", name, step.id)
+                result, detail, at_us = self._step(sequence.id, step.id, name)
                 yield ConfigurationResult(
                     step=step.title,
                     action=_ACTIONS[str(step.action)],
@@ -221,14 +211,13 @@ class _Assembly:
                     at_us=at_us,
                 )
 
-    def _step(self, key: str, name: str, step: str) -> tuple[StepResult, str, int | None]:
-        done = self._done.get(key)
-        if done is not None:
-            result: Any = done.details["result"]
-            return StepResult(result["result"]), str(result["detail"]), done.time_us
-        for entry in self._entries:
-            if entry.action == CONFIGURATION and entry.subject == name and entry.details["step"] == step:
-                return StepResult.FAILED, str(entry.details["detail"]), entry.time_us
+    def _step(self, sequence: str, step: str, name: str) -> tuple[StepResult, str, int | None]:
+        done = self._done.get(StepPerformed.key_of(sequence, step, name))
+        if done is not None and isinstance(done[1], StepDone):
+            return done[1].result, done[1].detail, done[0].time_us
+        for entry, fact in self._facts:
+            if isinstance(fact, StepFailed) and (fact.subject, fact.step) == (name, step):
+                return StepResult.FAILED, fact.detail, entry.time_us
         return StepResult.PENDING, "", None
 
     # Course
@@ -236,22 +225,22 @@ class _Assembly:
     def _phases(self) -> Iterator[PhaseReport]:
         started: dict[str, int] = {}
         finished: dict[str, tuple[int, str]] = {}
-        for entry in self._entries:
-            if entry.action == PHASE_STARTED:
-                started.setdefault(str(entry.details["name"]), entry.time_us)
-                finished.pop(str(entry.details["name"]), None)
-            elif entry.action == PHASE_FINISHED:
-                finished[str(entry.details["name"])] = (entry.time_us, str(entry.details["result"]))
+        for entry, fact in self._facts:
+            if isinstance(fact, PhaseStarted):
+                started.setdefault(fact.name, entry.time_us)
+                finished.pop(fact.name, None)
+            elif isinstance(fact, PhaseFinished):
+                finished[fact.name] = (entry.time_us, fact.result)
         for name, at_us in started.items():
             ended = finished.get(name, (None, ""))
             yield PhaseReport(name=name, started_us=at_us, ended_us=ended[0], result=ended[1])
 
     def _timeline(self) -> Iterator[TimelineEntry]:
         phase = ""
-        for entry in self._entries:
-            if entry.action == PHASE_STARTED:
-                phase = str(entry.details["name"])
-            sentence = self._narrator.tell(entry)
+        for entry, fact in self._facts:
+            if isinstance(fact, PhaseStarted):
+                phase = fact.name
+            sentence = self._narrator.tell(entry.sequence, fact)
             if sentence is not None:
                 yield TimelineEntry(
                     at_us=entry.time_us,
@@ -266,31 +255,31 @@ class _Assembly:
     def _certificates(self) -> Iterator[CertificatePlacement]:
         supplied = self._installation.record.authorisation
         when = {
-            "supplier": supplied.supplier_certificates,
-            "DNO": supplied.dno_certificate,
-            "GT": supplied.gt_certificate,
+            CertificateRole.SUPPLIER: supplied.supplier_certificates,
+            CertificateRole.NETWORK_OPERATOR: supplied.dno_certificate,
+            CertificateRole.GAS_TRANSPORTER: supplied.gt_certificate,
         }
-        for item in self._enrolment.get("placements", ()):
-            reason = str(item["warning"])
-            if not item["placed"]:
-                late = when[item["role"]] is Supply.AFTER_CUT_OFF
+        for item in () if self._enrolment is None else self._enrolment.placements:
+            reason = item.warning
+            if not item.placed:
+                late = when[item.role] is Supply.AFTER_CUT_OFF
                 reason = "supplied after the cut-off" if late else "not supplied with the authorisation"
             yield CertificatePlacement(
-                role=_CERTIFICATES[item["role"]],
-                device=item["device"],
-                placed=bool(item["placed"]),
-                subject=item["holder"],
-                supplied_by="Responsible Supplier" if item["placed"] else "",
+                role=item.role,
+                device=item.device,
+                placed=item.placed,
+                subject=item.holder,
+                supplied_by="Responsible Supplier" if item.placed else "",
                 reason=reason,
             )
 
     def _obligations(self) -> Iterator[Obligation]:
         epoch = self._installation.start_unix_seconds
-        for item in self._enrolment.get("obligations", ()):
+        for item in () if self._enrolment is None else self._enrolment.obligations:
             yield Obligation(
-                owner=item["owner"],
-                what=f"Place the {item['role']} certificate for {self._named(item['device'])}",
-                due_us=(int(item["due_unix_seconds"]) - epoch) * 1_000_000,
+                owner=item.owner,
+                what=f"Place the {item.role} certificate for {self._named(item.device)}",
+                due_us=(item.due_unix_seconds - epoch) * 1_000_000,
             )
 
     def _named(self, name: str) -> str:
@@ -301,19 +290,22 @@ class _Assembly:
 
     def _exceptions(self) -> Iterator[ReportedException]:
         told: set[tuple[str, str, str]] = set()
-        for entry in self._entries:
-            if entry.kind is not Kind.EXCEPTION:
+        for entry, fact in self._facts:
+            if isinstance(fact, Problem):
+                exception = _own_exception(entry.time_us, fact)
+            elif isinstance(fact, EnrolmentProblem):
+                exception = _enrolment_exception(entry.time_us, fact)
+            else:
                 continue
-            exception = _own_exception(entry) if entry.action == ACTION else _enrolment_exception(entry)
             place = (exception.subject, exception.what, exception.cause)
             if place not in told:
                 told.add(place)
                 yield exception
 
     def _files(self) -> Iterator[ExchangedFile]:
-        for item in self._enrolment.get("files", ()):
+        for item in () if self._enrolment is None else self._enrolment.files:
             yield ExchangedFile(
-                name=item["name"], sender=item["sender"], receiver=item["receiver"], sha256=item["sha256"]
+                name=item.name, sender=item.sender, receiver=item.receiver, sha256=item.sha256
             )
 
     def _end_state(
@@ -341,7 +333,11 @@ class _Assembly:
             for step in device.configuration
         }
         irreversible: list[Json] = []
-        irreversible += sorted(key for key in self._done if _is_irreversible(key, device.eui64))
+        irreversible += sorted(
+            key
+            for key, (entry, _, act) in self._done.items()
+            if act.IRREVERSIBLE and entry.subject == device.eui64
+        )
         return {
             "firmware": device.version_after,
             "control": device.control_owner,
@@ -354,11 +350,6 @@ class _Assembly:
 def _smets_version(model: Model, displayed: str | None) -> str:
     firmware = None if displayed is None else model.firmware_displayed(displayed)
     return (firmware.smets_version if firmware is not None else None) or model.identity.smets_version
-
-
-def _is_irreversible(key: str, device: str) -> bool:
-    act, *about = key.split("/")
-    return act in _IRREVERSIBLE and device in about
 
 
 def _endpoints(found: Found | None) -> tuple[EndpointSummary, ...]:
@@ -379,10 +370,9 @@ def _hops(plan: DevicePlan | None) -> tuple[str, ...]:
     return (plan.current_display, *(hop.display for hop in plan.hops))
 
 
-def _own_exception(entry: Entry) -> ReportedException:
-    problem = problem_of(entry)
+def _own_exception(at_us: int, problem: Problem) -> ReportedException:
     return ReportedException(
-        at_us=entry.time_us,
+        at_us=at_us,
         subject=problem.subject,
         what=problem.what,
         cause=problem.cause,
@@ -391,19 +381,19 @@ def _own_exception(entry: Entry) -> ReportedException:
     )
 
 
-def _enrolment_exception(entry: Entry) -> ReportedException:
-    details = entry.details
-    check = BY_CODE.get(str(details.get("code")))
-    what = f"{details.get('code', entry.action)}: {'' if check is None else check.what}".rstrip(": ")
-    how = {"automatic": "It may be tried again as it is", "never": "It cannot be tried again"}.get(
-        str(details.get("retry")), "It can be tried again once this is resolved"
-    )
+def _enrolment_exception(at_us: int, problem: EnrolmentProblem) -> ReportedException:
+    check = BY_CODE.get(problem.code)
+    what = f"{problem.code}: {'' if check is None else check.what}".rstrip(": ")
+    how = {
+        Retry.AUTOMATIC: "It may be tried again as it is",
+        Retry.NEVER: "It cannot be tried again",
+    }.get(problem.retry, "It can be tried again once this is resolved")
     return ReportedException(
-        at_us=entry.time_us,
-        subject=entry.subject,
+        at_us=at_us,
+        subject=problem.subject,
         what=what,
-        cause=str(details.get("text", "")),
-        action=f"{how}; owner: {details.get('owner', 'unknown')}",
+        cause=problem.text,
+        action=f"{how}; owner: {problem.owner}",
         severity=Severity.WARNING if what.startswith("W") else Severity.ERROR,
     )
 

@@ -15,24 +15,28 @@ from emulator.eui64 import format_eui64
 from harness.campaign.batteries import AFTER, BEFORE, note_batteries
 from harness.campaign.configure import configure
 from harness.campaign.context import Context
-from harness.campaign.discovery import FOUND, TOPOLOGY, Found, compare, discover, discover_topology
+from harness.campaign.discovery import compare, discover, discover_topology
 from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
 from harness.campaign.narrative import Narrator
-from harness.campaign.plan import Plan
-from harness.campaign.problems import CampaignEnd, Problem
-from harness.campaign.reporting import END, PHASE_FINISHED, PHASE_STARTED, STOPPED, assemble
+from harness.campaign.problems import CampaignEnd, record
+from harness.campaign.reporting import assemble
 from harness.campaign.upgrade import upgrade
 from harness.errors import HarnessError, RegimeError, UnreachableError
 from harness.evidence.verification import read_report
+from harness.facts import Kind
+from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
+from harness.facts.discovery import Found, Topology
+from harness.facts.firmware import TransferProgress
+from harness.facts.plan import Plan
+from harness.facts.terms import Severity, State, Verdict
 from harness.head_end import HeadEnd, HubRefusedError, NotInControlError
 from harness.homes.ground import REHEARSED, Ground, ground_of
 from harness.homes.rehearsal import World, kernel_for
-from harness.journal import Entry, Journal, Kind, read_entries
+from harness.journal import Entry, Journal, read_entries, told
 from harness.progress import ProgressObserver, SilentProgress
-from harness.regime.lifecycle import State
 from harness.regime.world import Regime
-from harness.report.model import CampaignReport, DeviceRole, Severity, Verdict
+from harness.report.model import CampaignReport, DeviceRole
 from harness.report.wording import named_device
 from harness.workspace.options import RunOptions
 from harness.workspace.workspace import Workspace
@@ -41,7 +45,8 @@ from hw_profiles.installation import Installation
 MakeWorld = Callable[[Workspace, Kernel], World]
 OnAppend = Callable[[Entry], None]
 
-FINISHED = "campaign finished"
+FINISHED, STOPPED = "campaign finished", "stopped"
+"""Milestones under which a journal is signed for the last time."""
 _VERDICTS = {
     State.COMMISSIONED: Verdict.COMMISSIONED,
     State.ELECTRICITY_ONLY: Verdict.ELECTRICITY_ONLY,
@@ -72,7 +77,7 @@ def finished_report(workspace: Workspace) -> CampaignReport | None:
     if not workspace.report_path.exists():
         return None
     entries = read_entries(workspace.journal_path)
-    if all(entry.action != END or entry.kind is not Kind.DECISION for entry in entries):
+    if not any(told(entries, Ended)):
         return None
     report = read_report(workspace.folder)
     return report if report.journal_head == entries[-1].hash.hex() else None
@@ -97,21 +102,17 @@ def run_workspace(
             teller.tell(entry)
 
         journal.on_append = appended
-        if _ended(journal) is None:
+        if not any(journal.facts(Ended)):
             campaign = _Campaign(workspace, kernel, journal, observer)
             run_virtually(
                 campaign.run(make_world(workspace, kernel)), kernel, pace=ground.pace, grace_s=ground.grace_s
             )
-        if _ended(journal) is not None and journal.last.kind is not Kind.CHECKPOINT:
+        if any(journal.facts(Ended)) and journal.last.kind is not Kind.CHECKPOINT:
             journal.checkpoint(FINISHED)
         report = assemble(workspace, list(journal.entries()))
     workspace.write_report(report)
     observer.finished(report)
     return report
-
-
-def _ended(journal: Journal) -> Entry | None:
-    return next((entry for entry in journal.entries(Kind.DECISION) if entry.action == END), None)
 
 
 class _Teller:
@@ -127,17 +128,16 @@ class _Teller:
 
     def hear(self, entry: Entry) -> None:
         """Take in what was told in an earlier run."""
-        self._narrator.tell(entry)
+        self._narrator.tell(entry.sequence, entry.fact)
 
     def tell(self, entry: Entry) -> None:
         subject = self._names.get(entry.subject, entry.subject)
-        if entry.action == "transfer-progress":
-            details = entry.details
-            version, offset, size = (int(str(details[name])) for name in ("version", "offset", "size"))
-            label = self._narrator.version(entry.subject, version)
-            self._observer.transfer(subject, label, offset, size, entry.time_us)
+        fact = entry.fact
+        if isinstance(fact, TransferProgress):
+            label = self._narrator.version(entry.subject, fact.version)
+            self._observer.transfer(subject, label, fact.offset, fact.size, entry.time_us)
             return
-        sentence = self._narrator.tell(entry)
+        sentence = self._narrator.tell(entry.sequence, fact)
         if sentence is not None:
             self._observer.event(entry.time_us, subject, sentence.text, sentence.severity)
 
@@ -178,19 +178,20 @@ class _Campaign:
         except (UnreachableError, HubRefusedError, NotInControlError, RegimeError) as error:
             self._stopped(error)
             return
-        self._journal.decide("campaign", END, {"verdict": str(verdict), "reason": reason})
+        self._journal.write(Ended(verdict, reason))
         self._journal.checkpoint(FINISHED)
 
     def _stopped(self, error: HarnessError) -> None:
         """End for now: nothing is decided about the installation, and `--resume` goes on."""
-        Problem(
+        problem = Problem(
             format_eui64(self._installation.hub.address),
             "The campaign stopped before its end",
             str(error),
             "Remove the cause, then resume the run: smets1 run --resume DIR",
             Severity.ERROR,
-        ).record(self._journal)
-        self._journal.observe("campaign", STOPPED, {"reason": str(error)})
+        )
+        record(problem, self._journal)
+        self._journal.write(Stopped(str(error)))
         self._journal.checkpoint(STOPPED)
 
     async def _phases(self, head_end: HeadEnd, regime: Regime) -> tuple[Verdict, str]:
@@ -214,26 +215,21 @@ class _Campaign:
 
     async def _discover(self, head_end: HeadEnd) -> dict[str, Found]:
         with self._phase("discover"):
-            already = {
-                entry.subject: Found.from_json(entry.subject, entry.details)
-                for entry in self._journal.entries(Kind.OBSERVATION)
-                if entry.action == FOUND
-            }
+            already = {found.subject: found for found in self._journal.facts(Found)}
             found = await discover(self._installation, head_end, self._journal, already)
-            if all(entry.action != TOPOLOGY for entry in self._journal.entries(Kind.OBSERVATION)):
+            if not any(self._journal.facts(Topology)):
                 await discover_topology(head_end, self._journal)
             for problem in compare(self._installation, found):
-                problem.record(self._journal)
+                record(problem, self._journal)
             return found
 
     def _plan(self, context: Context) -> Plan:
         with self._phase("plan"):
-            for entry in self._journal.entries(Kind.DECISION):
-                if entry.action == "plan":
-                    return Plan.from_json(entry.details)
+            for planned in self._journal.facts(Planned):
+                return planned.plan
             self._refuse_wrong_models(context)
             plan = make_plan(self._installation, context.found, context.images, self._journal)
-            self._journal.decide("campaign", "plan", plan.to_json())
+            self._journal.write(Planned(plan))
             return plan
 
     def _refuse_wrong_models(self, context: Context) -> None:
@@ -253,7 +249,7 @@ class _Campaign:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        self._journal.decide("campaign", PHASE_STARTED, {"name": name})
+        self._journal.write(PhaseStarted(name))
         self._observer.phase_started(name)
         try:
             yield
@@ -263,7 +259,7 @@ class _Campaign:
         self._end_phase(name, "done")
 
     def _end_phase(self, name: str, result: str) -> None:
-        self._journal.decide("campaign", PHASE_FINISHED, {"name": name, "result": result})
+        self._journal.write(PhaseFinished(name, result))
         self._observer.phase_finished(name, result)
 
 

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
 from harness.campaign.upgrade import BLOCK_OCTETS
-from harness.journal import Entry, Kind
+from harness.facts import Fact, Failed, Outcome, Status
+from harness.facts.campaign import ResumedInDoubt
+from harness.facts.firmware import (
+    Activated,
+    Activation,
+    DeviceJoined,
+    JobOutcome,
+    Transfer,
+    TransferAttemptFailed,
+    TransferProgress,
+    Transferred,
+    TransferStarted,
+)
+from harness.facts.plan import Hop
+from harness.journal import Entry
 from harness.report.model import TransferMark, TransferReport
 from harness.report.wording import duration
 
 Display = Callable[[str, int], str]
 """What people call a device's version."""
-_MARKS = {
-    "transfer-started": "resumed",
-    "transfer-attempt-failed": "retry",
-    "device-joined": "rejoined",
-    "resume-in-doubt": "harness resumed",
+_MARKS: Mapping[type[Fact], str] = {
+    TransferStarted: "resumed",
+    TransferAttemptFailed: "retry",
+    DeviceJoined: "rejoined",
+    ResumedInDoubt: "harness resumed",
 }
 _WORTH_A_WAIT_MARK = 6
 """A pause is marked when it is so many times as long as a step of progress usually takes."""
@@ -28,18 +42,18 @@ _WORTH_A_WAIT_MARK = 6
 class _Course:
     """What happened of one transfer so far."""
 
-    intent: Entry
+    device: str
+    hop: Hop
+    started_us: int
     progress: list[tuple[int, int]] = field(default_factory=list)
     marks: list[TransferMark] = field(default_factory=list)
-    ended: Entry | None = None
-    activation: Entry | None = None
-    activated: Entry | None = None
+    ended_us: int | None = None
+    ended: Outcome | None = None
+    activation_us: int | None = None
+    activated_us: int | None = None
+    activated: Outcome | None = None
     begun: bool = False
     silent_s: float | None = None
-
-    @property
-    def version(self) -> int:
-        return int(str(self.intent.details["to_version"]))
 
     @property
     def held(self) -> int:
@@ -50,36 +64,37 @@ def transfers(entries: Sequence[Entry], display: Display) -> Iterator[TransferRe
     """Yield every transfer in the order they were scheduled."""
     courses: list[_Course] = []
     for entry in entries:
-        if entry.action == "transfer" and entry.kind is Kind.INTENT:
-            courses.append(_Course(entry))
+        fact = entry.fact
+        if isinstance(fact, Transfer):
+            courses.append(_Course(fact.subject, fact.hop, entry.time_us))
             continue
-        course = next((item for item in reversed(courses) if item.intent.subject == entry.subject), None)
+        course = next((item for item in reversed(courses) if item.device == fact.subject), None)
         if course is not None:
-            _take(course, entry)
+            _take(course, entry, fact)
     for course in courses:
         yield _report(course, display)
 
 
-def _take(course: _Course, entry: Entry) -> None:
-    action, kind = entry.action, entry.kind
-    if action == "transfer-progress" and course.ended is None:
-        offset = int(str(entry.details["offset"]))
-        if offset > course.held:
-            course.progress.append((entry.time_us, offset))
-    elif action in _MARKS:
-        first, course.begun = not course.begun, True
-        if course.ended is not None or (first and action == "transfer-started"):
-            return
-        course.marks.append(TransferMark(at_us=entry.time_us, offset=course.held, kind=_MARKS[action]))
-    elif action == "job-outcome" and "silent_ms" in entry.details:
-        course.silent_s = int(str(entry.details["silent_ms"])) / 1000
-    elif action == "transfer" and kind is Kind.OUTCOME:
-        course.ended = entry
-    elif action == "activate" and entry.key.endswith(f"/{course.version:08X}"):
-        if kind is Kind.INTENT:
-            course.activation = entry
-        else:
-            course.activated = entry
+def _take(course: _Course, entry: Entry, fact: Fact) -> None:
+    match fact:
+        case TransferProgress() if course.ended is None and fact.offset > course.held:
+            course.progress.append((entry.time_us, fact.offset))
+        case TransferStarted() | TransferAttemptFailed() | DeviceJoined() | ResumedInDoubt():
+            _mark(course, entry.time_us, fact)
+        case JobOutcome(silent_ms=int(silent_ms)):
+            course.silent_s = silent_ms / 1000
+        case Activation() if fact.hop.version == course.hop.version:
+            course.activation_us = entry.time_us
+        case Outcome() if fact.act is Transfer:
+            course.ended_us, course.ended = entry.time_us, fact
+        case Outcome() if entry.key == Activation.key_of(course.device, course.hop):
+            course.activated_us, course.activated = entry.time_us, fact
+
+
+def _mark(course: _Course, at_us: int, fact: Fact) -> None:
+    first, course.begun = not course.begun, True
+    if course.ended is None and not (first and isinstance(fact, TransferStarted)):
+        course.marks.append(TransferMark(at_us=at_us, offset=course.held, kind=_MARKS[type(fact)]))
 
 
 def _waits(course: _Course) -> Iterator[TransferMark]:
@@ -95,38 +110,36 @@ def _waits(course: _Course) -> Iterator[TransferMark]:
 
 
 def _reboot(course: _Course, size: int) -> Iterator[TransferMark]:
-    if course.activated is not None and course.silent_s is not None:
+    if course.activated_us is not None and course.silent_s is not None:
         words = f"off the air for {duration(int(course.silent_s * 1e6))}"
-        yield TransferMark(at_us=course.activated.time_us, offset=size, kind="reboot", text=words)
+        yield TransferMark(at_us=course.activated_us, offset=size, kind="reboot", text=words)
 
 
 def _report(course: _Course, display: Display) -> TransferReport:
-    details, started_us = course.intent.details, course.intent.time_us
-    size = int(str(details["octets"]))
-    ended_us = None if course.ended is None else course.ended.time_us
+    hop, started_us, ended_us = course.hop, course.started_us, course.ended_us
     progress = [(started_us, 0), *course.progress]
-    whole = course.ended is not None and _outcome(course.ended) == "FileTransferSuccess"
-    if whole and ended_us is not None and progress[-1][1] < size:
-        progress.append((ended_us, size))
+    whole = course.ended is not None and course.ended.status is Status.DONE
+    if whole and ended_us is not None and progress[-1][1] < hop.octets:
+        progress.append((ended_us, hop.octets))
     held, seconds = progress[-1][1], (progress[-1][0] - started_us) / 1e6
     retries = sum(mark.kind == "retry" for mark in course.marks)
     last = course.activated or course.ended
     return TransferReport(
-        device=course.intent.subject,
-        image_name=str(details["image"]),
-        image_sha256=str(details["sha256"]),
-        size=size,
-        from_version=display(course.intent.subject, int(str(details["from_version"]))),
-        to_version=display(course.intent.subject, course.version),
+        device=course.device,
+        image_name=hop.name,
+        image_sha256=hop.sha256,
+        size=hop.octets,
+        from_version=display(course.device, hop.from_version),
+        to_version=display(course.device, hop.version),
         started_us=started_us,
         ended_us=ended_us,
         progress=tuple(progress),
-        marks=tuple(sorted((*course.marks, *_waits(course), *_reboot(course, size)), key=_when)),
+        marks=tuple(sorted((*course.marks, *_waits(course), *_reboot(course, hop.octets)), key=_when)),
         retries={"download given up and begun again": retries} if retries else {},
         blocks=-(-held // BLOCK_OCTETS),
         octets_per_second=round(held / seconds, 3) if seconds else 0.0,
-        activation_requested_us=None if course.activation is None else course.activation.time_us,
-        activation_actual_us=None if course.activated is None else course.activated.time_us,
+        activation_requested_us=course.activation_us,
+        activation_actual_us=course.activated_us,
         off_air_seconds=course.silent_s,
         result="" if last is None else _outcome(last),
     )
@@ -136,6 +149,8 @@ def _when(mark: TransferMark) -> int:
     return mark.at_us
 
 
-def _outcome(entry: Entry) -> str:
-    result = entry.details["result"]
-    return str(result.get("outcome", entry.status)) if isinstance(result, dict) else ""
+def _outcome(ended: Outcome) -> str:
+    match ended.result:
+        case Transferred(outcome=outcome) | Activated(outcome=outcome) | Failed(outcome=outcome):
+            return outcome or str(ended.status)
+    return str(ended.status)

@@ -7,16 +7,32 @@ the transfer are repeated harmlessly; an activation in doubt is settled by askin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from emulator.wan.messages import ATTACHMENT_MAX
 from harness.campaign.context import Context, NoAnswerError
-from harness.campaign.plan import DevicePlan, Hop
-from harness.campaign.problems import Problem
+from harness.campaign.problems import record
+from harness.facts import Fact, Failed
+from harness.facts.campaign import Problem
+from harness.facts.firmware import (
+    Activated,
+    Activation,
+    DeviceJoined,
+    ImageAtHub,
+    ImageUpload,
+    JobOutcome,
+    Transfer,
+    TransferAttemptFailed,
+    TransferProgress,
+    Transferred,
+    TransferStarted,
+    VersionReadBack,
+    WithdrawRefused,
+)
+from harness.facts.plan import DevicePlan, Hop
+from harness.facts.terms import Severity
 from harness.head_end import Fields, HubRefusedError, HubUnreachableError
-from harness.journal import Json
-from harness.report.model import Severity
 
 CHUNK_OCTETS = ATTACHMENT_MAX
 TRANSFER_POLL_S = 3600.0
@@ -40,6 +56,20 @@ FINAL_OUTCOMES = ("HardwareVersionMismatch", "ActivationFailure")
 """What another attempt would not change."""
 FAILED_STATES = ("failed", "withdrawn", "none")
 
+
+TRANSFER_SUCCESS, ACTIVATION_SUCCESS = "FileTransferSuccess", "ActivationSuccess"
+
+_ALERTS: Mapping[str, Callable[[Fields], Fact]] = {
+    "transfer-started": lambda a: TransferStarted(a["device"], int(a["version"]), int(a["offset"])),
+    "transfer-attempt-failed": lambda a: TransferAttemptFailed(
+        a["device"], int(a["version"]), int(a["status"])
+    ),
+    "job-outcome": lambda a: JobOutcome(
+        a["device"], int(a["version"]), str(a["outcome"]), str(a.get("detail", "")), a.get("silent_ms")
+    ),
+    "device-joined": lambda a: DeviceJoined(a["device"]),
+}
+"""What the hub's alerts are journalled as."""
 
 _ADVICE = {
     "Unreachable": "Restore the link or the device",
@@ -86,16 +116,14 @@ class _ImageLocks:
 async def _upload(context: Context, hop: Hop, subject: str) -> None:
     """Bring an image to the hub, going on where an earlier attempt stopped."""
     journal = context.journal
-    key = f"image/{hop.sha256}"
-    if journal.done(key) is not None:
+    if journal.done(ImageUpload.key_of(hop)) is not None:
         return
     data = context.images.octets(hop.sha256)
 
     async def call(op: str, **arguments: Any) -> Fields:
         return await _patiently(lambda: context.head_end.call(op, **arguments))
 
-    details: dict[str, Json] = {"sha256": hop.sha256, "name": hop.name, "octets": len(data)}
-    with journal.effect(subject, "image-upload", details, key=key) as effect:
+    with journal.effect(ImageUpload(subject, hop)) as effect:
         state = await call("image_begin", sha256=hop.sha256, size=len(data), name=hop.name)
         held, complete = int(state["held"]), bool(state["complete"])
         while not complete and held < len(data):
@@ -103,7 +131,7 @@ async def _upload(context: Context, hop: Hop, subject: str) -> None:
             answer = await call("image_data", attachment=chunk, sha256=hop.sha256, offset=held)
             held = int(answer["held"])
         answer = await call("image_commit", sha256=hop.sha256)
-        effect.done({"identity": list(answer["key"])})
+        effect.done(ImageAtHub(tuple(answer["key"])))
 
 
 async def _patiently(ask: Callable[[], Awaitable[Fields]]) -> Fields:
@@ -146,7 +174,7 @@ class _DeviceUpgrade:
         return None
 
     async def _install(self, hop: Hop) -> None:
-        if self._journal.done(self._key("activate", hop)) is not None:
+        if self._journal.done(Activation.key_of(self._plan.device, hop)) is not None:
             return
         for remaining in reversed(range(HOP_ATTEMPTS)):
             try:
@@ -154,11 +182,6 @@ class _DeviceUpgrade:
                 await self._transfer(hop)
                 await self._activate(hop)
             except _HopFailed as failure:
-                self._journal.observe(
-                    self._plan.device,
-                    "upgrade-outcome",
-                    {"outcome": failure.outcome, "detail": failure.cause, "version": hop.version},
-                )
                 if remaining == 0 or failure.outcome in FINAL_OUTCOMES:
                     raise
             except HubRefusedError as error:
@@ -169,18 +192,9 @@ class _DeviceUpgrade:
     # Transfer
 
     async def _transfer(self, hop: Hop) -> None:
-        key = self._key("transfer", hop)
-        if self._journal.done(key) is not None:
+        if self._journal.done(Transfer.key_of(self._plan.device, hop)) is not None:
             return
-        details: dict[str, Json] = {
-            "sha256": hop.sha256,
-            "image": hop.name,
-            "octets": hop.octets,
-            "from_version": hop.from_version,
-            "to_version": hop.version,
-            "to": hop.display,
-        }
-        with self._journal.effect(self._plan.device, "transfer", details, key=key) as effect:
+        with self._journal.effect(Transfer(self._plan.device, hop)) as effect:
             try:
                 await _patiently(
                     lambda: self._context.head_end.call(
@@ -193,9 +207,9 @@ class _DeviceUpgrade:
                 )
                 job = await self._transferred()
             except _HopFailed as failure:
-                effect.failed({"outcome": failure.outcome, "cause": failure.cause})
+                effect.failed(Failed(failure.cause, failure.outcome))
                 raise
-            effect.done({"outcome": "FileTransferSuccess", "attempts": int(job.get("attempts", 0))})
+            effect.done(Transferred(TRANSFER_SUCCESS, int(job.get("attempts", 0))))
 
     async def _transferred(self) -> Fields:
         """Wait until the device holds the image; a transfer that makes no progress for long has failed."""
@@ -250,9 +264,8 @@ class _DeviceUpgrade:
         name = alert["alert"]
         if name == "transfer-progress":
             self._progress(int(alert["version"]), int(alert["offset"]), int(alert["size"]))
-        elif name in ("transfer-started", "transfer-attempt-failed", "job-outcome", "device-joined"):
-            fields = {key: value for key, value in alert.items() if key not in ("alert", "device")}
-            self._journal.observe(self._plan.device, str(name), fields)
+        elif name in _ALERTS:
+            self._journal.write(_ALERTS[name](alert))
         if name == "transfer-started":
             self._downloads += 1
         if name == "job-outcome":
@@ -262,29 +275,21 @@ class _DeviceUpgrade:
 
     def _progress(self, version: int, offset: int, size: int) -> None:
         self._offset = offset
-        details = {"version": version, "offset": offset, "size": size}
-        self._journal.observe(self._plan.device, "transfer-progress", details)
+        self._journal.write(TransferProgress(self._plan.device, version, offset, size))
 
     # Activation
 
     async def _activate(self, hop: Hop) -> None:
-        details: dict[str, Json] = {
-            "version": hop.version,
-            "to": hop.display,
-            "from_version": hop.from_version,
-        }
-        with self._journal.effect(
-            self._plan.device, "activate", details, key=self._key("activate", hop), irreversible=True
-        ) as effect:
+        with self._journal.effect(Activation(self._plan.device, hop)) as effect:
             if effect.in_doubt and await self._runs(hop):
-                effect.done({"outcome": "ActivationSuccess", "version": hop.version})
+                effect.done(Activated(ACTIVATION_SUCCESS, hop.version))
                 return
             try:
                 await self._release(hop)
             except _HopFailed as failure:
-                effect.failed({"outcome": failure.outcome, "cause": failure.cause})
+                effect.failed(Failed(failure.cause, failure.outcome))
                 raise
-            effect.done({"outcome": "ActivationSuccess", "version": hop.version})
+            effect.done(Activated(ACTIVATION_SUCCESS, hop.version))
 
     async def _release(self, hop: Hop) -> None:
         try:
@@ -311,11 +316,11 @@ class _DeviceUpgrade:
         try:
             await self._context.head_end.call("withdraw", critical=True, device=self._plan.device)
         except HubRefusedError as error:
-            self._journal.observe(self._plan.device, "withdraw-refused", {"detail": error.text})
+            self._journal.write(WithdrawRefused(self._plan.device, error.text))
 
     async def _runs(self, hop: Hop) -> bool:
         version = await self._read_back()
-        self._journal.observe(self._plan.device, "version-read-back", {"version": version})
+        self._journal.write(VersionReadBack(self._plan.device, version))
         return version == hop.version
 
     async def _read_back(self) -> int:
@@ -328,9 +333,6 @@ class _DeviceUpgrade:
 
     # Ends
 
-    def _key(self, what: str, hop: Hop) -> str:
-        return f"{what}/{self._plan.device}/{hop.version:08X}"
-
     def _failed(self, failure: _HopFailed) -> Problem:
         advice = _ADVICE.get(failure.outcome, "Find out why the device refuses the image")
         problem = Problem(
@@ -340,7 +342,7 @@ class _DeviceUpgrade:
             f"{advice}, then run the campaign again; the previous head end keeps control",
             Severity.ERROR,
         )
-        problem.record(self._journal)
+        record(problem, self._journal)
         return problem
 
 

@@ -13,8 +13,9 @@ from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.command.models import check_folders
 from harness.command.terminal import close, progress_for
 from harness.errors import FolderInUseError, HarnessError
+from harness.facts.terms import Verdict
 from harness.progress import ProgressObserver
-from harness.report.model import CampaignReport, Verdict
+from harness.report.model import CampaignReport
 from harness.run_folder import JOURNAL_FILE, REPORT_HTML_FILE
 from harness.workspace.options import INPROC_RADIO, RunOptions
 

@@ -15,8 +15,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Column
 from rich.text import Text
 
+from harness.facts.terms import Severity, Verdict
 from harness.progress import ProgressObserver, SilentProgress
-from harness.report.model import CampaignReport, DeviceReport, Severity, Verdict
+from harness.report.model import CampaignReport, DeviceReport
 from harness.report.wording import (
     MICROSECONDS,
     VERDICTS,

@@ -17,7 +17,11 @@ from harness.errors import CertificateError, FileRejectedError, HarnessError
 from harness.exchange.document import ANSWERS, FileKind
 from harness.exchange.folder import ExchangeFolder
 from harness.exchange.signature import SignedFile
-from harness.journal import Entry, JournalReport, Kind, Status, read_entries, verify_entries
+from harness.facts import Kind, Outcome, Status
+from harness.facts.enrolment import CommissioningOf
+from harness.facts.files import Published
+from harness.facts.firmware import Activation
+from harness.journal import Entry, JournalReport, read_entries, told, verify_entries
 from harness.pki.authority import Usage
 from harness.pki.directory import CertificateDirectory
 from harness.pki.profile import Holder, check_authority, check_validity
@@ -55,13 +59,12 @@ def prove_run(folder: Path, *, journal_file: str = JOURNAL_FILE) -> RunProof:
 
 def published(entries: Sequence[Entry]) -> dict[str, str]:
     """Return SHA-256 by name of every file the journal says was published."""
-    files: dict[str, str] = {}
-    for entry in entries:
-        if entry.kind is Kind.OUTCOME and entry.action == "publish" and entry.status is Status.DONE:
-            result = entry.details["result"]
-            if isinstance(result, dict):
-                files[str(result["name"])] = str(result["sha256"])
-    return files
+    files = (entry.fact for entry in entries if entry.kind is Kind.OUTCOME)
+    return {
+        fact.result.name: fact.result.sha256
+        for fact in files
+        if isinstance(fact, Outcome) and isinstance(fact.result, Published)
+    }
 
 
 def _verify_files(folder: Path, entries: Sequence[Entry], proof: RunProof) -> None:
@@ -149,22 +152,15 @@ def _verify_report(folder: Path, entries: Sequence[Entry], proof: RunProof) -> N
         _verify_device(device, entries, proof)
 
 
-def _done_results(entries: Sequence[Entry], key: str) -> dict[str, str] | None:
-    for entry in entries:
-        if entry.key == key and entry.kind is Kind.OUTCOME and entry.status is Status.DONE:
-            result = entry.details["result"]
-            return {name: str(value) for name, value in result.items()} if isinstance(result, dict) else {}
-    return None
+def _done(entries: Sequence[Entry], key: str) -> bool:
+    return any(entry.key == key and entry.status is Status.DONE for entry in entries)
 
 
 def _activated(entries: Sequence[Entry], device: str, version: str) -> bool:
     """Whether an activation of the version displayed as `version` succeeded on `device`."""
     return any(
-        entry.kind is Kind.INTENT
-        and (entry.action, entry.subject) == ("activate", device)
-        and entry.details.get("to") == version
-        and _done_results(entries, entry.key) is not None
-        for entry in entries
+        act.subject == device and act.hop.display == version and _done(entries, act.key)
+        for _, act in told(entries, Activation)
     )
 
 
@@ -173,8 +169,8 @@ def _verify_device(device: DeviceReport, entries: Sequence[Entry], proof: RunPro
     owner = proof.control.owners.get(name, OLD_CONTROLLER)
     if device.control_owner and device.control_owner != owner:
         proof.faults.append(f"report: {name} under {device.control_owner}, the journal says {owner}")
-    commissioned = _done_results(entries, f"commission/{name}")
-    if (device.inventory_status == "Commissioned") is not (commissioned is not None):
+    commissioned = _done(entries, CommissioningOf.key_of(name))
+    if (device.inventory_status == "Commissioned") is not commissioned:
         proof.faults.append(
             f"report: {name} is {device.inventory_status or 'without status'}, "
             f"the journal says {'commissioned' if commissioned else 'not commissioned'}"

@@ -12,8 +12,6 @@ from harness.errors import JournalError
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 """What details may hold. No floating point: its text differs between platforms and hides units."""
 
-Details: TypeAlias = Mapping[str, Json]
-
 GENESIS = bytes(32)
 """The previous hash of the first entry."""
 

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from harness.journal.canonical import Details
-from harness.journal.entry import Entry, Status
+from harness.facts import Act, Failed, Result, Status
+from harness.journal.entry import Entry
 
-Close = Callable[[Entry, Status, Details | None], Entry]
+A = TypeVar("A", bound=Act)
+Close = Callable[[Entry, Status, Result], Entry]
 """Appends the outcome of an intent."""
 
 
-class Effect:
+class Effect(Generic[A]):
     """An announced effect; close it with exactly one of `done`, `failed` and `not_performed`."""
 
-    def __init__(self, close: Close, intent: Entry, in_doubt: bool) -> None:
+    def __init__(self, close: Close, intent: Entry, act: A, in_doubt: bool) -> None:
         self._close_intent = close
-        self.intent = intent
+        self._intent = intent
+        self.act = act
+        """What was announced: by an earlier run, when it is in doubt."""
         self.in_doubt = in_doubt
         """True when an earlier run announced this effect and died: look at the device before acting."""
         self.outcome: Entry | None = None
 
-    def done(self, result: Details | None = None) -> Entry:
-        """Record that the effect happened, with what it returned."""
+    def done(self, result: Result) -> Entry:
+        """Record that the effect happened, with what it came to."""
         return self._close(Status.DONE, result)
 
-    def failed(self, result: Details | None = None) -> Entry:
+    def failed(self, failure: Failed) -> Entry:
         """Record that the effect was tried and did not happen; it may be announced again."""
-        return self._close(Status.FAILED, result)
+        return self._close(Status.FAILED, failure)
 
-    def not_performed(self, result: Details | None = None) -> Entry:
+    def not_performed(self, failure: Failed) -> Entry:
         """Record that an effect in doubt turned out never to have reached its device."""
-        return self._close(Status.NOT_PERFORMED, result)
+        return self._close(Status.NOT_PERFORMED, failure)
 
-    def _close(self, status: Status, result: Details | None) -> Entry:
-        self.outcome = self._close_intent(self.intent, status, result)
+    def _close(self, status: Status, result: Result) -> Entry:
+        self.outcome = self._close_intent(self._intent, status, result)
         return self.outcome

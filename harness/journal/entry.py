@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from harness.errors import JournalError, RecordError
+from harness.facts import CODEC, Fact, Kind, Outcome, Status
 from harness.journal.canonical import Json, entry_hash
+
+F = TypeVar("F", bound=Fact)
 
 
 class Clock(Protocol):
@@ -20,28 +24,6 @@ class Clock(Protocol):
     @property
     def unix_us(self) -> int:
         """Wall-clock time of the scenario in Unix microseconds."""
-
-
-class Kind(StrEnum):
-    """What an entry is."""
-
-    HEADER = "header"
-    INTENT = "intent"
-    OUTCOME = "outcome"
-    OBSERVATION = "observation"
-    DECISION = "decision"
-    EXCEPTION = "exception"
-    FILE = "file"
-    CHECKPOINT = "checkpoint"
-
-
-class Status(StrEnum):
-    """How an effect ended."""
-
-    DONE = "done"
-    FAILED = "failed"
-    NOT_PERFORMED = "not-performed"
-    """Reconciled after a crash: the effect never reached the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +48,18 @@ class Entry:
         return value
 
     @property
+    def fact(self) -> Fact:
+        """What the entry records; raises `JournalError` when it is no fact that this version knows."""
+        try:
+            return CODEC.read(self.kind, self.subject, self.action, json.loads(self.details_json))
+        except (RecordError, ValueError) as error:
+            raise JournalError(f"journal entry {self.sequence}: {error}") from error
+
+    @property
     def status(self) -> Status | None:
         """How the effect ended, for outcomes."""
-        return Status(str(self.details["status"])) if self.kind is Kind.OUTCOME else None
+        fact = self.fact if self.kind is Kind.OUTCOME else None
+        return fact.status if isinstance(fact, Outcome) else None
 
     def computed_hash(self) -> bytes:
         """Return the hash the fields and the previous hash give."""
@@ -83,3 +74,12 @@ class Entry:
             self.details_json,
         )
         return entry_hash(self.previous, fields)
+
+
+def told(entries: Iterable[Entry], kind: type[F]) -> Iterator[tuple[Entry, F]]:
+    """Yield every entry that holds a fact of a kind, with the fact."""
+    for entry in entries:
+        if entry.kind is kind.KIND and entry.action == kind.ACTION:
+            fact = entry.fact
+            assert isinstance(fact, kind)
+            yield entry, fact

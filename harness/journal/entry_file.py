@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import JournalError
-from harness.journal.entry import Entry, Kind
+from harness.facts import Kind
+from harness.journal.entry import Entry
 from harness.journal.lock import FolderLock
 
 _SCHEMA = (

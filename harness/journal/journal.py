@@ -16,18 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness.errors import JournalError
-from harness.journal.canonical import GENESIS, Details, Json, canonical_json, entry_hash
-from harness.journal.effect import Effect
-from harness.journal.entry import Clock, Entry, Kind, Status
+from harness.facts import CAMPAIGN, CODEC, Act, Fact, Failed, Kind, Outcome, Result, Status
+from harness.facts.campaign import Begun, Checkpoint, ResumedInDoubt
+from harness.journal.canonical import GENESIS, canonical_json, entry_hash
+from harness.journal.effect import A, Effect
+from harness.journal.entry import Clock, Entry, F, told
 from harness.journal.entry_file import EntryFile
 from harness.journal.signing import checkpoint_message, public_point, sign
-
-SCHEMA_VERSION = 1
 
 
 class Journal:
@@ -47,19 +48,18 @@ class Journal:
         """Called after each entry is on disk: live progress, and the crash tests."""
 
     @classmethod
-    def create(cls, path: Path, header: Details, *, clock: Clock, key: ec.EllipticCurvePrivateKey) -> Journal:
-        """Start a journal whose first entry is `header` plus the public campaign key.
+    def create(cls, path: Path, header: Begun, *, clock: Clock, key: ec.EllipticCurvePrivateKey) -> Journal:
+        """Start a journal whose first entry is `header`, with the public half of `key`, which signs checkpoints.
 
         Raises `JournalError` when the file already holds entries, `FolderInUseError` when another process
-        writes there. `key` signs the checkpoints.
+        writes there.
         """
         journal = cls(path, clock)
         journal._key = key
-        details = {**header, "journal_version": SCHEMA_VERSION, "public_key": public_point(key).hex()}
         try:
             if journal._file.begun():
                 raise JournalError(f"{path} already holds a run; resume it or choose another folder")
-            entry = journal._compose(Kind.HEADER, "campaign", "begin", "", details)
+            entry = journal._compose(replace(header, public_key=public_point(key).hex()), "")
             journal._file.begin(entry)
             journal._remember(entry)
         except BaseException:
@@ -78,7 +78,7 @@ class Journal:
         journal = cls(path, clock)
         try:
             journal._load()
-            if key is not None and journal.header.get("public_key") != public_point(key).hex():
+            if key is not None and journal.header.public_key != public_point(key).hex():
                 raise JournalError(f"{path} was begun under another campaign key; resume with the same seed")
         except BaseException:
             journal.close()
@@ -99,7 +99,7 @@ class Journal:
             previous = entry.hash
             self._remember(entry)
 
-    def _compose(self, kind: Kind, subject: str, action: str, key: str, details: Details) -> Entry:
+    def _compose(self, fact: Fact, key: str) -> Entry:
         last = self._last
         now, unix_us = self._clock.now, self._clock.unix_us
         if last is not None and now < last.time_us:
@@ -109,6 +109,7 @@ class Journal:
             )
         sequence = 0 if last is None else last.sequence + 1
         previous = GENESIS if last is None else last.hash
+        kind, subject, action, details = CODEC.write(fact)
         text = canonical_json(details)
         fields = (sequence, now, unix_us, str(kind), subject, action, key, text)
         return Entry(
@@ -125,8 +126,8 @@ class Journal:
             if entry.status is Status.DONE:
                 self._done[entry.key] = entry
 
-    def _append(self, kind: Kind, subject: str, action: str, details: Details | None, key: str = "") -> Entry:
-        entry = self._compose(kind, subject, action, key, details or {})
+    def _append(self, fact: Fact, key: str = "") -> Entry:
+        entry = self._compose(fact, key)
         self._file.append(entry)
         self._remember(entry)
         self.on_append(entry)
@@ -134,82 +135,67 @@ class Journal:
 
     # What is written
 
-    def observe(self, subject: str, action: str, details: Details | None = None) -> Entry:
-        """Record something seen: a version read back, a test answered."""
-        return self._append(Kind.OBSERVATION, subject, action, details)
-
-    def decide(self, subject: str, action: str, details: Details | None = None) -> Entry:
-        """Record a choice and its reasons: the plan, a transition, an exclusion."""
-        return self._append(Kind.DECISION, subject, action, details)
-
-    def exception(self, subject: str, action: str, details: Details | None = None) -> Entry:
-        """Record something that went wrong and belongs in the report."""
-        return self._append(Kind.EXCEPTION, subject, action, details)
-
-    def file(self, subject: str, action: str, details: Details | None = None) -> Entry:
-        """Record a file handed over: its name and SHA-256."""
-        return self._append(Kind.FILE, subject, action, details)
+    def write(self, fact: Fact) -> Entry:
+        """Record a fact that stands for itself: something seen, decided, gone wrong, received."""
+        if isinstance(fact, Act | Outcome):
+            raise JournalError(f"{fact.ACTION}: an act is announced with `effect`, which also closes it")
+        return self._append(fact)
 
     @contextmanager
-    def effect(
-        self,
-        subject: str,
-        action: str,
-        details: Details | None = None,
-        *,
-        key: str | None = None,
-        irreversible: bool = False,
-    ) -> Iterator[Effect]:
-        """Announce an effect, let the block perform it (it may await), and expect the block to close it.
+    def effect(self, act: A) -> Iterator[Effect[A]]:
+        """Announce an act, let the block perform it (it may await), and expect the block to close it.
 
-        `key` is the idempotency key, `action/subject` unless given, for example `activate/<eui>/<version>`.
         An open intent of the same key is taken up again with `in_doubt` set. Raises `JournalError` for a key
         that is already done (ask `done(key)` first) or a block that does not say how the effect ended.
         """
-        key = key or f"{action}/{subject}"
+        key = act.key
         if key in self._done:
             raise JournalError(f"{key} is already done; it must not be done again")
         intent = self._intents.get(key)
         in_doubt = intent is not None
         if intent is None:
-            announced: dict[str, Json] = {"irreversible": irreversible, **(details or {})}
-            intent = self._append(Kind.INTENT, subject, action, announced, key)
+            intent = self._append(act, key)
         else:
-            self.observe(subject, "resume-in-doubt", {"effect": key, "intent": intent.sequence})
-        effect = Effect(self.close_effect, intent, in_doubt)
+            self.write(ResumedInDoubt(act.subject, key, intent.sequence))
+        announced = intent.fact
+        assert isinstance(announced, type(act))
+        effect = Effect(self._close_effect, intent, announced, in_doubt)
         yield effect
         if effect.outcome is None:
             raise JournalError(
                 f"{key}: the effect ended without an outcome; call done, failed or not_performed"
             )
 
-    def close_effect(self, intent: Entry, status: Status, result: Details | None) -> Entry:
+    def _close_effect(self, intent: Entry, status: Status, result: Result) -> Entry:
         """Append the outcome of an open intent; raises `JournalError` when it is not open."""
         open_intent = self._intents.get(intent.key)
         if open_intent is None or open_intent.sequence != intent.sequence:
             raise JournalError(
                 f"{intent.key}: intent {intent.sequence} is not open; an effect has one outcome"
             )
-        details: dict[str, Json] = {
-            "status": str(status),
-            "intent": intent.sequence,
-            "result": dict(result or {}),
-        }
-        return self._append(Kind.OUTCOME, intent.subject, intent.action, details, intent.key)
+        act = intent.fact
+        assert isinstance(act, Act)
+        expected = act.RESULT if status is Status.DONE else Failed
+        if type(result) is not expected:
+            raise JournalError(f"{intent.key}: ended with {result!r}, expected {expected.__name__}")
+        outcome = Outcome(intent.subject, type(act), status, intent.sequence, result)
+        return self._append(outcome, intent.key)
 
     def checkpoint(self, milestone: str) -> Entry:
         """Sign the chain so far with the campaign key (ECDSA P-256, RFC 6979)."""
         if self._key is None:
             raise JournalError(f"{self._path} was opened without the campaign key; it cannot be signed")
         signature = sign(self._key, checkpoint_message(milestone, self.head))
-        return self._append(Kind.CHECKPOINT, "campaign", milestone, {"signature": signature.hex()})
+        return self.write(Checkpoint(CAMPAIGN, milestone, signature.hex()))
 
     # What is asked
 
     @property
-    def header(self) -> dict[str, Json]:
-        """The details of the first entry."""
-        return next(self.entries()).details
+    def header(self) -> Begun:
+        """The first entry: which campaign this is."""
+        fact = next(self.entries()).fact
+        assert isinstance(fact, Begun)
+        return fact
 
     @property
     def head(self) -> str:
@@ -223,13 +209,11 @@ class Journal:
             raise JournalError(f"{self._path} has no entry")
         return self._last
 
-    def done(self, key: str) -> dict[str, Json] | None:
-        """Return the result of the effect when it is done, else None; ask before every effect."""
+    def done(self, key: str) -> Result | None:
+        """Return what the act of this key came to when it is done, else None; ask before every effect."""
         entry = self._done.get(key)
-        if entry is None:
-            return None
-        result = entry.details["result"]
-        return result if isinstance(result, dict) else {}
+        fact = None if entry is None else entry.fact
+        return fact.result if isinstance(fact, Outcome) else None
 
     def open_intents(self) -> list[Entry]:
         """Return the intents with no outcome, oldest first: what a crash left in doubt."""
@@ -242,6 +226,10 @@ class Journal:
     def entries(self, kind: Kind | None = None) -> Iterator[Entry]:
         """Return the entries in order, all or of one kind."""
         return self._file.entries(kind)
+
+    def facts(self, kind: type[F]) -> Iterator[F]:
+        """Return every fact of a kind, in order."""
+        return (fact for _, fact in told(self.entries(kind.KIND), kind))
 
     def close(self) -> None:
         """Close the file and give up the lock."""

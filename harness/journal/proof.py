@@ -8,16 +8,20 @@ Rules:
 4. Each outcome names the open intent of its key, so every effect has its intent before it; each intent has at
    most one outcome, and an intent is not announced again while it is open.
 5. No key is announced again after an outcome `done`: an irreversible act succeeds at most once.
+6. Each entry holds a fact that this version knows, and an act's entry has the key that its record gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.errors import JournalError
+from harness.facts import Act, Fact, Kind, Outcome, Status
+from harness.facts.campaign import Begun, Checkpoint
 from harness.journal.canonical import GENESIS
-from harness.journal.entry import Entry, Kind, Status
+from harness.journal.entry import Entry
 from harness.journal.entry_file import read_entries
 from harness.journal.signing import checkpoint_message, signature_holds
 
@@ -54,9 +58,19 @@ def verify_entries(entries: Sequence[Entry]) -> JournalReport:
         report.faults.append("entry 0 is not a header; the journal does not say which campaign it is")
         return report
     _check_chain(entries, report)
-    _check_signatures(entries, report)
-    _check_effects(entries, report)
+    facts = list(_facts(entries, report))
+    _check_signatures(entries, facts, report)
+    _check_effects(entries, facts, report)
     return report
+
+
+def _facts(entries: Sequence[Entry], report: JournalReport) -> Iterator[Fact | None]:
+    for entry in entries:
+        try:
+            yield entry.fact
+        except JournalError as error:
+            report.faults.append(str(error))
+            yield None
 
 
 def _check_chain(entries: Sequence[Entry], report: JournalReport) -> None:
@@ -72,54 +86,68 @@ def _check_chain(entries: Sequence[Entry], report: JournalReport) -> None:
         previous, time_us = entry.hash, entry.time_us
 
 
-def _check_signatures(entries: Sequence[Entry], report: JournalReport) -> None:
-    try:
-        point = bytes.fromhex(str(entries[0].details.get("public_key", "")))
-    except ValueError:
-        point = b""
-    for entry in entries:
-        if entry.kind is not Kind.CHECKPOINT:
+def _check_signatures(entries: Sequence[Entry], facts: Sequence[Fact | None], report: JournalReport) -> None:
+    header = facts[0]
+    point = _octets(header.public_key) if isinstance(header, Begun) else b""
+    for entry, fact in zip(entries, facts, strict=True):
+        if not isinstance(fact, Checkpoint):
             continue
-        message = checkpoint_message(entry.action, entry.previous.hex())
-        try:
-            signature = bytes.fromhex(str(entry.details.get("signature", "")))
-        except ValueError:
-            signature = b""
-        if signature_holds(point, message, signature):
+        message = checkpoint_message(fact.milestone, entry.previous.hex())
+        if signature_holds(point, message, _octets(fact.signature)):
             report.checkpoints += 1
             report.signed_through = entry.sequence - 1
         else:
             report.faults.append(
-                f"entry {entry.sequence}: the signature of checkpoint {entry.action} is not valid"
+                f"entry {entry.sequence}: the signature of checkpoint {fact.milestone} is not valid"
             )
 
 
-def _check_effects(entries: Sequence[Entry], report: JournalReport) -> None:
-    open_intents: dict[str, Entry] = {}
-    done: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.kind is Kind.INTENT:
-            if entry.key in open_intents:
-                report.faults.append(f"entry {entry.sequence}: {entry.key} announced again while in doubt")
-            if entry.key in done:
-                report.faults.append(f"entry {entry.sequence}: {entry.key} announced again after it was done")
-            open_intents[entry.key] = entry
-        elif entry.kind is Kind.OUTCOME:
-            _check_outcome(entry, open_intents, done, report)
-    report.open_intents = list(open_intents)
-    report.effects_done = len(done)
+def _octets(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
 
 
-def _check_outcome(
-    entry: Entry, open_intents: dict[str, Entry], done: dict[str, Entry], report: JournalReport
-) -> None:
-    intent = open_intents.pop(entry.key, None)
-    if intent is None or entry.details.get("intent") != intent.sequence:
+@dataclass(slots=True)
+class _Effects:
+    """Acts announced and done so far, by key."""
+
+    open: dict[str, tuple[Entry, Act]] = field(default_factory=dict)
+    done: dict[str, Entry] = field(default_factory=dict)
+
+
+def _check_effects(entries: Sequence[Entry], facts: Sequence[Fact | None], report: JournalReport) -> None:
+    effects = _Effects()
+    for entry, fact in zip(entries, facts, strict=True):
+        if isinstance(fact, Act):
+            _check_intent(entry, fact, effects, report)
+        elif isinstance(fact, Outcome):
+            _check_outcome(entry, fact, effects, report)
+        elif entry.key:
+            report.faults.append(f"entry {entry.sequence}: {entry.action} has a key, and is no act")
+    report.open_intents = list(effects.open)
+    report.effects_done = len(effects.done)
+
+
+def _check_intent(entry: Entry, act: Act, effects: _Effects, report: JournalReport) -> None:
+    if entry.key != act.key:
+        report.faults.append(f"entry {entry.sequence}: announced as {entry.key}, it is {act.key}")
+    if entry.key in effects.open:
+        report.faults.append(f"entry {entry.sequence}: {entry.key} announced again while in doubt")
+    if entry.key in effects.done:
+        report.faults.append(f"entry {entry.sequence}: {entry.key} announced again after it was done")
+    effects.open[entry.key] = (entry, act)
+
+
+def _check_outcome(entry: Entry, outcome: Outcome, effects: _Effects, report: JournalReport) -> None:
+    intent, act = effects.open.pop(entry.key, (None, None))
+    if intent is None or act is None or (outcome.intent, outcome.act) != (intent.sequence, type(act)):
         report.faults.append(f"entry {entry.sequence}: outcome of {entry.key} has no intent before it")
         return
-    if entry.status is not Status.DONE:
+    if outcome.status is not Status.DONE:
         return
-    if entry.key in done:
+    if entry.key in effects.done:
         report.faults.append(f"entry {entry.sequence}: {entry.key} succeeded twice")
-    done[entry.key] = entry
-    report.irreversible_done += bool(intent.details.get("irreversible"))
+    effects.done[entry.key] = entry
+    report.irreversible_done += act.IRREVERSIBLE

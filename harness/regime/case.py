@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from emulator.eui64 import format_eui64
-from harness.regime.lifecycle import State
 from hw_profiles.epcl import Product
 from hw_profiles.installation import Authorisation, Installation
 from hw_profiles.model import DeviceKind
@@ -129,67 +128,3 @@ class OutsideWorld(Protocol):
 
         Raises `UnreachableError` when no response came; the envelope may or may not have arrived.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Whether a certificate stands against a device: `holder` is the owner's EUI-64 as text."""
-
-    role: str
-    """`supplier`, `DNO` or `GT`."""
-    device: str
-    placed: bool
-    holder: str = ""
-    warning: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PostCommissioningObligation:
-    """A certificate still owed after commissioning; `due_unix_seconds` follows from a recalled parameter."""
-
-    owner: str
-    role: str
-    device: str
-    due_unix_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolmentProblem:
-    """Something that did not go to plan, with its validation code, fault owner and retry class."""
-
-    code: str
-    subject: str
-    owner: str
-    retry: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class HandedOver:
-    """A signed file that passed between two parties."""
-
-    name: str
-    sender: str
-    receiver: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolmentResult:
-    """How an enrolment ended. Mappings are by device name (`00-DB-...`)."""
-
-    state: State
-    attempts: int
-    control: Mapping[str, str]
-    """`SMSO` or `S1SP + DCO` for each controlled device."""
-    inventory: Mapping[str, str]
-    """Status in the Smart Metering Inventory."""
-    placements: tuple[Placement, ...] = ()
-    obligations: tuple[PostCommissioningObligation, ...] = ()
-    problems: tuple[EnrolmentProblem, ...] = ()
-    files: tuple[HandedOver, ...] = ()
-
-    @property
-    def commissioned(self) -> bool:
-        """Whether at least the electricity side is commissioned."""
-        return self.state in (State.COMMISSIONED, State.ELECTRICITY_ONLY)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from emulator.eui64 import parse_eui64
 from harness.exchange.document import Document, FileKind, Row
-from harness.journal import Json
+from harness.facts.enrolment import Commissioned, CommissioningOf, ObligationNoted, PlacementNoted
+from harness.facts.terms import CertificateRole, Event
 from harness.regime.case import EnrolmentCase, MigratingDevice
 from harness.regime.dossier import Stage
-from harness.regime.lifecycle import Event
-from harness.regime.result_rows import result_rows
+from harness.regime.result_rows import placement_of, result_rows
 from harness.regime.validation import Finding
 from hw_profiles.model import DeviceKind
 
@@ -56,20 +56,16 @@ class Commissioning(Stage):
         return Event.GAS_EXCLUDED if left_out else Event.ALL_COMMISSIONED
 
     def _commission_device(self, name: str, placements: Sequence[Row]) -> None:
-        key = f"commission/{name}"
-        if self._journal.done(key) is not None:
+        if self._journal.done(CommissioningOf.key_of(name)) is not None:
             return
         credentials = {
             row["role"]: row["certificate"]
             for row in placements
             if row["device"] == name and row["placed"] == "true"
         }
-        placed: dict[str, Json] = dict(credentials)
-        with self._journal.effect(
-            name, "commission", {"certificates": placed}, key=key, irreversible=True
-        ) as effect:
+        with self._journal.effect(CommissioningOf(name, credentials)) as effect:
             record = self._regime.dsp.commission(parse_eui64(name), credentials)
-            effect.done({"status": str(record.status)})
+            effect.done(Commissioned(str(record.status)))
 
     def _outcome_rows(self, response: Document) -> list[Row]:
         party, name = self._regime.commissioning_party, self._case.installation
@@ -83,11 +79,12 @@ class Commissioning(Stage):
 
     def _note_placements(self, outcome: Document) -> None:
         for row in outcome.having("Placement"):
-            self._journal.observe(row["device"], "certificate-placement", dict(row.values))
+            self._journal.write(PlacementNoted(row["device"], placement_of(row)))
             if row.get("warning"):
                 self._dossier.problem(Finding("W01", row["warning"], row["device"]))
         for row in outcome.having("Obligation"):
-            self._journal.decide(row["device"], "obligation", dict(row.values))
+            role = CertificateRole(row["role"])
+            self._journal.write(ObligationNoted(row["device"], row["owner"], role, row["due"]))
 
 
 def _commission_row(case: EnrolmentCase, device: MigratingDevice) -> Row:

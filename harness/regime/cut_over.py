@@ -7,12 +7,12 @@ from functools import partial
 from emulator.devices.control import ControlStatus
 from harness.errors import RegimeError
 from harness.exchange.document import FileKind, Row
-from harness.journal import Json
+from harness.facts.enrolment import ControlProof, ControlTransfer, KeyRotated, KeyRotation, Released
+from harness.facts.terms import Event
 from harness.regime.case import MigratingDevice
-from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, transfer_key
+from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
 from harness.regime.controllers import Controller
 from harness.regime.dossier import Stage
-from harness.regime.lifecycle import Event
 from harness.regime.parties import ROLE_TEXT
 
 
@@ -24,17 +24,12 @@ class CutOver(Stage):
         smso = self._regime.smso
         devices = self._dossier.viable_devices()
         for device in devices:
-            if self._journal.done(transfer_key(device.name)) is not None:
+            transfer = ControlTransfer(device.name, giver=OLD_CONTROLLER, taker=NEW_CONTROLLER)
+            if self._journal.done(transfer.key) is not None:
                 continue
-            with self._journal.effect(
-                device.name,
-                "control-transfer",
-                {"from": OLD_CONTROLLER, "to": NEW_CONTROLLER},
-                key=transfer_key(device.name),
-                irreversible=True,
-            ) as effect:
+            with self._journal.effect(transfer) as effect:
                 smso.release(device.eui64)
-                effect.done({"controller": NEW_CONTROLLER})
+                effect.done(Released(NEW_CONTROLLER))
         rows = [Row("Released", {"eui64": device.name}) for device in devices]
         self._dossier.publish(smso, FileKind.RELEASE, lambda: rows)
         self._journal.checkpoint("control transferred")
@@ -58,21 +53,18 @@ class CutOver(Stage):
 
     async def _rotate(self, controller: Controller, device: MigratingDevice) -> None:
         role = ROLE_TEXT[controller.role]
-        key = f"rotate-key/{role}/{device.name}"
-        if self._journal.done(key) is not None:
+        if self._journal.done(KeyRotation.key_of(role, device.name)) is not None:
             return
-        announced: dict[str, Json] = {
-            "sender": controller.name,
-            "role": role,
-            "generation": controller.next_generation(device.eui64),
-        }
-        with self._journal.effect(device.name, "rotate-key", announced, key=key, irreversible=True) as effect:
-            target = int(str(effect.intent.details["generation"]))
-            generation = await self._dossier.persistently(
-                lambda: controller.rotate(device.eui64, target, self._dossier.world.send_control),
+        generation = controller.next_generation(device.eui64)
+        rotation = KeyRotation(device.name, sender=controller.name, role=role, generation=generation)
+        with self._journal.effect(rotation) as effect:
+            reached = await self._dossier.persistently(
+                lambda: controller.rotate(
+                    device.eui64, effect.act.generation, self._dossier.world.send_control
+                ),
                 self._dossier.parameters.control_attempts,
             )
-            effect.done({"generation": generation})
+            effect.done(KeyRotated(reached))
 
     async def _prove_control(self, device: MigratingDevice) -> None:
         """Show that the new keys work and the old ones do not."""
@@ -82,15 +74,14 @@ class CutOver(Stage):
             role = controller.role
             agrees = await persistently(partial(controller.keys_agree, device.eui64, send), attempts)
             refused = await persistently(partial(smso.locked_out, device.eui64, role, send), attempts)
-            self._journal.observe(
-                device.name,
-                "control-proof",
-                {
-                    "role": ROLE_TEXT[role],
-                    "holder": controller.name,
-                    "new_key_works": agrees,
-                    "old_key_answer": refused.name,
-                },
+            self._journal.write(
+                ControlProof(
+                    device.name,
+                    role=ROLE_TEXT[role],
+                    holder=controller.name,
+                    new_key_works=agrees,
+                    old_key_answer=refused.name,
+                )
             )
             if not agrees or refused is ControlStatus.OK:
                 raise RegimeError(

@@ -12,7 +12,9 @@ from typing import NamedTuple, TypeVar
 from harness.errors import RegimeError, UnreachableError
 from harness.exchange.document import ANSWERS, Answer, Document, FileKind, Row
 from harness.exchange.folder import file_name
-from harness.journal import Journal, Json
+from harness.facts.enrolment import EnrolmentProblem
+from harness.facts.files import Publication, Published, Received
+from harness.journal import Journal
 from harness.regime.case import EnrolmentCase, MigratingDevice, OutsideWorld
 from harness.regime.controllers import Controller
 from harness.regime.party import Party
@@ -50,12 +52,12 @@ class Dossier:
         self._pause = pause
 
     def _key(self, kind: FileKind) -> str:
-        return f"file/{kind.prefix}/{self.case.installation}/{self.standing.attempt}"
+        return Publication.key_of(kind.prefix, self.case.installation, self.standing.attempt)
 
     def answer(self, kind: FileKind) -> Answer | None:
         """Return name and hash of the file of a kind that this attempt published, None before that."""
         done = self.journal.done(self._key(kind))
-        return None if done is None else Answer(str(done["name"]), str(done["sha256"]))
+        return Answer(done.name, done.sha256) if isinstance(done, Published) else None
 
     def publish(self, party: Party, kind: FileKind, rows: Callable[[], Sequence[Row]]) -> Answer:
         """Have a party publish a file once; a file found there after a crash is the file."""
@@ -65,22 +67,24 @@ class Dossier:
         answers = [self.answer(other) for other in ANSWERS[kind]]
         present = tuple(answer for answer in answers if answer is not None)
         office = self.regime.office
-        announced: dict[str, Json] = {
-            "counter": party.next_counter(kind),
-            "created": office.unix_seconds,
-            "answers": [answer.name for answer in present],
-        }
-        key = self._key(kind)
-        with self.journal.effect(party.name, "publish", announced, key=key) as effect:
-            details = effect.intent.details
+        publication = Publication(
+            party.name,
+            file_kind=kind.prefix,
+            installation=self.case.installation,
+            attempt=self.standing.attempt,
+            counter=party.next_counter(kind),
+            created=office.unix_seconds,
+            answers=tuple(answer.name for answer in present),
+        )
+        with self.journal.effect(publication) as effect:
             document = Document(
                 kind=kind,
                 sender=party.address,
                 group_id=self.case.group_id,
                 installation=self.case.installation,
                 attempt=self.standing.attempt,
-                counter=int(str(details["counter"])),
-                created_unix_seconds=int(str(details["created"])),
+                counter=effect.act.counter,
+                created_unix_seconds=effect.act.created,
                 answers=present,
             )
             name = file_name(document, self.parameters.service_provider)
@@ -88,7 +92,7 @@ class Dossier:
                 answer = Answer(name, party.read(name, kind).sha256)
             else:
                 answer = party.publish(name, replace(document, rows=tuple(rows())))
-            effect.done({"name": answer.name, "sha256": answer.sha256})
+            effect.done(Published(answer.name, answer.sha256))
         return answer
 
     def receive(self, party: Party, kind: FileKind) -> Document:
@@ -100,22 +104,21 @@ class Dossier:
         if answer is None:
             raise RegimeError(f"{self.case.installation}: no {kind.prefix} was issued; resume the campaign")
         document = party.receive(answer.name, kind)
-        self.journal.file(party.name, "receive", {"name": answer.name, "sha256": answer.sha256})
+        self.journal.write(Received(party.name, answer.name, answer.sha256))
         return document
 
     def problem(self, finding: Finding) -> None:
         """Write a problem with its code, fault owner and retry class."""
         check = finding.check
-        self.journal.exception(
-            finding.device or self.case.installation,
-            "enrolment-problem",
-            {
-                "code": finding.code,
-                "owner": check.owner,
-                "retry": str(check.retry),
-                "text": finding.text,
-                "attempt": self.standing.attempt,
-            },
+        self.journal.write(
+            EnrolmentProblem(
+                finding.device or self.case.installation,
+                code=finding.code,
+                owner=check.owner,
+                retry=check.retry,
+                text=finding.text,
+                attempt=self.standing.attempt,
+            )
         )
 
     def controllers(self) -> tuple[ControllerFiles, ControllerFiles]:

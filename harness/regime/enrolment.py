@@ -13,13 +13,15 @@ from collections.abc import Awaitable, Callable
 
 from harness.errors import UnreachableError
 from harness.exchange.document import Answer
+from harness.facts.enrolment import EnrolmentResult
+from harness.facts.terms import Event, State
 from harness.journal import Journal
-from harness.regime.case import DeviceTest, EnrolmentCase, EnrolmentResult, OutsideWorld
+from harness.regime.case import DeviceTest, EnrolmentCase, OutsideWorld
 from harness.regime.commissioning import Commissioning
 from harness.regime.cut_over import CutOver
 from harness.regime.dossier import Dossier, Pause
 from harness.regime.enrolment_result import result_of
-from harness.regime.lifecycle import RESTING, Event, State
+from harness.regime.lifecycle import RESTING
 from harness.regime.preparation import Preparation
 from harness.regime.standing import Standing
 from harness.regime.viability import Viability

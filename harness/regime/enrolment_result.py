@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 
-from harness.exchange.document import Document, FileKind, Row
-from harness.journal import Journal, Kind
-from harness.regime.case import (
-    EnrolmentProblem,
-    EnrolmentResult,
-    HandedOver,
-    Placement,
-    PostCommissioningObligation,
-)
-from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, transfer_key
+from harness.exchange.document import Document, FileKind
+from harness.facts import Kind, Outcome
+from harness.facts.enrolment import ControlTransfer, EnrolmentProblem, EnrolmentResult, HandedOver
+from harness.facts.files import Published, Received
+from harness.journal import Journal
+from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
 from harness.regime.dossier import Dossier
+from harness.regime.result_rows import obligation_of, placement_of
 
 
 def result_of(dossier: Dossier) -> EnrolmentResult:
     """Return how the enrolment stands, from its journal, its files and the inventory."""
     outcome = _outcome(dossier)
     control = {
-        device.name: NEW_CONTROLLER if dossier.journal.done(transfer_key(device.name)) else OLD_CONTROLLER
+        device.name: NEW_CONTROLLER
+        if dossier.journal.done(ControlTransfer.key_of(device.name))
+        else OLD_CONTROLLER
         for device in dossier.case.controlled()
     }
     return EnrolmentResult(
@@ -29,10 +28,10 @@ def result_of(dossier: Dossier) -> EnrolmentResult:
         attempts=dossier.standing.attempt,
         control=control,
         inventory={device.name: dossier.regime.dsp.status(device.name) for device in dossier.case.devices},
-        placements=tuple(map(_placement, outcome.having("Placement"))) if outcome else (),
-        obligations=tuple(map(_obligation, outcome.having("Obligation"))) if outcome else (),
-        problems=tuple(_problems(dossier.journal)),
-        files=tuple(_files(dossier.journal)),
+        placements=tuple(map(placement_of, outcome.having("Placement"))) if outcome else (),
+        obligations=tuple(map(obligation_of, outcome.having("Obligation"))) if outcome else (),
+        problems=_problems(dossier.journal),
+        files=_files(dossier.journal),
     )
 
 
@@ -42,38 +41,23 @@ def _outcome(dossier: Dossier) -> Document | None:
     return None if answer is None else party.read(answer.name, FileKind.OUTCOME).document
 
 
-def _problems(journal: Journal) -> list[EnrolmentProblem]:
-    """Return each problem once, however often a resumed run met it."""
-    problems: dict[EnrolmentProblem, None] = {}
-    for entry in journal.entries(Kind.EXCEPTION):
-        if entry.action == "enrolment-problem":
-            details = entry.details
-            code, owner, how = str(details["code"]), str(details["owner"]), str(details["retry"])
-            problem = EnrolmentProblem(code, entry.subject, owner, how, str(details["text"]))
-            problems[problem] = None
-    return list(problems)
+def _problems(journal: Journal) -> tuple[EnrolmentProblem, ...]:
+    """Return each problem once, however often a resumed run or another attempt met it."""
+    problems: dict[EnrolmentProblem, EnrolmentProblem] = {}
+    for problem in journal.facts(EnrolmentProblem):
+        problems.setdefault(replace(problem, attempt=0), problem)
+    return tuple(problems.values())
 
 
-def _files(journal: Journal) -> list[HandedOver]:
+def _files(journal: Journal) -> tuple[HandedOver, ...]:
     """Return each file with each receiver, in the order they were first received."""
     senders = {
-        str(result["name"]): entry.subject
+        fact.result.name: fact.subject
         for entry in journal.entries(Kind.OUTCOME)
-        if entry.action == "publish" and isinstance(result := entry.details["result"], dict)
+        if isinstance(fact := entry.fact, Outcome) and isinstance(fact.result, Published)
     }
-    handed: dict[HandedOver, None] = {}
-    for entry in journal.entries(Kind.FILE):
-        if entry.action == "receive":
-            name, sha256 = str(entry.details["name"]), str(entry.details["sha256"])
-            handed[HandedOver(name, senders.get(name, ""), entry.subject, sha256)] = None
-    return list(handed)
-
-
-def _placement(row: Row) -> Placement:
-    placed = row["placed"] == "true"
-    return Placement(row["role"], row["device"], placed, row.get("holder") or "", row.get("warning") or "")
-
-
-def _obligation(row: Row) -> PostCommissioningObligation:
-    due = int(datetime.fromisoformat(row["due"].replace("Z", "+00:00")).timestamp())
-    return PostCommissioningObligation(row["owner"], row["role"], row["device"], due)
+    handed = (
+        HandedOver(file.name, senders.get(file.name, ""), file.subject, file.sha256)
+        for file in journal.facts(Received)
+    )
+    return tuple(dict.fromkeys(handed))

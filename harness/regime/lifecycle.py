@@ -5,65 +5,8 @@ The journal keeps the transitions; a resumed campaign replays them and stands wh
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from harness.errors import RegimeError
-
-
-class State(StrEnum):
-    """Where the enrolment of an installation stands."""
-
-    DISCOVERED = "discovered"
-    ACTIVE = "active"
-    DORMANT = "dormant"
-    INELIGIBLE = "ineligible"
-    FIRMWARE_SCHEDULED = "firmware-schedule-notified"
-    FIRMWARE_FAILED = "firmware-failed"
-    ELIGIBLE = "eligible"
-    MIGRATION_SCHEDULED = "migration-schedule-notified"
-    AUTHORISED = "authorised"
-    COMMON_FILE_SENT = "common-file-sent"
-    COMMON_VALIDATED = "common-validated"
-    COMMON_REJECTED = "common-rejected"
-    GROUP_FILES_RECEIVED = "group-files-received"
-    VIABLE = "viable"
-    NOT_VIABLE = "not-viable"
-    CUT_OVER = "cut-over"
-    KEYS_ROTATED = "keys-rotated"
-    COMMISSIONING = "commissioning"
-    COMMISSIONED = "commissioned"
-    ELECTRICITY_ONLY = "electricity-only"
-    EXCLUSION_REVIEW = "exclusion-review"
-    EXCLUDED = "excluded"
-
-
-class Event(StrEnum):
-    """What moves an enrolment on."""
-
-    CLASSIFIED_ACTIVE = "classified-active"
-    CLASSIFIED_DORMANT = "classified-dormant"
-    COMBINATION_LISTED = "combination-listed"
-    COMBINATION_UNLISTED = "combination-unlisted"
-    FIRMWARE_NOTIFIED = "firmware-notified"
-    FIRMWARE_DONE = "firmware-done"
-    FIRMWARE_NOT_DONE = "firmware-not-done"
-    MIGRATION_NOTIFIED = "migration-notified"
-    AUTHORISATION_RECEIVED = "authorisation-received"
-    COMMON_FILE_ISSUED = "common-file-issued"
-    VALIDATION_PASSED = "validation-passed"
-    VALIDATION_FAILED = "validation-failed"
-    GROUP_FILES_COMPLETE = "group-files-complete"
-    TESTS_PASSED = "tests-passed"
-    TESTS_FAILED = "tests-failed"
-    CONTROL_TRANSFERRED = "control-transferred"
-    ROTATION_COMPLETE = "rotation-complete"
-    COMMISSIONING_REQUESTED = "commissioning-requested"
-    ALL_COMMISSIONED = "all-commissioned"
-    GAS_EXCLUDED = "gas-excluded"
-    RETRY = "retry"
-    TOO_MANY_ATTEMPTS = "too-many-attempts"
-    EXCLUDE = "exclude"
-
+from harness.facts.terms import Event, State
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DISCOVERED, Event.CLASSIFIED_ACTIVE): State.ACTIVE,

@@ -14,6 +14,7 @@ from emulator.devices.sealing import scalar_from, seal
 from emulator.eui64 import format_eui64, parse_eui64
 from harness.errors import CertificateError, FileRejectedError, RegimeError
 from harness.exchange.document import Document, Row
+from harness.facts.terms import KeyRole
 from harness.journal import canonical_json
 from harness.pki.authority import Usage
 from harness.pki.directory import certificate_id
@@ -29,7 +30,7 @@ from hw_profiles.identifiers import parse_mpan, parse_mprn
 from hw_profiles.installation import Supply
 from hw_profiles.model import DeviceKind
 
-ROLE_TEXT = {ControlRole.CRITICAL: "critical", ControlRole.NON_CRITICAL: "non-critical"}
+ROLE_TEXT = {ControlRole.CRITICAL: KeyRole.CRITICAL, ControlRole.NON_CRITICAL: KeyRole.NON_CRITICAL}
 BUNDLE_INFO = {"S1SP": b"smets1 secrets for the S1SP", "DCO": b"smets1 secrets for the DCO"}
 RECIPIENT_ROLE = {"S1SP": ControlRole.NON_CRITICAL, "DCO": ControlRole.CRITICAL}
 """Which secrets each recipient gets: neither can act alone where both are needed."""

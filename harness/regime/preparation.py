@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from harness.errors import FileRejectedError
 from harness.exchange.document import Answer, FileKind
+from harness.facts.enrolment import Eligible
+from harness.facts.terms import Event
 from harness.regime.dossier import Stage
-from harness.regime.lifecycle import Event
 from harness.regime.parties import device_rows, installation_row
 from harness.regime.result_rows import passed, result_rows
 from harness.regime.validation import Finding
@@ -36,7 +37,7 @@ class Preparation(Stage):
         if combination is None:
             self._dossier.problem(Finding("V09", "the devices do not form an eligible combination"))
             return Event.COMBINATION_UNLISTED
-        self._journal.decide(self._case.installation, "eligible", {"combination": combination})
+        self._journal.write(Eligible(self._case.installation, combination))
         return Event.COMBINATION_LISTED
 
     async def notify_migration(self) -> Event:

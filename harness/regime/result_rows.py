@@ -1,10 +1,13 @@
-"""The `Result` rows of a file: whether the installation, and each device in it, passed."""
+"""Rows of files that say how something came out: `Result`, `Placement`, `Obligation`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from harness.exchange.document import Document, Row
+from harness.facts.enrolment import Placement, PostCommissioningObligation
+from harness.facts.terms import CertificateRole
 from harness.regime.validation import Finding
 
 
@@ -28,3 +31,16 @@ def passed(document: Document) -> bool:
 def device_passed(row: Row) -> bool:
     """Tell whether a row says that its device passed."""
     return row.get("device") is not None and row["outcome"] == "pass"
+
+
+def placement_of(row: Row) -> Placement:
+    """Return what a `Placement` row says."""
+    placed = row["placed"] == "true"
+    holder, warning = row.get("holder") or "", row.get("warning") or ""
+    return Placement(CertificateRole(row["role"]), row["device"], placed, holder, warning)
+
+
+def obligation_of(row: Row) -> PostCommissioningObligation:
+    """Return what an `Obligation` row says."""
+    due = int(datetime.fromisoformat(row["due"].replace("Z", "+00:00")).timestamp())
+    return PostCommissioningObligation(row["owner"], CertificateRole(row["role"]), row["device"], due)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from harness.journal import Journal, Kind
-from harness.regime.lifecycle import Event, State, advance
+from harness.facts.enrolment import Transition
+from harness.facts.terms import Event, State
+from harness.journal import Journal
+from harness.regime.lifecycle import advance
 
 
 class Standing:
@@ -18,9 +20,9 @@ class Standing:
     def read(cls, journal: Journal, installation: str) -> Standing:
         """Replay the transitions of the installation."""
         standing = cls(installation)
-        for entry in journal.entries(Kind.DECISION):
-            if entry.action == "transition" and entry.subject == installation:
-                standing._follow(Event(str(entry.details["event"])))
+        for transition in journal.facts(Transition):
+            if transition.subject == installation:
+                standing._follow(transition.event)
         return standing
 
     def _follow(self, event: Event) -> None:
@@ -34,9 +36,5 @@ class Standing:
         """
         before, attempt = self.state, self.attempt
         self._follow(event)
-        journal.decide(
-            self.installation,
-            "transition",
-            {"from": str(before), "event": str(event), "to": str(self.state), "attempt": attempt},
-        )
+        journal.write(Transition(self.installation, before, event, self.state, attempt))
         return self.state

@@ -6,15 +6,8 @@ Only GT01 is a code of the regime; the others are this project's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Retry(StrEnum):
-    """What it takes to try again."""
-
-    AUTOMATIC = "automatic"
-    RESOLUTION = "needs-resolution"
-    NEVER = "never"
+from harness.facts.terms import Retry
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from functools import partial
 
 from harness.errors import FileRejectedError, UnreachableError
 from harness.exchange.document import FileKind, Row
+from harness.facts.enrolment import DeviceTested
+from harness.facts.terms import Event
 from harness.regime.case import MigratingDevice
 from harness.regime.controllers import Controller
 from harness.regime.dossier import Stage
-from harness.regime.lifecycle import Event
 from harness.regime.result_rows import passed, result_rows
 from harness.regime.validation import Finding
 from hw_profiles.model import DeviceKind
@@ -50,7 +51,7 @@ class Viability(Stage):
         findings: dict[str, Finding] = {}
         for device in self._case.devices:
             finding = await self._test(device)
-            self._journal.observe(device.name, "device-test", {"passed": finding is None})
+            self._journal.write(DeviceTested(device.name, passed=finding is None))
             if finding is not None:
                 findings[device.name] = finding
                 self._dossier.problem(finding)

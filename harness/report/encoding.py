@@ -1,37 +1,25 @@
-"""Frozen records to and from canonical JSON, driven by the records' own type annotations.
-
-Reading is strict: an unknown field, a missing one or a value of another type raises `ReportError` with the
-path to it, so that a report edited by hand is noticed where it was edited.
-"""
+"""Report records to and from the canonical text of `report.json`."""
 
 from __future__ import annotations
 
 import json
-import math
-import types
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from enum import Enum
-from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TypeVar
 
-from harness.errors import ReportError
+from harness.errors import RecordError, ReportError
+from harness.records import Json, decode, encode
 
-Json = None | bool | int | float | str | list[Any] | dict[str, Any]
-"""A JSON value."""
+__all__ = ["Json", "read_record", "write_record"]
 
 T = TypeVar("T")
-
-_KIND_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
 def write_record(record: object) -> str:
     """Return `record` as canonical JSON text: declared field order, sorted mapping keys, a final newline."""
-    return json.dumps(_encode(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(encode(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_record(kind: type[T], text: str, *, schema_version: int) -> T:
-    """Read a record of `kind` from JSON text; raises `ReportError`."""
+    """Read a record of `kind` from JSON text; raises `ReportError` with the path to what is not right."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -42,93 +30,7 @@ def read_record(kind: type[T], text: str, *, schema_version: int) -> T:
             f"report: schema_version is {found!r}, expected {schema_version}; "
             f"re-render it with the smets1 version that wrote it"
         )
-    return _decode_record(kind, value, "report")
-
-
-def _encode(value: object) -> Json:
-    if isinstance(value, Enum):
-        return str(value.value)
-    if is_dataclass(value):
-        return {each.name: _encode(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _encode(value[key]) for key in sorted(value)}
-    if isinstance(value, tuple | list):
-        return [_encode(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"{type(value).__name__} has no place in a report")
-
-
-@cache
-def _annotations(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _decode_record(kind: type[T], value: object, path: str) -> T:
-    if not isinstance(value, dict):
-        raise _wrong(path, "an object", value)
-    annotations = _annotations(kind)  # type: ignore[arg-type]  # every class is hashable
-    if unknown := sorted(set(value) - set(annotations)):
-        raise ReportError(f"{path}.{unknown[0]}: unknown field; expected one of {', '.join(annotations)}")
-    arguments = {}
-    for each in fields(kind):  # type: ignore[arg-type]  # only dataclasses come here
-        if each.name in value:
-            place = f"{path}.{each.name}"
-            arguments[each.name] = _decode(annotations[each.name], value[each.name], place)
-        elif each.default is MISSING and each.default_factory is MISSING:
-            raise ReportError(f"{path}.{each.name}: missing")
-    return kind(**arguments)
-
-
-def _decode(annotation: Any, value: Any, path: str) -> Any:
-    if annotation == Json:
-        return value
-    origin = get_origin(annotation)
-    if origin in (Union, types.UnionType):
-        return None if value is None else _decode(_non_optional(annotation), value, path)
-    if origin is tuple:
-        return _decode_tuple(get_args(annotation), value, path)
-    if origin is Mapping:
-        if not isinstance(value, dict):
-            raise _wrong(path, "an object", value)
-        kind = get_args(annotation)[1]
-        return {key: _decode(kind, item, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(annotation, type) and is_dataclass(annotation):
-        return _decode_record(annotation, value, path)
-    return _decode_scalar(annotation, value, path)
-
-
-def _non_optional(annotation: Any) -> Any:
-    return next(each for each in get_args(annotation) if each is not types.NoneType)
-
-
-def _decode_tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise _wrong(path, "a list", value)
-    if kinds[-1] is Ellipsis:
-        kinds = (kinds[0],) * len(value)
-    if len(value) != len(kinds):
-        raise _wrong(path, f"a list of {len(kinds)}", value)
-    pairs = zip(kinds, value, strict=True)
-    return tuple(_decode(kind, item, f"{path}[{index}]") for index, (kind, item) in enumerate(pairs))
-
-
-def _decode_scalar(kind: type, value: Any, path: str) -> Any:
-    if issubclass(kind, Enum):
-        try:
-            return kind(value)
-        except ValueError:
-            choices = ", ".join(str(each.value) for each in kind)
-            raise _wrong(path, f"one of {choices}", value) from None
-    if kind is float and type(value) is int and abs(value) < 2**53:
-        return float(value)
-    finite = not isinstance(value, float) or math.isfinite(value)
-    if type(value) is not kind or not finite:
-        raise _wrong(path, _KIND_NAMES[kind], value)
-    return value
-
-
-def _wrong(path: str, expected: str, value: object) -> ReportError:
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    return ReportError(f"{path}: {shown} where {expected} was expected")
+    try:
+        return decode(kind, value, "report")
+    except RecordError as error:
+        raise ReportError(str(error)) from error

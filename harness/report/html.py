@@ -10,9 +10,10 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
+from harness.facts.terms import Severity, Verdict
 from harness.report.evidence import event_log, evidence_box, file_chain
 from harness.report.markup import EMPTY, Html, element, join, text
-from harness.report.model import CampaignReport, DeviceReport, Severity, TransferReport, Verdict
+from harness.report.model import CampaignReport, DeviceReport, TransferReport
 from harness.report.outcome import certificates, configuration, exceptions, obligations, versions
 from harness.report.picture import network_picture
 from harness.report.plots import mark_class, transfer_plot

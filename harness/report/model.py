@@ -11,19 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from harness.facts.terms import CertificateRole, Severity, StepResult, Verdict
 from harness.report.encoding import Json, read_record, write_record
 
 SCHEMA_VERSION = 1
-
-
-class Verdict(StrEnum):
-    """How the campaign ended for the installation."""
-
-    COMMISSIONED = "commissioned"
-    ELECTRICITY_ONLY = "electricity-only"
-    NOT_MIGRATED = "not-migrated"
-    PLANNED = "planned"
-    STOPPED = "stopped"
 
 
 class DeviceRole(StrEnum):
@@ -34,33 +25,6 @@ class DeviceRole(StrEnum):
     GAS_METER = "GSME"
     IN_HOME_DISPLAY = "IHD"
     CONSUMER_ACCESS_DEVICE = "CAD"
-
-
-class Severity(StrEnum):
-    """How much a person should care."""
-
-    INFO = "info"
-    NOTICE = "notice"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class StepResult(StrEnum):
-    """How one configuration step ended."""
-
-    APPLIED = "applied"
-    ALREADY = "already"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-    PENDING = "pending"
-
-
-class CertificateRole(StrEnum):
-    """Whose certificate it is."""
-
-    SUPPLIER = "supplier"
-    NETWORK_OPERATOR = "DNO"
-    GAS_TRANSPORTER = "GT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from harness.facts.terms import CertificateRole, StepResult
 from harness.report.markup import EMPTY, Html, element, join, text
 from harness.report.model import (
     CampaignReport,
     CertificatePlacement,
-    CertificateRole,
     ConfigurationResult,
     DeviceReport,
     Obligation,
     ReportedException,
-    StepResult,
 )
 from harness.report.wording import device_name, moment, subject_name
 

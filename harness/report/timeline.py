@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from harness.facts.terms import Severity
 from harness.report.markup import EMPTY, Html, element, join, text
-from harness.report.model import CampaignReport, PhaseReport, Severity, TimelineEntry, TransferReport
+from harness.report.model import CampaignReport, PhaseReport, TimelineEntry, TransferReport
 from harness.report.wording import clock, day, duration, moment, octets, subject_name
 
 WIDTH = 1040.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.report.model import CampaignReport, DeviceReport, DeviceRole, Verdict
+from harness.facts.terms import Verdict
+from harness.report.model import CampaignReport, DeviceReport, DeviceRole
 
 MICROSECONDS = 1_000_000
 

@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.clock.kernel import Kernel
 from harness.errors import FolderInUseError, HarnessError, JournalError
+from harness.facts.campaign import Begun
 from harness.files import write_atomically
-from harness.journal import FolderLock, Journal, Json, key_from_seed
+from harness.journal import FolderLock, Journal, key_from_seed
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
 from harness.run_folder import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
@@ -204,15 +205,15 @@ def _own(part: Path) -> FolderLock:
 
 
 def _begin_journal(part: Path, request: Request, installation: Installation, kernel: Kernel) -> None:
-    header: dict[str, Json] = {
-        "installation": installation.record.id,
-        "mpan": installation.record.mpan,
-        "seed": request.seed,
-        "radio": request.radio,
-        "dry_run": request.dry_run,
-        "epoch_unix_seconds": installation.start_unix_seconds,
-        "inputs_sha256": request.inputs_sha256,
-    }
+    header = Begun(
+        installation=installation.record.id,
+        mpan=installation.record.mpan,
+        seed=request.seed,
+        radio=request.radio,
+        dry_run=request.dry_run,
+        epoch_unix_seconds=installation.start_unix_seconds,
+        inputs_sha256=request.inputs_sha256,
+    )
     path = part / JOURNAL_FILE
     Journal.create(path, header, clock=kernel, key=campaign_key(request.seed)).close()
     path.with_name(path.name + ".lock").unlink()

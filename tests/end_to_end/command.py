@@ -110,15 +110,15 @@ class Killable:
         return False
 
 
-def has_entry(folder: Path, kind: str, action: str) -> bool:
-    """Tell whether the journal of a running command has such an entry."""
+def has_entry(folder: Path, kind: str, action: str, said: str = "") -> bool:
+    """Tell whether the journal of a running command has such an entry, with `said` in its details."""
     path = folder / "journal.sqlite"
     if not path.exists():
         return False
     database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
     try:
-        query = "SELECT count(*) FROM entry WHERE kind=? AND action=?"
-        return bool(database.execute(query, (kind, action)).fetchone()[0])
+        query = "SELECT count(*) FROM entry WHERE kind=? AND action=? AND instr(details, ?)"
+        return bool(database.execute(query, (kind, action, said)).fetchone()[0])
     except sqlite3.OperationalError:
         # Being made at this very moment.
         return False

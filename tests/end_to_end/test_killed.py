@@ -69,24 +69,24 @@ def test_fifty_kills_at_random_resume_to_the_same_end(
 
 
 @pytest.mark.parametrize(
-    ("kind", "action"),
+    ("kind", "action", "said"),
     [
-        ("decision", "phase-started"),
-        ("intent", "activate"),
-        ("intent", "write_attribute"),
-        ("intent", "rotate-key"),
-        ("checkpoint", "keys rotated"),
-        ("intent", "commission"),
-        ("checkpoint", "campaign finished"),
+        ("decision", "phase-started", ""),
+        ("intent", "activate", ""),
+        ("intent", "configure", ""),
+        ("intent", "rotate-key", ""),
+        ("checkpoint", "checkpoint", "keys rotated"),
+        ("intent", "commission", ""),
+        ("checkpoint", "checkpoint", "campaign finished"),
     ],
     ids=["install", "activation", "configure", "rotation", "before-commissioning", "commissioning", "report"],
 )
 def test_a_run_killed_at_a_delicate_place_resumes_to_the_same_end(
-    kind: str, action: str, quick_home: Path, whole: Whole, tmp_path: Path
+    kind: str, action: str, said: str, *, quick_home: Path, whole: Whole, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
     running = Killable(("run", quick_home, "--out", folder))
-    assert running.signal_when(lambda: has_entry(folder, kind, action))
+    assert running.signal_when(lambda: has_entry(folder, kind, action, said))
     running.wait()
     assert Killable(("run", "--resume", folder)).wait().status == 0
     _assert_same_end(folder, whole)

@@ -6,9 +6,13 @@ import pytest
 
 from harness.errors import FolderInUseError, HarnessError
 from harness.evidence.verification import verify_run
-from harness.journal import Kind, verify_journal
+from harness.facts import Kind
+from harness.facts.campaign import PhaseStarted
+from harness.facts.enrolment import OldHeadEndRefused
+from harness.facts.firmware import Activation
+from harness.facts.terms import StepResult, Verdict
+from harness.journal import Entry, told, verify_journal
 from harness.regime.control import check_control
-from harness.report.model import StepResult, Verdict
 from tests.harness.campaign.conftest import PowerCut, Rig
 from tests.harness.campaign.fake_world import FakeHome, rotations
 
@@ -47,20 +51,20 @@ def test_a_hop_is_activated_once_and_in_order(rig: Rig) -> None:
 def test_an_activation_is_announced_before_it_is_released(rig: Rig) -> None:
     released: list[int] = []
 
-    def watch(entry: object) -> None:
-        if rig.home is not None and getattr(entry, "action", "") == "activate":
+    def watch(entry: Entry) -> None:
+        if rig.home is not None and entry.action == Activation.ACTION:
             released.append(rig.home.commands.count("release"))
 
     rig.run(watch)
-    intents_and_outcomes = [e for e in rig.entries() if e.action == "activate"]
+    intents_and_outcomes = [e for e in rig.entries() if e.action == Activation.ACTION]
     assert intents_and_outcomes[0].kind is Kind.INTENT
     assert released[0] == 0
 
 
 def test_the_old_head_end_is_seen_to_be_refused(rig: Rig) -> None:
     rig.run()
-    proofs = [entry for entry in rig.entries() if entry.action == "old-head-end-refused"]
-    assert [proof.details["answer"] for proof in proofs] == ["WRONG_GENERATION"]
+    proofs = [proof for _, proof in told(rig.entries(), OldHeadEndRefused)]
+    assert [proof.answer for proof in proofs] == ["WRONG_GENERATION"]
     assert rig.home is not None
     assert set(map(tuple, rotations(rig.home).values())) == {(1, 1)}
 
@@ -240,11 +244,8 @@ def test_a_wide_area_link_that_is_down_stops_the_campaign_and_resuming_finishes_
 
 
 def test_a_gas_meter_that_falls_silent_leaves_electricity_only(rig: Rig) -> None:
-    def silence(entry: object) -> None:
-        if (
-            getattr(entry, "action", "") == "phase-started"
-            and getattr(entry, "details", {})["name"] == "enrol"
-        ):
+    def silence(entry: Entry) -> None:
+        if entry.fact == PhaseStarted("enrol"):
             assert rig.home is not None
             rig.home.named("gas").answers = False
 

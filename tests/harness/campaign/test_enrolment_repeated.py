@@ -9,8 +9,9 @@ import pytest
 
 from harness.evidence.verification import verify_run
 from harness.examples import DORMANT_SEMI as EXAMPLE
-from harness.journal import Entry
-from harness.report.model import Verdict
+from harness.facts.enrolment import Transition
+from harness.facts.terms import State, Verdict
+from harness.journal import Entry, told
 from tests.harness.campaign.conftest import Rig
 
 GSME = "00-DB-12-34-56-78-90-A2"
@@ -18,8 +19,8 @@ GSME = "00-DB-12-34-56-78-90-A2"
 
 def transition(entry: Entry, to: str) -> int:
     """Return the attempt of a transition to a state, 0 for any other entry."""
-    told = entry.action == "transition" and entry.details["to"] == to
-    return int(str(entry.details["attempt"])) if told else 0
+    fact = entry.fact
+    return fact.attempt if isinstance(fact, Transition) and fact.to == to else 0
 
 
 @pytest.mark.parametrize(
@@ -36,9 +37,9 @@ def test_an_attempt_is_repeated_while_what_failed_may_pass(
 
     report = rig.run(electricity_fails)
     assert report.result is verdict
-    states = [str(entry.details["to"]) for entry in rig.entries() if entry.action == "transition"]
-    assert states.count("eligible") == attempts
-    assert (states[-1] == "exclusion-review") == (verdict is Verdict.NOT_MIGRATED)
+    states = [transition.to for _, transition in told(rig.entries(), Transition)]
+    assert states.count(State.ELIGIBLE) == attempts
+    assert (states[-1] is State.EXCLUSION_REVIEW) == (verdict is Verdict.NOT_MIGRATED)
     tested = [entry.time_us for entry in rig.entries() if transition(entry, "not-viable")]
     gaps = [later - earlier for earlier, later in pairwise(tested)]
     assert all(gap >= 4 * 3_600_000_000 for gap in gaps)

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_catalog.errors import CatalogError
-from harness.campaign.discovery import Found
-from harness.campaign.plan import DevicePlan, Hop, Plan
 from harness.errors import HarnessError
 from harness.examples import DORMANT_SEMI as EXAMPLE
-from harness.report.model import Verdict
+from harness.facts import CODEC
+from harness.facts.campaign import Planned
+from harness.facts.discovery import Found
+from harness.facts.plan import DevicePlan, Hop, Plan
+from harness.facts.terms import Verdict
 from harness.workspace.images import ImageError, open_images
 from harness.workspace.options import RunOptions
 from harness.workspace.workspace import Workspace
@@ -39,7 +41,8 @@ DEVICES = st.builds(
 
 @given(st.builds(Plan, TEXT, st.lists(DEVICES, max_size=4).map(tuple), st.lists(TEXT, max_size=3).map(tuple)))
 def test_a_plan_survives_the_journal(plan: Plan) -> None:
-    assert Plan.from_json(plan.to_json()) == plan
+    written = CODEC.write(Planned(plan))
+    assert CODEC.read(*written) == Planned(plan)
 
 
 @given(st.lists(DEVICES, max_size=6).map(tuple))
@@ -50,7 +53,7 @@ def test_stages_hold_every_device_that_has_something_to_install(devices: tuple[D
 
 def test_what_was_found_survives_the_journal() -> None:
     found = Found("D", True, 7, 0x1002, "Maker", "Model", 1, True, ((1, 0x0501, (0, 0x0702), (0x19,)),))
-    assert Found.from_json("D", found.to_json()) == found
+    assert CODEC.read(*CODEC.write(found)) == found
     assert found.endpoint_serving(0x0702) == 1
     assert found.endpoint_using(0x0019) == 1
     assert found.endpoint_serving(0x0019) is None

@@ -5,7 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.campaign.transfers import transfers
-from harness.journal import Journal, Json, key_from_seed, read_entries
+from harness.facts.firmware import (
+    Activated,
+    Activation,
+    DeviceJoined,
+    JobOutcome,
+    Transfer,
+    TransferAttemptFailed,
+    TransferProgress,
+    Transferred,
+    TransferStarted,
+)
+from harness.facts.plan import Hop
+from harness.journal import Journal, key_from_seed, read_entries
+from tests.harness.facts.samples import begun
 
 MINUTE = 60_000_000
 SIZE = 10_000
@@ -25,30 +38,20 @@ class Clock:
 def course(tmp_path: Path, *, pause_after: int) -> list[tuple[str, int]]:
     """Return (kind, offset) of the marks of a transfer of ten steps that rests for an hour after one of them."""
     path, clock = tmp_path / "journal.sqlite", Clock()
-    with Journal.create(path, {}, clock=clock, key=key_from_seed(b"1", "campaign")) as journal:
-        details: dict[str, Json] = {
-            "sha256": "00",
-            "image": "x.ota",
-            "octets": SIZE,
-            "from_version": 1,
-            "to_version": 2,
-            "to": "2",
-        }
-        with journal.effect(DEVICE, "transfer", details, key="transfer") as effect:
-            journal.observe(DEVICE, "transfer-started", {"version": 2, "offset": 0})
+    hop = Hop("00", "x.ota", SIZE, 1, 2, "2")
+    with Journal.create(path, begun(), clock=clock, key=key_from_seed(b"1", "campaign")) as journal:
+        with journal.effect(Transfer(DEVICE, hop)) as effect:
+            journal.write(TransferStarted(DEVICE, 2, 0))
             for step in range(1, 11):
                 clock.now += MINUTE if step != pause_after + 1 else 60 * MINUTE
-                journal.observe(
-                    DEVICE, "transfer-progress", {"version": 2, "offset": step * 1000, "size": SIZE}
-                )
+                journal.write(TransferProgress(DEVICE, 2, step * 1000, SIZE))
                 if step == pause_after:
-                    journal.observe(DEVICE, "transfer-attempt-failed", {"version": 2, "status": 0x95})
-                    journal.observe(DEVICE, "device-joined", {})
-            effect.done({"outcome": "FileTransferSuccess"})
-        key = "activate/x/00000002"
-        with journal.effect(DEVICE, "activate", {"version": 2}, key=key, irreversible=True) as effect:
-            journal.observe(DEVICE, "job-outcome", {"outcome": "ActivationSuccess", "silent_ms": 42_000})
-            effect.done({"outcome": "ActivationSuccess", "version": 2})
+                    journal.write(TransferAttemptFailed(DEVICE, 2, 0x95))
+                    journal.write(DeviceJoined(DEVICE))
+            effect.done(Transferred("FileTransferSuccess", 1))
+        with journal.effect(Activation(DEVICE, hop)) as activation:
+            journal.write(JobOutcome(DEVICE, 2, "ActivationSuccess", silent_ms=42_000))
+            activation.done(Activated("ActivationSuccess", 2))
     (report,) = transfers(read_entries(path), lambda device, version: f"{version}.0")
     assert report.off_air_seconds == 42
     assert (report.from_version, report.to_version) == ("1.0", "2.0")

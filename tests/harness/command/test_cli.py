@@ -18,13 +18,15 @@ from emulator.errors import FrameError
 from firmware_catalog.errors import CatalogError
 from harness.command.main import COMMANDS, build_parser, explain, main
 from harness.errors import FolderInUseError, HarnessError, RegimeError
+from harness.facts.terms import Verdict
 from harness.journal import Journal, key_from_seed
 from harness.progress import ProgressObserver
 from harness.report.html import render_html
-from harness.report.model import CampaignReport, CaptureSummary, Verdict
+from harness.report.model import CampaignReport, CaptureSummary
 from harness.run_folder import JOURNAL_FILE
 from harness.workspace.options import RunOptions
 from hw_profiles.errors import ProfileError
+from tests.harness.facts.samples import begun, seen
 
 Runner = Callable[[RunOptions, ProgressObserver], CampaignReport]
 
@@ -251,9 +253,9 @@ def run_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "capture.pcapng").write_bytes(b"capture")
     with Journal.create(
-        folder / JOURNAL_FILE, {"seed": 1}, clock=Kernel(), key=key_from_seed(b"1", "journal")
+        folder / JOURNAL_FILE, begun(1), clock=Kernel(), key=key_from_seed(b"1", "journal")
     ) as journal:
-        journal.observe("ESME", "seen")
+        journal.write(seen())
         journal.checkpoint("report")
         head = journal.head
     report = CampaignReport(

@@ -11,16 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.command.terminal import LiveProgress, PlainProgress, clean, close, progress_for
+from harness.facts.terms import Severity, Verdict
 from harness.progress import ProgressObserver, SilentProgress
-from harness.report.model import (
-    CampaignReport,
-    DeviceReport,
-    DeviceRole,
-    Obligation,
-    ReportedException,
-    Severity,
-    Verdict,
-)
+from harness.report.model import CampaignReport, DeviceReport, DeviceRole, Obligation, ReportedException
 
 HOUR = 3_600_000_000
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from harness.evidence.run_proof import prove_run
+from harness.facts.terms import Verdict
 from harness.journal import read_entries
-from harness.report.model import CampaignReport, DeviceReport, DeviceRole, Verdict
+from harness.report.model import CampaignReport, DeviceReport, DeviceRole
+from tests.harness.facts.samples import seen
 from tests.harness.regime.enrolment_bench import ESME, Bench
 
 
@@ -76,5 +78,5 @@ async def test_a_stale_report_is_found(run: Path) -> None:
     bench = Bench(run)
     bench.kernel.run_for(10_000)
     with bench.journal() as journal:
-        journal.observe("campaign", "afterthought")
+        journal.write(seen())
     assert any("journal head" in fault for fault in prove_run(run).faults)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.campaign.runner import run
+from harness.facts.terms import Verdict
 from harness.homes import backups
-from harness.report.model import CampaignReport, Verdict
+from harness.report.model import CampaignReport
 from harness.workspace.options import RunOptions
 from tests.end_to_end.quick_scenario import build
 

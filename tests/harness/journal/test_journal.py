@@ -1,22 +1,20 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from harness.errors import FolderInUseError, JournalError
-from harness.journal import (
-    Journal,
-    Kind,
-    has_begun,
-    key_from_seed,
-    read_entries,
-    verify_entries,
-    verify_journal,
-)
+from harness.facts import Failed, Kind
+from harness.facts.campaign import Stopped
+from harness.facts.enrolment import KeyRotated, Released
+from harness.facts.firmware import Activated, Activation
+from harness.journal import Journal, has_begun, key_from_seed, read_entries, verify_entries, verify_journal
+from tests.harness.facts.samples import DEVICE, HOP, begun, rotation, seen
 
+ROTATED = rotation().key
 KEY = key_from_seed(b"7", "campaign")
 
 
@@ -35,16 +33,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def begin(path: Path, clock: StoppedClock | None = None) -> Journal:
-    return Journal.create(path, {"seed": 7}, clock=clock or StoppedClock(), key=KEY)
+    return Journal.create(path, begun(), clock=clock or StoppedClock(), key=KEY)
 
 
 def fill(journal: Journal, clock: StoppedClock) -> None:
-    journal.observe("00-DB", "read-version", {"version": "0001"})
+    journal.write(seen())
     clock.now += 5
-    with journal.effect(
-        "00-DB", "activate", {"version": "0002"}, key="activate/00-DB/0002", irreversible=True
-    ) as e:
-        e.done({"version": "0002"})
+    with journal.effect(Activation(DEVICE, HOP)) as effect:
+        effect.done(Activated("ActivationSuccess", HOP.version))
     journal.checkpoint("upgraded")
 
 
@@ -105,38 +101,45 @@ def test_a_removed_tail_of_signed_entries_is_found_by_its_signature(path: Path) 
 
 
 def test_an_escaping_exception_leaves_the_effect_in_doubt(path: Path) -> None:
-    with begin(path) as journal, pytest.raises(RuntimeError), journal.effect("00-DB", "rotate"):
+    with begin(path) as journal, pytest.raises(RuntimeError), journal.effect(rotation()):
         raise RuntimeError("power cut")
     with Journal.open(path, clock=StoppedClock()) as journal:
-        assert [entry.key for entry in journal.open_intents()] == ["rotate/00-DB"]
-        assert journal.done("rotate/00-DB") is None
-        with journal.effect("00-DB", "rotate") as effect:
+        assert [entry.key for entry in journal.open_intents()] == [ROTATED]
+        assert journal.done(ROTATED) is None
+        with journal.effect(rotation()) as effect:
             assert effect.in_doubt
-            effect.done({"generation": 2})
-        assert journal.done("rotate/00-DB") == {"generation": 2}
-        assert journal.attempts("rotate/00-DB") == 1
+            effect.done(KeyRotated(1))
+        assert journal.done(ROTATED) == KeyRotated(1)
+        assert journal.attempts(ROTATED) == 1
     assert verify_journal(path).holds
 
 
 def test_a_done_effect_is_refused_and_a_failed_one_may_be_retried(path: Path) -> None:
     with begin(path) as journal:
-        with journal.effect("00-DB", "rotate") as effect:
-            effect.failed({"reason": "no answer"})
-        with journal.effect("00-DB", "rotate") as effect:
-            effect.done()
-        with pytest.raises(JournalError, match="already done"), journal.effect("00-DB", "rotate"):
+        with journal.effect(rotation()) as effect:
+            effect.failed(Failed("no answer"))
+        with journal.effect(rotation()) as effect:
+            effect.done(KeyRotated(1))
+        with pytest.raises(JournalError, match="already done"), journal.effect(rotation()):
             raise AssertionError("the block must not run")
-        assert journal.attempts("rotate/00-DB") == 2
+        assert journal.attempts(ROTATED) == 2
 
 
 def test_an_effect_has_exactly_one_outcome(path: Path) -> None:
     with begin(path) as journal:
-        with journal.effect("a", "b") as effect:
-            effect.done()
+        with journal.effect(rotation("a")) as effect:
+            with pytest.raises(JournalError, match="expected KeyRotated"):
+                effect.done(Released("DCO"))
+            effect.done(KeyRotated(1))
             with pytest.raises(JournalError, match="not open"):
-                effect.done()
-        with pytest.raises(JournalError, match="without an outcome"), journal.effect("a", "c"):
+                effect.done(KeyRotated(1))
+        with pytest.raises(JournalError, match="without an outcome"), journal.effect(rotation("b")):
             pass
+
+
+def test_an_act_is_not_written_without_its_outcome_to_follow(path: Path) -> None:
+    with begin(path) as journal, pytest.raises(JournalError, match="announced with `effect`"):
+        journal.write(rotation())
 
 
 def test_a_second_writer_is_told_who_holds_the_folder(path: Path) -> None:
@@ -151,13 +154,13 @@ def test_a_full_disk_is_an_error_and_the_chain_stays_whole(path: Path) -> None:
     with begin(path) as journal:
         pages = journal._file._database.execute("PRAGMA page_count").fetchone()[0]
         journal._file._database.execute(f"PRAGMA max_page_count={pages + 1}")
-        journal.observe("a", "b")
+        journal.write(seen())
         with pytest.raises(JournalError, match="full"):
-            journal.observe("a", "b", {"text": "x" * 100_000})
+            journal.write(Stopped("x" * 100_000))
     report = verify_journal(path)
     assert report.holds
     with Journal.open(path, clock=StoppedClock()) as journal:
-        journal.observe("a", "after")
+        journal.write(seen())
     assert verify_journal(path).holds
 
 
@@ -186,15 +189,32 @@ def test_time_never_runs_backwards(path: Path) -> None:
     with begin(path, clock) as journal:
         clock.now = 9
         with pytest.raises(JournalError, match="before the last entry"):
-            journal.observe("a", "b")
+            journal.write(seen())
 
 
 def test_floating_point_is_refused(path: Path) -> None:
     with begin(path) as journal, pytest.raises(JournalError, match="floating point"):
-        journal.observe("a", "b", {"x": [1, 2.5]})  # type: ignore[list-item]
+        journal.write(seen(version=2.5))  # type: ignore[arg-type]
+
+
+def test_an_entry_that_is_no_fact_and_a_key_that_is_not_its_acts_are_found(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write(seen())
+        with journal.effect(rotation()) as effect:
+            effect.done(KeyRotated(1))
+    header, read, intent, outcome = read_entries(path)
+    for change, fault in (
+        (replace(read, details_json='{"version":"1"}'), "version: '1' where a whole number was expected"),
+        (replace(read, details_json='{"version":1,"more":1}'), "version-read-back.more: unknown field"),
+        (replace(read, details_json="{}"), "version-read-back.version: missing"),
+        (replace(read, action="afterthought"), "'afterthought' is no fact this version knows"),
+    ):
+        assert any(fault in item for item in verify_entries([header, change, intent, outcome]).faults), fault
+    other = replace(intent, key="rotate-key/critical/another")
+    assert any("announced as" in item for item in verify_entries([header, read, other, outcome]).faults)
 
 
 def test_the_header_names_the_campaign(path: Path) -> None:
     with begin(path) as journal:
-        assert journal.header["seed"] == 7
+        assert journal.header.seed == 7
         assert next(journal.entries(Kind.HEADER)).sequence == 0

@@ -11,14 +11,16 @@ from emulator.clock.kernel import Kernel
 from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
 from emulator.nonvolatile import MemoryNonVolatile
 from harness.errors import UnreachableError
+from harness.facts.enrolment import EnrolmentResult
 from harness.journal import Entry, Journal, has_begun, key_from_seed
-from harness.regime.case import DeviceTest, EnrolmentCase, EnrolmentResult, MigratingDevice
+from harness.regime.case import DeviceTest, EnrolmentCase, MigratingDevice
 from harness.regime.enrolment import enrol
 from harness.regime.parameters import RegimeParameters
 from harness.regime.world import Regime
 from hw_profiles.epcl import Combination, EligibleDevice, Epcl
 from hw_profiles.installation import Authorisation, Supply
 from hw_profiles.model import DeviceKind
+from tests.harness.facts.samples import begun
 
 KINDS = (DeviceKind.CHF, DeviceKind.ESME, DeviceKind.GSME, DeviceKind.IHD)
 DEVICES = tuple(
@@ -120,7 +122,7 @@ class Bench:
     def journal(self) -> Journal:
         if has_begun(self.journal_path):
             return Journal.open(self.journal_path, clock=self.kernel, key=self.key)
-        return Journal.create(self.journal_path, {"seed": 7}, clock=self.kernel, key=self.key)
+        return Journal.create(self.journal_path, begun(), clock=self.kernel, key=self.key)
 
     async def pause(self, seconds: float) -> None:
         self.kernel.run_for(int(seconds * 1_000_000))

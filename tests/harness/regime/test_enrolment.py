@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,11 +9,13 @@ import harness.exchange.folder as folder_module
 import harness.regime.party as party_module
 from harness import files
 from harness.errors import RegimeError, UnreachableError
-from harness.journal import Entry, Journal, Kind, read_entries, verify_journal
-from harness.regime.case import DeviceTest, EnrolmentResult
+from harness.facts import Fact, Kind
+from harness.facts.enrolment import EnrolmentResult
+from harness.facts.terms import State
+from harness.journal import Entry, Journal, read_entries, verify_journal
+from harness.regime.case import DeviceTest
 from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, check_control
 from harness.regime.enrolment import retry
-from harness.regime.lifecycle import State
 from harness.regime.parameters import RegimeParameters
 from hw_profiles.installation import Supply
 from tests.harness.regime.enrolment_bench import CHF, DEVICES, ESME, GSME, IHD, Bench, Crash
@@ -74,9 +75,9 @@ def dies(bench: Bench, monkeypatch: pytest.MonkeyPatch, where: str, n: int) -> N
 
     compose, write = Journal._compose, files.write_atomically
 
-    def composing(self: Journal, kind: Kind, *fields: Any) -> Entry:
+    def composing(self: Journal, fact: Fact, key: str) -> Entry:
         tick()
-        return compose(self, kind, *fields)
+        return compose(self, fact, key)
 
     def writing(path: Path, data: bytes, *, private: bool = False) -> None:
         if where == "before a file":

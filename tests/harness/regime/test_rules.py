@@ -7,11 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import CertificateError, RegimeError
+from harness.facts import Act, Result
+from harness.facts.enrolment import (
+    Commissioned,
+    CommissioningOf,
+    ControlProof,
+    ControlTransfer,
+    KeyRotated,
+    KeyRotation,
+    Released,
+)
+from harness.facts.terms import Event, KeyRole, State
 from harness.journal import Journal, read_entries
-from harness.regime.control import check_control, transfer_key
+from harness.regime.control import check_control
 from harness.regime.enrolment import announce_firmware
 from harness.regime.inventory import InventoryRecord, InventoryStatus
-from harness.regime.lifecycle import RESTING, TRANSITIONS, Event, State, advance
+from harness.regime.lifecycle import RESTING, TRANSITIONS, advance
 from harness.regime.parameters import RegimeParameters
 from harness.regime.validation import BY_CODE, CHECKS
 from hw_profiles.installation import Enrolment
@@ -80,24 +91,31 @@ def test_a_hub_may_be_withdrawn_by_a_user_and_a_display_has_no_status() -> None:
         display.moved(InventoryStatus.COMMISSIONED, 6)
 
 
-def act(journal: Journal, action: str, key: str, **details: str) -> None:
-    with journal.effect("D", action, dict(details), key=key, irreversible=True) as effect:
-        effect.done()
+def act(journal: Journal, announced: Act, result: Result) -> None:
+    with journal.effect(announced) as effect:
+        effect.done(result)
+
+
+def rotated(device: str, sender: str, role: KeyRole) -> KeyRotation:
+    return KeyRotation(device, sender=sender, role=role, generation=1)
 
 
 def test_breaches_of_control_are_found(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     with bench.journal() as journal:
-        act(journal, "rotate-key", "rotate-key/critical/D", sender="DCO", role="critical")
-        act(journal, "control-transfer", transfer_key("D"), **{"from": "SMSO", "to": "S1SP + DCO"})
-        act(journal, "control-command", "c/1", sender="SMSO")
-        act(journal, "rotate-key", "rotate-key/non-critical/D", sender="DCO", role="non-critical")
-        act(journal, "commission", "commission/D")
-        journal.observe("D", "control-proof", {"new_key_works": True, "old_key_answer": "OK"})
+        act(journal, rotated("D", "DCO", KeyRole.CRITICAL), KeyRotated(1))
+        act(journal, ControlTransfer("D", "SMSO", "S1SP + DCO"), Released("S1SP + DCO"))
+        act(journal, ControlTransfer("E", "S1SP + DCO", "SMSO"), Released("SMSO"))
+        act(journal, rotated("D", "DCO", KeyRole.NON_CRITICAL), KeyRotated(1))
+        act(journal, CommissioningOf("D", {}), Commissioned("Commissioned"))
+        journal.write(ControlProof("D", KeyRole.CRITICAL, "DCO", new_key_works=True, old_key_answer="OK"))
+        act(journal, ControlTransfer("F", "SMSO", "S1SP + DCO"), Released("S1SP + DCO"))
+        act(journal, rotated("F", "SMSO", KeyRole.CRITICAL), KeyRotated(1))
     faults = " | ".join(check_control(read_entries(bench.journal_path)).faults)
     for part in (
         "DCO acts on D, which SMSO controls",
-        "SMSO acts on D, which S1SP + DCO controls",
+        "S1SP + DCO gives up E, SMSO holds it",
+        "SMSO acts on F, which S1SP + DCO controls",
         "DCO rotates the non-critical key",
         "without proof of its critical key",
         "still obeys the old head end",

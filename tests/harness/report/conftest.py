@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness.facts.terms import CertificateRole, Severity, StepResult, Verdict
 from harness.report.model import (
     CampaignReport,
     CaptureSummary,
     CertificatePlacement,
-    CertificateRole,
     ConfigurationResult,
     DeviceReport,
     DeviceRole,
@@ -18,12 +18,9 @@ from harness.report.model import (
     Obligation,
     PhaseReport,
     ReportedException,
-    Severity,
-    StepResult,
     TimelineEntry,
     TransferMark,
     TransferReport,
-    Verdict,
 )
 
 HUB = "00-DB-12-34-56-78-90-A0"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ReportError
+from harness.facts.terms import Verdict
 from harness.report.model import (
     CampaignReport,
     DeviceReport,
@@ -20,7 +21,6 @@ from harness.report.model import (
     Obligation,
     PhaseReport,
     TransferReport,
-    Verdict,
 )
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.facts.terms import Verdict
 from harness.report.html import render_html
-from harness.report.model import CampaignReport, DeviceReport, DeviceRole, TransferReport, Verdict
+from harness.report.model import CampaignReport, DeviceReport, DeviceRole, TransferReport
 from harness.report.plots import course, thinned, transfer_plot
 from harness.report.timeline import TimeAxis, timeline_picture
 from harness.report.wording import device_model, duration, network_clock, octets

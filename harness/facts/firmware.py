@@ -1,0 +1,233 @@
+"""Facts of firmware on its way: images at the hub, transfers to devices, activations, versions read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.facts.fact import Act, Fact, Names, Observation, Result, Sentence
+from harness.facts.plan import Hop
+from harness.facts.terms import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAtHub(Result):
+    """The hub holds an image: manufacturer code, image type and version, as its header names it."""
+
+    identity: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUpload(Act):
+    """The image of a hop goes to the hub; `subject` is the device it is first wanted for."""
+
+    ACTION: ClassVar[str] = "image-upload"
+    RESULT: ClassVar[type[Result]] = ImageAtHub
+
+    hop: Hop
+
+    @staticmethod
+    def key_of(hop: Hop) -> str:
+        """Return the key of the upload of a hop's image."""
+        return f"image/{hop.sha256}"
+
+    @property
+    def key(self) -> str:
+        """One upload for each image."""
+        return self.key_of(self.hop)
+
+    def told(self, names: Names) -> Sentence:
+        """Say which image."""
+        return Sentence(f"Image {self.hop.name} goes to the hub, {self.hop.octets} octets")
+
+    def told_done(self, result: Result, names: Names) -> Sentence:
+        """Say that it is there."""
+        return Sentence("Image complete at the hub", Severity.NOTICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred(Result):
+    """A device holds the image whole; `attempts` is how often it began."""
+
+    outcome: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer(Act):
+    """The image of a hop is downloaded by its device, its activation held."""
+
+    ACTION: ClassVar[str] = "transfer"
+    RESULT: ClassVar[type[Result]] = Transferred
+
+    hop: Hop
+
+    @staticmethod
+    def key_of(device: str, hop: Hop) -> str:
+        """Return the key of a device's transfer of a hop."""
+        return f"transfer/{device}/{hop.version:08X}"
+
+    @property
+    def key(self) -> str:
+        """One transfer for each device and version."""
+        return self.key_of(self.subject, self.hop)
+
+    def told(self, names: Names) -> Sentence:
+        """Say which image, and what it is."""
+        return Sentence(f"Transfer of {self.hop.name} ({self.hop.display}) scheduled")
+
+    def told_done(self, result: Result, names: Names) -> Sentence:
+        """Say that the device holds it."""
+        return Sentence("Image complete on the device, activation held", Severity.NOTICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Activated(Result):
+    """A device runs the version it was to run, by its own word."""
+
+    outcome: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Act):
+    """A device is let loose to run the image it holds."""
+
+    ACTION: ClassVar[str] = "activate"
+    IRREVERSIBLE: ClassVar[bool] = True
+    RESULT: ClassVar[type[Result]] = Activated
+
+    hop: Hop
+
+    @staticmethod
+    def key_of(device: str, hop: Hop) -> str:
+        """Return the key of a device's activation of a hop."""
+        return f"activate/{device}/{hop.version:08X}"
+
+    @property
+    def key(self) -> str:
+        """One activation for each device and version."""
+        return self.key_of(self.subject, self.hop)
+
+    def told(self, names: Names) -> Sentence:
+        """Say what is to run."""
+        return Sentence(f"Activation of {self.hop.display} released")
+
+    def told_done(self, result: Result, names: Names) -> Sentence:
+        """Say what runs."""
+        assert isinstance(result, Activated)
+        return Sentence(f"Activated: runs {names.version(self.subject, result.version)}", Severity.NOTICE)
+
+
+# What the hub tells of a transfer under way
+
+
+@dataclass(frozen=True, slots=True)
+class TransferStarted(Observation):
+    """A device begins to download, at an offset in octets."""
+
+    ACTION: ClassVar[str] = "transfer-started"
+
+    version: int
+    offset: int
+
+    def told(self, names: Names) -> Sentence:
+        """Say where it begins."""
+        return Sentence(f"Download begins at octet {self.offset}")
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgress(Observation):
+    """A device holds so many octets of an image."""
+
+    ACTION: ClassVar[str] = "transfer-progress"
+
+    version: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAttemptFailed(Observation):
+    """A device gave a download up, with a ZCL status."""
+
+    ACTION: ClassVar[str] = "transfer-attempt-failed"
+
+    version: int
+    status: int
+
+    def told(self, names: Names) -> Sentence:
+        """Say with which status."""
+        return Sentence(
+            f"The device gave the download up (status 0x{self.status:02X}); it tries again", Severity.WARNING
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome(Observation):
+    """How the hub's job ended; `silent_ms` is the longest it heard nothing of a device that activated."""
+
+    ACTION: ClassVar[str] = "job-outcome"
+
+    version: int
+    outcome: str
+    detail: str = ""
+    silent_ms: int | None = None
+
+    def told(self, names: Names) -> Sentence:
+        """Say how it ended."""
+        return Sentence(f"{self.outcome}: {self.detail}" if self.detail else self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceJoined(Observation):
+    """A device came back to the network."""
+
+    ACTION: ClassVar[str] = "device-joined"
+
+    def told(self, names: Names) -> Sentence:
+        """Say so."""
+        return Sentence("Came back to the network")
+
+
+# What the campaign sees
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawRefused(Observation):
+    """The hub did not take a release back."""
+
+    ACTION: ClassVar[str] = "withdraw-refused"
+
+    detail: str
+
+    def told(self, names: Names) -> Sentence:
+        """Say why."""
+        return Sentence(f"The hub does not take the release back: {self.detail}", Severity.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReadBack(Observation):
+    """The version a device says it runs."""
+
+    ACTION: ClassVar[str] = "version-read-back"
+
+    version: int
+
+    def told(self, names: Names) -> Sentence:
+        """Say which."""
+        return Sentence(f"Reports firmware {names.version(self.subject, self.version)}")
+
+
+FACTS: tuple[type[Fact], ...] = (
+    ImageUpload,
+    Transfer,
+    Activation,
+    TransferStarted,
+    TransferProgress,
+    TransferAttemptFailed,
+    JobOutcome,
+    DeviceJoined,
+    WithdrawRefused,
+    VersionReadBack,
+)
