@@ -444,3 +444,15 @@ def _register_problems(device: DeviceEntry, model: Model) -> Iterator[Problem]:
         if name not in known:
             expected = "one of " + (", ".join(known) or "nothing: the model has no registers")
             yield Problem(f"registers.{name}", value, expected)
+    if all(name in known for name in device.registers):
+        yield from _tier_problems(device)
+
+
+def _tier_problems(device: DeviceEntry) -> Iterator[Problem]:
+    """Tiers add up to the total; tier 1 may be left out, and is then the rest of it."""
+    total = device.registers.get("current_summation_delivered", 0)
+    tiers = sum(value for name, value in device.registers.items() if name.startswith("tier_"))
+    if tiers > total or ("tier_1" in device.registers and tiers != total):
+        written = " + ".join(name for name in device.registers if name.startswith("tier_"))
+        expected = f"tiers that add up to current_summation_delivered, {total}"
+        yield Problem(f"registers: {written}", tiers, expected)

@@ -29,6 +29,7 @@ REQUEST_MIRROR_RESPONSE = 0x01
 NO_MIRROR = 0xFFFF
 SEGMENT_GAP_US = 500_000
 MIRROR_RETRY_US = 10 * MICROSECONDS
+_LAST_ENDPOINT = 240
 _MIRROR = "mirror.endpoint"
 _USED = "battery.used_nah"
 _LOW = "battery.low"
@@ -76,8 +77,8 @@ class GasMeter(Meter):
         if frame is None or not frame.is_cluster_command or frame.command != REQUEST_MIRROR_RESPONSE:
             life.scope.call_later(30 * MIRROR_RETRY_US, self._seek_mirror)
             return
-        endpoint = int.from_bytes(frame.payload[:2], "little")
-        if endpoint == NO_MIRROR:
+        endpoint = int.from_bytes(frame.payload[:2], "little") if len(frame.payload) >= 2 else NO_MIRROR
+        if not 1 <= endpoint <= _LAST_ENDPOINT:
             life.scope.call_later(30 * MIRROR_RETRY_US, self._seek_mirror)
             return
         self.nonvolatile.put(_MIRROR, bytes((endpoint,)))

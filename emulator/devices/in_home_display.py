@@ -18,13 +18,13 @@ from emulator.errors import FrameError
 from emulator.stack.events import KeyKind, LinkKeyChanged, StackEvent
 from emulator.stack.primitives import BROADCAST_RX_ON, COORDINATOR, ApsdeIndication
 from emulator.stack.zdo.frames import RESPONSE, EndpointList, MatchDescriptorRequest, ZdoCluster
-from emulator.zcl.attributes import AttributeRecord
-from emulator.zcl.client import Peer
+from emulator.zcl.client import Peer, Values, Wanted
 
 MIRROR = Service(METERING)
 GAS_REFRESH_US = 1800 * MICROSECONDS
 DISCOVERY_RETRY_US = 60 * MICROSECONDS
-_INSTANTANEOUS_DEMAND = 0x0400
+_SUMMATION = Wanted(CURRENT_SUMMATION_DELIVERED, 0x25)
+_DEMAND = Wanted(0x0400, 0x2A)
 
 
 @dataclass(slots=True)
@@ -94,9 +94,7 @@ class InHomeDisplay(SmartEnergyDevice):
             return
         for eui64 in sorted(self._meters):
             peer = self._meters[eui64]
-            life.client.read_attributes(
-                peer, METERING, (CURRENT_SUMMATION_DELIVERED, _INSTANTANEOUS_DEMAND), self._electricity_read
-            )
+            life.client.read_attributes(peer, METERING, (_SUMMATION, _DEMAND), self._electricity_read)
         life.scope.call_later(seconds(self.model.timings.reporting_interval_s), self._refresh_electricity)
 
     def _refresh_gas(self) -> None:
@@ -105,21 +103,16 @@ class InHomeDisplay(SmartEnergyDevice):
             return
         mirror = life.registration.services.get(MIRROR)
         if mirror is not None:
-            life.client.read_attributes(
-                Peer(COORDINATOR, mirror), METERING, (CURRENT_SUMMATION_DELIVERED,), self._gas_read
-            )
+            life.client.read_attributes(Peer(COORDINATOR, mirror), METERING, (_SUMMATION,), self._gas_read)
         life.scope.call_later(GAS_REFRESH_US, self._refresh_gas)
 
-    def _electricity_read(self, records: list[AttributeRecord] | None) -> None:
-        self.electricity = self._reading(records) or self.electricity
+    def _electricity_read(self, answer: Values | None) -> None:
+        self.electricity = self._reading(answer) or self.electricity
 
-    def _gas_read(self, records: list[AttributeRecord] | None) -> None:
-        self.gas = self._reading(records) or self.gas
+    def _gas_read(self, answer: Values | None) -> None:
+        self.gas = self._reading(answer) or self.gas
 
-    def _reading(self, records: list[AttributeRecord] | None) -> Reading | None:
-        values = {record.attribute: record.value for record in records or () if record.status == 0}
-        if CURRENT_SUMMATION_DELIVERED not in values:
+    def _reading(self, answer: Values | None) -> Reading | None:
+        if answer is None or _SUMMATION.attribute not in answer:
             return None
-        return Reading(
-            values[CURRENT_SUMMATION_DELIVERED], values.get(_INSTANTANEOUS_DEMAND), self.unix_seconds
-        )
+        return Reading(answer[_SUMMATION.attribute], answer.get(_DEMAND.attribute), self.unix_seconds)

@@ -9,7 +9,7 @@ from emulator.clock.kernel import MICROSECONDS
 from emulator.devices.attributes import AttributeRow
 from emulator.devices.life import Life
 from emulator.devices.metrology import DAY_US, LoadCurve, Metrology
-from emulator.devices.registers import Registers
+from emulator.devices.registers import ROLL_OVER, Registers
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.devices.surroundings import Surroundings
 from emulator.nonvolatile import NonVolatile
@@ -82,7 +82,6 @@ class Meter(SmartEnergyDevice):
         metering = self.metering
         per_hour = metering.divisor / metering.multiplier
         update_period = min(int(self.model.timings.reporting_interval_s), 0xFF)
-        tiers = tuple(self._tier_row(tier, registers) for tier in range(1, metering.tiers + 1))
         demand: Callable[[], int] = lambda: min(int(registers.demand * per_hour), 0x7FFFFF)  # noqa: E731
         return (
             AttributeRow(
@@ -91,7 +90,7 @@ class Meter(SmartEnergyDevice):
             AttributeRow(0x000A, "default_update_period", "uint8", update_period),
             AttributeRow(0x000B, "fast_poll_update_period", "uint8", 5),
             AttributeRow(0x0014, "supply_status", "enum8", lambda: int(self.supply_state)),
-            *tiers,
+            *self._tier_rows(registers),
             AttributeRow(0x0200, "status", "bitmap8", 0),
             AttributeRow(0x0300, "unit_of_measure", "enum8", metering.unit.zcl),
             AttributeRow(0x0301, "multiplier", "uint24", metering.multiplier),
@@ -106,12 +105,17 @@ class Meter(SmartEnergyDevice):
     def _active_import(self) -> int:
         return self.registers.active_import if self.registers is not None else 0
 
-    def _tier_row(self, tier: int, registers: Registers) -> AttributeRow:
-        # One active tariff: everything counts on tier 1, the others keep what they started with.
-        initial = int(self.entry.registers.get(f"tier_{tier}", 0))
-        content = initial if tier > 1 else lambda: registers.active_import
-        return AttributeRow(
-            0x0100 + 2 * (tier - 1), f"current_tier{tier}_summation_delivered", "uint48", content
+    def _tier_rows(self, registers: Registers) -> tuple[AttributeRow, ...]:
+        """Tiers add up to the total: one tariff is active, and all that is counted goes to tier 1."""
+        others = [
+            int(self.entry.registers.get(f"tier_{tier}", 0)) for tier in range(2, self.metering.tiers + 1)
+        ]
+        contents = [lambda: (registers.active_import - sum(others)) % ROLL_OVER, *others]
+        return tuple(
+            AttributeRow(
+                0x0100 + 2 * index, f"current_tier{index + 1}_summation_delivered", "uint48", content
+            )
+            for index, content in enumerate(contents[: self.metering.tiers])
         )
 
 

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from emulator.clock.kernel import MICROSECONDS, Scope
 from emulator.stack.node import Node
 from emulator.stack.primitives import Status
-from emulator.zcl.attributes import AttributeRecord
-from emulator.zcl.client import Peer, ZclClient
+from emulator.zcl.client import Peer, Values, Wanted, ZclClient
 from hw_profiles.model import Timings
 
 TIME = 0x000A
-_TIME_STATUS = 0x0001
+TIME_STATUS = Wanted(0x0001, 0x18)
 QUICK_ROUNDS = 4
 """Rounds of rejoin at the short interval, before those at the long one."""
 TRIES_ON_CHANNEL = 6
@@ -133,11 +132,12 @@ class Presence:
     def _poll_trust_centre(self) -> None:
         peer = self._time_server()
         if peer is not None:
-            self._client.read_attributes(peer, TIME, (_TIME_STATUS,), self._answered)
+            self._client.read_attributes(peer, TIME, (TIME_STATUS,), self._answered)
         self._await_keep_alive()
 
-    def _answered(self, records: list[AttributeRecord] | None) -> None:
-        self._missed = 0 if records is not None else self._missed + 1
+    def _answered(self, answer: Values | None) -> None:
+        # Whatever the trust centre answers, it is there.
+        self._missed = 0 if answer is not None else self._missed + 1
         if self._missed >= FAILURES_ALLOWED:
             self._missed = 0
             self.recover()

@@ -18,6 +18,8 @@ _SNAPSHOT = Struct("<QQQ")
 _PROFILE_ENTRY = Struct("<IQ")
 _KEY = "register.snapshot"
 HALF_HOUR_S = 1800
+ROLL_OVER = (1 << 48) - 1
+"""A 48-bit register counts to one below the value that says "no value", then starts again at nought."""
 PROFILE_CAPACITY = 19_056
 """Half-hourly entries kept: thirteen months (fact sheet 1.3)."""
 
@@ -49,7 +51,7 @@ class Registers:
     @property
     def active_import(self) -> int:
         """The import register now, in register units."""
-        return self._register + self._metrology.count(self._scope.now) - self._count
+        return self._at(self._scope.now)
 
     @property
     def demand(self) -> float:
@@ -69,8 +71,11 @@ class Registers:
 
     def _store_at(self, now_us: int) -> None:
         count = self._metrology.count(now_us)
-        self._register, self._count = self._register + count - self._count, count
+        self._register, self._count = self._at(now_us), count
         self._nonvolatile.put(_KEY, _SNAPSHOT.pack(self._register, self._count, now_us))
+
+    def _at(self, now_us: int) -> int:
+        return (self._register + self._metrology.count(now_us) - self._count) % ROLL_OVER
 
     def _fill_in(self, stored_us: int) -> None:
         """Enter the half hours that ended since `stored_us`, while the processor was not running."""
@@ -99,7 +104,7 @@ class Registers:
     def _enter(self, end_us: int) -> None:
         """Store the register as it stood at `end_us`, the end of a half hour, with its profile entry."""
         unix_seconds = self._unix_seconds(end_us)
-        register = self._register + self._metrology.count(end_us) - self._count
+        register = self._at(end_us)
         slot = unix_seconds // HALF_HOUR_S % PROFILE_CAPACITY
         # The entry first: a half hour is filled in again unless the snapshot says it is past.
         self._nonvolatile.put(f"profile.{slot:05d}", _PROFILE_ENTRY.pack(unix_seconds, register))

@@ -20,8 +20,7 @@ from emulator.smart_energy.cbke.machines import Established, Failed
 from emulator.stack.node import Node
 from emulator.stack.primitives import COORDINATOR
 from emulator.stack.zdo.frames import EndpointList, MatchDescriptorRequest, ZdoCluster
-from emulator.zcl.attributes import AttributeRecord
-from emulator.zcl.client import Peer, ZclClient
+from emulator.zcl.client import Peer, Values, Wanted, ZclClient
 
 PROFILE = 0x0109
 
@@ -38,6 +37,8 @@ PAUSE_US = 15 * 60 * MICROSECONDS
 RETRY_US = 32 * MICROSECONDS
 SILENCES_ALLOWED = 3
 """Questions in a row that the hub leaves unanswered, before the device looks for its network again."""
+_SUITES = Wanted(0x0000, 0x19)
+"""KeyEstablishmentSuite, a 16-bit bitmap."""
 _RECORD = Struct("<HBB")
 _REGISTERED = "se.registered"
 _SERVICES = "se.services"
@@ -129,10 +130,10 @@ class Registration:
             return
         self._endpoint = endpoint
         peer = Peer(COORDINATOR, endpoint, secure=False)
-        self._client.read_attributes(peer, KEY_ESTABLISHMENT, (0x0000,), self._suites_read)
+        self._client.read_attributes(peer, KEY_ESTABLISHMENT, (_SUITES,), self._suites_read)
 
-    def _suites_read(self, records: list[AttributeRecord] | None) -> None:
-        offered = records[0].value if records and records[0].status == 0 else None
+    def _suites_read(self, answer: Values | None) -> None:
+        offered = None if answer is None else answer.get(_SUITES.attribute)
         if offered is None:
             self._try_again("the hub did not say which suites it has")
             return

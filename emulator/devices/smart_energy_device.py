@@ -15,7 +15,7 @@ from emulator.devices.description import basic_rows, ota_rows
 from emulator.devices.event_log import EventLog
 from emulator.devices.firmware_client import SAVED_TRANSFER
 from emulator.devices.life import TIME_SERVER, Life
-from emulator.devices.presence import TIME
+from emulator.devices.presence import TIME, TIME_STATUS
 from emulator.devices.registration import Service
 from emulator.devices.surroundings import Surroundings
 from emulator.faults.firmware import FirmwareFaults
@@ -29,9 +29,10 @@ from emulator.stack.events import (
     StackEvent,
 )
 from emulator.stack.primitives import COORDINATOR, ApsdeIndication
-from emulator.zcl.attributes import AttributeRecord
+from emulator.zcl.client import Values, Wanted
 from emulator.zcl.endpoint import Reply
 from emulator.zcl.frame import ZclFrame
+from emulator.zcl.values import UNIX_TO_ZIGBEE
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, FirmwareVersion, Model, NodeType, Quirk
 
@@ -45,7 +46,9 @@ CONTROL_EXECUTE = 0x00
 
 OTA_SERVER = Service(OTA)
 
-UNIX_TO_ZIGBEE = 946_684_800
+_TIME = Wanted(0x0000, 0xE2)
+_KNOWS_THE_TIME = 0x03
+"""TimeStatus: master, synchronised."""
 _VERSION = "firmware.version"
 _ACTIVATING = "firmware.activating"
 _ORDER = Struct("<II")
@@ -84,8 +87,7 @@ class SmartEnergyDevice:
         """Registered with the hub, services found, in this life."""
         if nonvolatile.get(_VERSION) is None:
             nonvolatile.put(_VERSION, installed.to_bytes(4, "little"))
-            offset = int(entry.clock_offset_s)
-            nonvolatile.put(_CLOCK, offset.to_bytes(4, "little", signed=True))
+            self._keep_offset(int(entry.clock_offset_s))
         provision(nonvolatile, rehearsal_identity(surroundings.kernel.secret, self.eui64))
         self.log = EventLog(nonvolatile, model.events)
         self.configuration = Configuration(model, nonvolatile, entry.configuration, self._configured)
@@ -215,15 +217,21 @@ class SmartEnergyDevice:
             self._clock_timer = life.scope.call_later(_DAY_US, self._keep_clock_set, life)
             peer = life.time_server()
             if peer is not None:
-                life.client.read_attributes(peer, TIME, (0x0000,), self._time_read)
+                life.client.read_attributes(peer, TIME, (_TIME, TIME_STATUS), self._time_read)
 
-    def _time_read(self, records: list[AttributeRecord] | None) -> None:
-        if not records or records[0].status:
+    def _time_read(self, answer: Values | None) -> None:
+        """Set the clock by a server that knows the time itself: one that is master, or synchronised with one."""
+        time = None if answer is None else answer.get(_TIME.attribute)
+        if answer is None or time is None or not answer.get(TIME_STATUS.attribute, 0) & _KNOWS_THE_TIME:
             return
-        offset = records[0].value + UNIX_TO_ZIGBEE - self._hardware.unix_seconds
+        offset = time + UNIX_TO_ZIGBEE - self._hardware.unix_seconds
         if abs(offset - (self.unix_seconds - self._hardware.unix_seconds)) > 1:
-            self.nonvolatile.put(_CLOCK, int(offset).to_bytes(4, "little", signed=True))
+            self._keep_offset(offset)
             self.log.append(Event.CLOCK_SET, self.unix_seconds)
+
+    def _keep_offset(self, offset_s: int) -> None:
+        # Four octets do not hold the way from one end of a 32-bit clock to the other.
+        self.nonvolatile.put(_CLOCK, offset_s.to_bytes(8, "little", signed=True))
 
     # Firmware
 

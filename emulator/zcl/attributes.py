@@ -167,6 +167,8 @@ class AttributeTable:
     def write(self, identifier: int, value: Any, manufacturer: int | None = None) -> int:
         """Store a checked value, unless the attribute's own hook refuses it; return the status."""
         attribute = self._attributes[(manufacturer, identifier)]
+        if value is None:
+            return ZclStatus.INVALID_VALUE
         status = attribute.on_write(value) if attribute.on_write is not None else None
         if status:
             return status

@@ -5,12 +5,14 @@ The time-out runs on the owner's `Scope`; sending is the shell's, through the fu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from emulator.clock.kernel import Scope, Timer
 from emulator.errors import FrameError
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
+from emulator.zcl import values
 from emulator.zcl.attributes import AttributeRecord, parse_read_response
 from emulator.zcl.frame import (
     GeneralCommand,
@@ -33,6 +35,27 @@ class Peer:
     endpoint: int
     profile: int = 0x0109
     secure: bool = True
+
+
+class Wanted(NamedTuple):
+    """An attribute to read, and the ZCL type its value must have to be of use."""
+
+    attribute: int
+    type_id: int
+
+
+Values = Mapping[int, Any]
+"""Attribute values by identifier: of the types wanted, and values indeed."""
+
+
+def usable(records: Iterable[AttributeRecord], wanted: Iterable[Wanted]) -> Values:
+    """Return what can be taken at its word of a stranger's answer; of two records alike the first counts."""
+    types = dict(wanted)
+    found: dict[int, Any] = {}
+    for attribute, status, type_id, value in records:
+        if status == ZclStatus.SUCCESS and types.get(attribute) == type_id:
+            found.setdefault(attribute, None if values.is_non_value(type_id, value) else value)
+    return {attribute: value for attribute, value in found.items() if value is not None}
 
 
 @dataclass(slots=True)
@@ -105,11 +128,16 @@ class ZclClient:
         self,
         peer: Peer,
         cluster: int,
-        attributes: Iterable[int],
-        done: Callable[[list[AttributeRecord] | None], None],
+        wanted: Iterable[Wanted],
+        done: Callable[[Values | None], None],
     ) -> int:
-        """Read attributes of the server at `peer`; `done` gets the records, or None for no usable answer."""
-        payload = b"".join(attribute.to_bytes(2, "little") for attribute in attributes)
+        """Read attributes of the server at `peer`; `done` gets their values, or None when no answer came.
+
+        This is how a device reads: an answer may lack any attribute, and lacks each that was refused, is of a type
+        nobody wanted or is no value.
+        """
+        wanted = tuple(wanted)
+        payload = b"".join(each.attribute.to_bytes(2, "little") for each in wanted)
 
         def answered(frame: ZclFrame | None) -> None:
             if frame is None or frame.command != GeneralCommand.READ_ATTRIBUTES_RESPONSE:
@@ -120,7 +148,7 @@ class ZclClient:
             except FrameError:
                 done(None)
                 raise
-            done(records)
+            done(usable(records, wanted))
 
         return self.general(peer, cluster, GeneralCommand.READ_ATTRIBUTES, payload, answered)
 
@@ -152,12 +180,3 @@ class ZclClient:
 
     def _expired(self, tsn: int) -> None:
         self._pending.pop(tsn).done(None)
-
-
-def default_status(frame: ZclFrame | None) -> int | None:
-    """Return the status of an answer that is a Default Response, TIMEOUT for none at all, else None."""
-    if frame is None:
-        return ZclStatus.TIMEOUT
-    if frame.is_cluster_command or frame.command != GeneralCommand.DEFAULT_RESPONSE or len(frame.payload) < 2:
-        return None
-    return frame.payload[1]

@@ -176,3 +176,11 @@ def general_response(request: ZclFrame, command: int, payload: bytes) -> bytes:
 def default_response(request: ZclFrame, status: int) -> bytes:
     """Return the Default Response to `request` (ZCL 2.5.12)."""
     return general_response(request, GeneralCommand.DEFAULT_RESPONSE, bytes((request.command, status)))
+
+
+def status_of(frame: ZclFrame) -> int:
+    """Return the status in a Default Response, or the first in any other response; raises `FrameError`."""
+    at = 1 if not frame.is_cluster_command and frame.command == GeneralCommand.DEFAULT_RESPONSE else 0
+    if len(frame.payload) <= at:
+        raise FrameError(f"ZCL response: {len(frame.payload)} octets, expected a status at offset {at}")
+    return frame.payload[at]

@@ -6,6 +6,7 @@ value. An IEEE address is an `int` as everywhere in the emulator, little-endian 
 
 from __future__ import annotations
 
+import math
 from struct import Struct
 from typing import Any
 
@@ -15,6 +16,11 @@ from emulator.errors import FrameError
 
 UNIX_TO_ZIGBEE = 946_684_800
 """Seconds from the Unix epoch to Zigbee's, 2000-01-01: the zero of the ZCL's UTC type."""
+
+_NONE = {0x00: b"", 0x10: b"\xff"}
+"""No data at all, and the boolean that is neither."""
+NO_TIME = 0xFFFFFFFF
+"""The UTC type's way to say that a time is not known."""
 
 BOOLEAN = 0x10
 OCTET_STRING = 0x41
@@ -54,6 +60,8 @@ def encode(type_id: int, value: Any) -> bytes:
             return value.to_bytes(octets, "little", signed=signed)
         except OverflowError:
             raise ValueError(f"ZCL type 0x{type_id:02X} has {octets} octets, {value} does not fit") from None
+    if value is None and type_id in _NONE:
+        return _NONE[type_id]
     if type_id in _STRINGS and (value is None or isinstance(value, str | bytes)):
         return _encode_string(_STRINGS[type_id], value)
     if type_id in _FLOATS and isinstance(value, int | float):
@@ -64,6 +72,41 @@ def encode(type_id: int, value: Any) -> bytes:
     if serialize is None:
         raise ValueError(f"ZCL type 0x{type_id:02X} cannot hold {value!r}")
     return bytes(serialize())
+
+
+_WITHOUT_NON_VALUE = frozenset((*range(0x08, 0x10), *range(0x18, 0x20), 0xF1))
+"""General data, bitmaps and keys: all of their values mean something (ZCL 2.6.2)."""
+
+
+def is_non_value(type_id: int, value: Any) -> bool:
+    """Tell whether `value` is what type `type_id` says "no value" or "invalid" with (ZCL 2.6.2).
+
+    That is all ones for unsigned types, the most negative of signed ones, no number for floats, and a length of all
+    ones for strings; a value that is not finite measures nothing either.
+    """
+    if value is None:
+        return True
+    if type_id in _FLOATS:
+        return not math.isfinite(value)
+    if type_id not in _INTEGERS or type_id in _WITHOUT_NON_VALUE or type_id == BOOLEAN:
+        return False
+    octets, signed = _INTEGERS[type_id]
+    return bool(value == (-(1 << 8 * octets - 1) if signed else (1 << 8 * octets) - 1))
+
+
+def utc_time(unix_seconds: int) -> int:
+    """Return a time as the ZCL's UTC type: `NO_TIME` for one it cannot hold, before 2000 or after early 2136."""
+    time = unix_seconds - UNIX_TO_ZIGBEE
+    return time if 0 <= time < NO_TIME else NO_TIME
+
+
+def plain(value: Any) -> Any:
+    """Return a decoded value as JSON can carry it: octets in hexadecimal, None for what is not finite."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def data_type(type_id: int) -> foundation.DataType:
@@ -94,7 +137,9 @@ def decode(type_id: int, data: bytes, at: int = 0) -> tuple[Any, int]:
         octets, signed = integer
         end = _end(type_id, data, at, octets)
         value = int.from_bytes(data[at:end], "little", signed=signed)
-        return (bool(value) if type_id == BOOLEAN else value), end
+        if type_id == BOOLEAN:
+            return (None if value == 0xFF else bool(value)), end
+        return value, end
     if type_id in _STRINGS:
         return _decode_string(type_id, data, at)
     if type_id in _FLOATS:

@@ -117,6 +117,9 @@ def test_the_public_image_example_loads() -> None:
         ("tier_2 = ", "teir_2 = ", "registers.teir_2"),
         ("tier_2 = 7400200", "tier_2 = 0xFFFFFFFFFFFF", "registers.tier_2 = 281474976710655"),
         ("tier_2 = 7400200", "tier_2 = -1", "registers.tier_2 = -1"),
+        ("tier_2 = 7400200", "tier_2 = 7400201", "tier_1 + tier_2 = 18402318: expected tiers that add up to"),
+        ("tier_2 = 7400200", "tier_2 = 7400199", "current_summation_delivered, 18402317"),
+        ("tier_1 = 11002117", "tier_3 = 11002118", "tier_3 + tier_2 = 18402318"),
         ('id = "dormant-semi"', f'id = "{"a" * 41}"', "length 1 to 40"),
         (
             'provider = "Rehearsal Cellular"',
@@ -161,10 +164,9 @@ def test_a_configuration_value_is_of_its_attributes_type_and_range(
 
 
 def test_registers_and_configuration_at_their_limits_are_taken(tmp_path: Path) -> None:
-    place = "tier_2 = 7400200 }"
-    path = _edited(
-        tmp_path, place, "tier_2 = 0xFFFFFFFFFFFE }\nconfiguration = { update_period = 255, site_id = '' }"
-    )
+    place = "current_summation_delivered = 18402317, tier_1 = 11002117, tier_2 = 7400200 }"
+    limits = "current_summation_delivered = 0xFFFFFFFFFFFE, tier_2 = 0xFFFFFFFFFFFE }"
+    path = _edited(tmp_path, place, limits + "\nconfiguration = { update_period = 255, site_id = '' }")
     device = load_installation(path).device("electricity")
     assert device.registers["tier_2"] == 0xFFFF_FFFF_FFFE
     assert device.configuration == {"update_period": 255, "site_id": ""}

@@ -15,7 +15,15 @@ from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.zdo.frames import NeighbourEntry
 from emulator.wan.messages import WanError
 from emulator.zcl.attributes import AttributeRecord, pack_record, parse_read_response
-from emulator.zcl.frame import GeneralCommand, ZclFrame, cluster_request, general_request, status_name
+from emulator.zcl.frame import (
+    GeneralCommand,
+    ZclFrame,
+    cluster_request,
+    general_request,
+    status_name,
+    status_of,
+)
+from emulator.zcl.values import plain
 
 BASIC = 0x0000
 OTA = 0x0019
@@ -120,7 +128,7 @@ class Han:
         )
         if frame.command == GeneralCommand.DEFAULT_RESPONSE:
             raise WanError(
-                "refused", f"{format_eui64(eui64)} refused the read: {status_name(frame.payload[-1])}"
+                "refused", f"{format_eui64(eui64)} refused the read: {status_name(status_of(frame))}"
             )
         return {
             f"{record.attribute:04x}": _record_fields(record) for record in parse_read_response(frame.payload)
@@ -133,7 +141,7 @@ class Han:
         typed = bytes.fromhex(value) if type_name == "octets" else value
         record = pack_record(attribute, TYPE_IDS[type_name], typed)
         frame = await self._general(eui64, endpoint, cluster, GeneralCommand.WRITE_ATTRIBUTES, record)
-        status = frame.payload[1] if frame.command == GeneralCommand.DEFAULT_RESPONSE else frame.payload[0]
+        status = status_of(frame)
         return {"status": status, "name": status_name(status)}
 
     async def command(
@@ -149,7 +157,7 @@ class Han:
         """Send a cluster command and return the answer, or the status of its Default Response."""
         frame = await self._request(eui64, endpoint, cluster, command, payload=payload, answer=answer)
         if not frame.is_cluster_command:
-            status = frame.payload[-1]
+            status = status_of(frame)
             return {"status": status, "name": status_name(status)}
         return {"status": 0, "name": "SUCCESS", "command": frame.command, "payload": frame.payload.hex()}
 
@@ -160,7 +168,7 @@ class Han:
         )
         if not frame.is_cluster_command:
             raise WanError(
-                "refused", f"{format_eui64(eui64)} takes no control: {status_name(frame.payload[-1])}"
+                "refused", f"{format_eui64(eui64)} takes no control: {status_name(status_of(frame))}"
             )
         return frame.payload
 
@@ -253,5 +261,5 @@ def _endpoint_fields(simple: SimpleDescriptor) -> dict[str, Any]:
 def _record_fields(record: AttributeRecord) -> dict[str, Any]:
     if record.status:
         return {"status": record.status, "name": status_name(record.status)}
-    value = record.value.hex() if isinstance(record.value, bytes) else record.value
-    return {"status": 0, "type": _TYPE_NAMES.get(record.type_id, f"0x{record.type_id:02x}"), "value": value}
+    kind = _TYPE_NAMES.get(record.type_id, f"0x{record.type_id:02x}")
+    return {"status": 0, "type": kind, "value": plain(record.value)}

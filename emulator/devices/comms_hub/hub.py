@@ -37,6 +37,7 @@ from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import ZclFrame, ZclStatus, try_parse
+from emulator.zcl.values import utc_time
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, Model
 
@@ -45,7 +46,6 @@ TIME = 0x000A
 PRICE = 0x0700
 METERING = 0x0702
 METERING_DEVICE = 0x0501
-UNIX_TO_ZIGBEE = 946_684_800
 _VERSION = "firmware.version"
 _ALLOWED = "han.allowed."
 _PUBLICATIONS = {0x0700: 0x00, 0x0701: 0x01, 0x0703: 0x00}
@@ -327,7 +327,7 @@ class CommsHub:
             AttributeRow(0x0011, "physical_environment", "enum8", lambda: int(self.mirrors.has_room)),
         )
         time = (
-            AttributeRow(0x0000, "time", "utc", lambda: self._scope.unix_seconds - UNIX_TO_ZIGBEE),
+            AttributeRow(0x0000, "time", "utc", lambda: utc_time(self._scope.unix_seconds)),
             AttributeRow(0x0001, "time_status", "bitmap8", _SYNCHRONISED),
             AttributeRow(0x0002, "time_zone", "int32", 0),
         )

@@ -25,6 +25,7 @@ REQUEST_MIRROR = 0x01
 REQUEST_MIRROR_RESPONSE = 0x01
 NO_MIRROR = 0xFFFF
 _DEVICE_TYPE = 0x0306
+_BITMAP8 = 0x18
 _UNDEFINED_MIRROR = 0xFE
 _MIRRORED = 127
 _MAX_BASE_TYPE = 15
@@ -84,7 +85,7 @@ class Mirrors:
             table = AttributeTable()
             self._tables[number, cluster] = table
             if cluster == METERING:
-                table.add(Attribute(_DEVICE_TYPE, 0x18, "metering_device_type"), _UNDEFINED_MIRROR)
+                table.add(Attribute(_DEVICE_TYPE, _BITMAP8, "metering_device_type"), _UNDEFINED_MIRROR)
             endpoint.add_server(cluster, table)
             endpoint.add_client(cluster, on_report=partial(self._report, number, cluster))
 
@@ -105,8 +106,8 @@ class Mirrors:
         self.last_report[self._owners[number]] = now
         for record in records:
             value = record.value
-            if (cluster, record.attribute) == (METERING, _DEVICE_TYPE) and value <= _MAX_BASE_TYPE:
-                value += _MIRRORED
+            if (cluster, record.attribute, record.type_id) == (METERING, _DEVICE_TYPE, _BITMAP8):
+                value += _MIRRORED if value <= _MAX_BASE_TYPE else 0
             cell = Attribute(
                 record.attribute, record.type_id, f"mirrored_{record.attribute:04x}", reportable=True
             )

@@ -24,6 +24,7 @@ from emulator.errors import EmulatorError, FrameError
 from emulator.eui64 import parse_eui64
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError, WanMessage, decode, encode
+from emulator.zcl.values import plain
 
 Fields = Mapping[str, Any]
 Result = dict[str, Any]
@@ -109,6 +110,9 @@ class WanService:
     async def _run(self, accepted: Accepted) -> tuple[Result, ControlStatus]:
         try:
             message = decode(accepted.command)
+        except FrameError as error:
+            return _failure("bad-request", str(error)), ControlStatus.OK
+        try:
             name = message.fields.get("op")
             operation = self._operations.get(str(name))
             if operation is None:
@@ -118,7 +122,9 @@ class WanService:
             return {"ok": await operation.run(message.fields, message.attachment)}, ControlStatus.OK
         except WanError as error:
             return _failure(error.code, error.text), ControlStatus.OK
-        except (KeyError, ValueError, TypeError, FrameError) as error:
+        except FrameError as error:
+            return _failure("malformed-answer", str(error)), ControlStatus.OK
+        except (KeyError, ValueError, TypeError) as error:
             return _failure("bad-request", f"{type(error).__name__}: {error}"), ControlStatus.OK
         except EmulatorError as error:
             return _failure("failed", str(error)), ControlStatus.OK
@@ -204,7 +210,7 @@ class WanService:
             raise WanError("no-mirror", f"{fields['device']} has no mirror on this hub")
         values = {
             f"{cluster:04x}/{attribute:04x}": {
-                "value": seen.value.hex() if isinstance(seen.value, bytes) else seen.value,
+                "value": plain(seen.value),
                 "unix": seen.unix_seconds,
             }
             for (cluster, attribute), seen in sorted(self._hub.mirrors.values(device).items())

@@ -369,7 +369,8 @@ class OtaServer:
         if activation.kind is ActivationKind.HOLD:
             return messages.UpgradeEndResponse(job.key, now, WAIT_FOREVER).pack()
         delay_s = max(0, activation.at_unix_seconds - self._scope.unix_seconds)
-        return messages.UpgradeEndResponse(job.key, now, now + delay_s).pack()
+        # A time beyond the field's range must not read as the one that holds for ever.
+        return messages.UpgradeEndResponse(job.key, now, min(now + delay_s, WAIT_FOREVER - 1)).pack()
 
     def _finish(self, job: Job, state: JobState, outcome: Outcome, detail: str) -> Effects:
         job.state = state

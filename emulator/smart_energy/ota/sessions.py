@@ -9,7 +9,7 @@ from emulator.smart_energy.ota import messages
 from emulator.smart_energy.ota.effects import ServerEffect, ServerReply
 from emulator.smart_energy.ota.jobs import SECOND, Job, OtaDeviceConfig, OtaServerConfig, StoredImage
 from emulator.smart_energy.ota.messages import OtaCommand
-from emulator.zcl.values import UNIX_TO_ZIGBEE
+from emulator.zcl.values import NO_TIME, utc_time
 
 _BLOCK_RESPONSE = int(OtaCommand.IMAGE_BLOCK_RESPONSE)
 _TELL_PERIOD = 3
@@ -17,7 +17,7 @@ _TELL_PERIOD = 3
 
 def zigbee_time(scope: Scope) -> int:
     """Return the scenario's time as ZCL UTC seconds."""
-    return scope.unix_seconds - UNIX_TO_ZIGBEE
+    return utc_time(scope.unix_seconds)
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class Sessions:
 
     def _wait(self, session: Session, seconds: int) -> list[ServerEffect]:
         current = 0 if self.config.relative_times else zigbee_time(self._scope)
-        wait = messages.WaitForData(current, current + seconds, self._period_of(session))
+        wait = messages.WaitForData(current, min(current + seconds, NO_TIME), self._period_of(session))
         return [ServerReply(_BLOCK_RESPONSE, wait.pack())]
 
     def _take_slot(self, session: Session, now: int) -> bool:

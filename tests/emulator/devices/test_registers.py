@@ -42,6 +42,26 @@ def test_power_cuts_leave_no_gap_and_lose_nothing(cuts: list[tuple[float, float]
         assert entry.register == 5000 + element.count(at_us) - start
 
 
+def test_a_register_rolls_over_and_never_shows_the_value_that_means_none() -> None:
+    kernel = Kernel(1, epoch_unix_seconds=EPOCH)
+    memory = MemoryNonVolatile()
+    element = metrology(kernel)
+    last = 0xFFFF_FFFF_FFFE
+    shown = []
+    for number in range(40):
+        scope = kernel.scope(f"life {number}")
+        registers = Registers(scope, memory, element, last - 20)
+        for _ in range(20):
+            kernel.run_for(5 * MICROSECONDS)
+            shown.append(registers.active_import)
+        scope.end()
+    assert max(shown) <= last
+    assert min(shown) < 1000
+    assert (shown[-1] - shown[0]) % 0xFFFF_FFFF_FFFF == element.count(kernel.now) - element.count(
+        5 * MICROSECONDS
+    )
+
+
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
 def test_the_count_never_falls(first: int, step: int) -> None:
     element = metrology(Kernel(1, epoch_unix_seconds=EPOCH))

@@ -77,3 +77,21 @@ def test_statuses_and_general_commands_are_zigpys() -> None:
         assert names[status] == status.name
     for command in GeneralCommand:
         assert int(command) in set(foundation.GeneralCommand)
+
+
+@pytest.mark.parametrize(
+    ("octets", "status"),
+    [("18 01 0b 00 86", 0x86), ("18 01 04 00", 0), ("18 01 04 88 1000", 0x88), ("19 01 05 97", 0x97)],
+)
+def test_the_status_of_a_response(octets: str, status: int) -> None:
+    assert frame.status_of(frame.parse(bytes.fromhex(octets))) == status
+
+
+@pytest.mark.parametrize("octets", ["18 01 0b", "18 01 0b 00", "18 01 04"])
+def test_a_response_without_its_status_is_malformed(octets: str) -> None:
+    with pytest.raises(FrameError, match="expected a status"):
+        frame.status_of(frame.parse(bytes.fromhex(octets)))
+
+
+def test_statuses_have_names() -> None:
+    assert (frame.status_name(0x96), frame.status_name(0xEE)) == ("INVALID_IMAGE", "0xEE")

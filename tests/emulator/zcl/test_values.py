@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -111,3 +112,45 @@ def test_any_octets_decode_or_raise_frame_error(type_id: int, data: bytes) -> No
 def test_values_that_do_not_fit_are_refused(type_id: int, value: Any) -> None:
     with pytest.raises(ValueError, match=r"fit|hold"):
         values.encode(type_id, value)
+
+
+@pytest.mark.parametrize(
+    ("type_id", "octets"),
+    [
+        (0x10, "ff"),
+        (0x20, "ff"),
+        (0x25, "ffffffffffff"),
+        (0x2A, "000080"),
+        (0x30, "ff"),
+        (0x39, "0000c07f"),
+        (0x39, "0000807f"),
+        (0x41, "ff"),
+        (0xE2, "ffffffff"),
+        (0xF0, "ffffffffffffffff"),
+        (0x00, ""),
+    ],
+)
+def test_non_values_are_known_as_such(type_id: int, octets: str) -> None:
+    value, end = values.decode(type_id, bytes.fromhex(octets))
+    assert end == len(octets) // 2
+    assert values.is_non_value(type_id, value)
+
+
+@pytest.mark.parametrize(
+    ("type_id", "value"), [(0x18, 0xFF), (0x10, True), (0x20, 0), (0x2A, -1), (0x39, 0.0), (0x42, "")]
+)
+def test_values_are_no_non_values(type_id: int, value: object) -> None:
+    assert not values.is_non_value(type_id, value)
+
+
+@pytest.mark.parametrize("unix_seconds", [0, 946_684_799, 946_684_800 + 0xFFFFFFFF, 1 << 40])
+def test_times_that_the_clock_does_not_hold_are_not_known(unix_seconds: int) -> None:
+    assert values.utc_time(unix_seconds) == values.NO_TIME
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(b"\x01", "01"), (math.inf, None), (math.nan, None), (1.5, 1.5), (None, None), (True, True)],
+)
+def test_plain_values_are_what_json_carries(value: object, shown: object) -> None:
+    assert values.plain(value) == shown
