@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.oracles.node_packages import require_packages
+
 FOLDER = Path(__file__).parent / "herdsman"
 CHANNEL = 15
 """The channel the script forms its network on."""
-INSTALL_TIMEOUT_S = 60
 RUN_TIMEOUT_S = 80
 
 Report = dict[str, Any]
@@ -25,40 +23,11 @@ Report = dict[str, Any]
 
 def require_herdsman() -> str:
     """Return the path of node, with the packages of the lock file in place; skips when that cannot be had."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not installed")
-    with (Path(tempfile.gettempdir()) / "herdsman-oracle.lock").open("w") as lock:
-        # Test processes running side by side install once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _installed():
-            _install(npm)
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    require_packages(FOLDER)
     return node
-
-
-def _installed() -> bool:
-    have = FOLDER / "node_modules/.package-lock.json"
-    return have.is_file() and have.stat().st_mtime >= (FOLDER / "package-lock.json").stat().st_mtime
-
-
-def _install(npm: str) -> None:
-    command = [
-        npm,
-        "ci",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--prefer-offline",
-        "--fetch-retries=0",
-    ]
-    try:
-        done = subprocess.run(
-            command, cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm registry: no packages within {INSTALL_TIMEOUT_S} s")
-    if done.returncode:
-        pytest.skip(f"npm registry is not reachable: {done.stderr.strip()[-300:]}")
 
 
 async def interview(
