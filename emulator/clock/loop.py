@@ -124,8 +124,13 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
             await super().shutdown_default_executor()
 
 
-class _KernelSelector(selectors.DefaultSelector):
-    """A selector that advances the kernel where an ordinary one would wait."""
+class _KernelSelector(selectors.PollSelector):
+    """A selector that advances the kernel where an ordinary one would wait.
+
+    poll asks every descriptor, and a terminal that is asked first finishes what is on its way to it. epoll waits to
+    be told, by a thread of the operating system that a busy machine holds up for tens of milliseconds: seconds of
+    virtual time, in which a host gives its dongle up.
+    """
 
     def __init__(self, kernel: Kernel, loop: VirtualEventLoop, pace: float | None, grace_s: float) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+import tty
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,30 @@ def test_streams_between_two_tasks_of_one_loop_beat_their_timeouts() -> None:
         return answer
 
     assert run(main(), kernel) == b"PING\n"
+
+
+def test_octets_in_a_terminal_arrive_before_time_moves() -> None:
+    """Without any grace, and on a machine however busy: the terminal is asked, not waited for."""
+    here, there = os.openpty()
+    tty.setraw(here)
+    tty.setraw(there)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(2_000):
+            arrived = asyncio.Event()
+            loop.add_reader(here, arrived.set)
+            os.write(there, b"octets")
+            async with asyncio.timeout(0.001):
+                await arrived.wait()
+            loop.remove_reader(here)
+            assert os.read(here, 100) == b"octets"
+
+    try:
+        run(main(), Kernel(), grace_s=0.0)
+    finally:
+        os.close(here)
+        os.close(there)
 
 
 def test_executor_work_stops_the_clock(tmp_path: Path) -> None:
