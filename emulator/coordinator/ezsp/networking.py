@@ -20,7 +20,7 @@ from emulator.coordinator.ezsp.core import (
 )
 from emulator.coordinator.ezsp.security import SecurityCommands
 from emulator.coordinator.ezsp.status import SlStatus
-from emulator.stack.events import NetworkDown, NetworkUp, StackEvent
+from emulator.stack.events import ChannelChanged, NetworkDown, NetworkUp, PanIdChanged, StackEvent
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.service import Capability, NodeType
 from emulator.stack.primitives import FIRST_BROADCAST
@@ -32,6 +32,13 @@ _OPENED_CALLBACK_SINCE = 8
 _SETTINGS = "ncp.network"
 _RECORD = Struct("<bIHB")
 _ALL_CHANNELS = 0x07FFF800
+_STATUS_OF: Mapping[type, int] = {
+    NetworkUp: SlStatus.NETWORK_UP,
+    NetworkDown: SlStatus.NETWORK_DOWN,
+    ChannelChanged: SlStatus.ZIGBEE_CHANNEL_CHANGED,
+    PanIdChanged: SlStatus.ZIGBEE_PAN_ID_CHANGED,
+}
+"""What stackStatusHandler says of what happened to the network."""
 
 
 class Networking:
@@ -80,11 +87,14 @@ class Networking:
         }
 
     def event(self, event: StackEvent) -> None:
-        """Tell the host that the stack went up or down."""
-        if isinstance(event, NetworkUp):
-            self._core.callback("stackStatusHandler", {"status": SlStatus.NETWORK_UP})
-        elif isinstance(event, NetworkDown):
-            self._core.callback("stackStatusHandler", {"status": SlStatus.NETWORK_DOWN})
+        """Tell the host that the stack went up or down, or that the network has moved."""
+        status = _STATUS_OF.get(type(event))
+        if status is None:
+            return
+        if isinstance(event, ChannelChanged | PanIdChanged):
+            self.update_id = 0  # what a host had written is overtaken
+            self.save()
+        self._core.callback("stackStatusHandler", {"status": status})
 
     # Life of the network
 
@@ -292,7 +302,15 @@ class Networking:
         return {}
 
     def _set_channel(self, values: Values) -> Answer:
-        return {"status": SlStatus.OK if values["channel"] in CHANNELS else SlStatus.TRANSMIT_INVALID_CHANNEL}
+        """Move the radio, and it alone: the host is to have told the network before."""
+        channel = values["channel"]
+        if channel not in CHANNELS:
+            return {"status": SlStatus.TRANSMIT_INVALID_CHANNEL}
+        if self._core.on_network:
+            self._core.node.set_channel(channel)
+        else:
+            self._core.node.mac.channel = channel
+        return {}
 
     def _concentrator(self, values: Values) -> Answer:
         if values["on"] and self._core.on_network:

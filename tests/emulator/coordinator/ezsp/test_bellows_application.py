@@ -31,6 +31,7 @@ from hw_profiles.model import DeviceKind
 
 NCP_EUI64 = 0x00DB123456789000
 HOME_AUTOMATION = 0x0104
+CHANNEL_CHANGED_OLD, CHANNEL_CHANGED = 0x9B, 0x0C17
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +172,61 @@ def test_a_backup_restores_to_another_dongle_and_the_meter_stays(installation: I
 
     run(main(), home.kernel)
     assert spare.node.eui64 == NCP_EUI64
+
+
+@pytest.mark.parametrize("version", [8, 13, 14, 19])
+def test_a_network_moves_to_another_channel_and_its_meter_with_it(
+    installation: Installation, version: int
+) -> None:
+    """The call behind zigpy-cli's change-channel and ZHA's migration: it waits until the dongle says it has moved."""
+    home = Home(installation, version)
+    told: list[int] = []
+
+    async def main() -> None:
+        server = await serve_tcp(home.ncp)
+        app = await application(server.port, form=True)
+        device = await home.join(app)
+        app._ezsp.add_callback(
+            lambda name, values: told.append(int(values[0])) if name == "stackStatusHandler" else None
+        )
+        async with asyncio.timeout(60):
+            await app.move_network_to_channel(20)
+        assert app.state.network_info.channel == 20
+        assert home.ncp.node.mac.channel == 20
+        assert home.meter.life is not None
+        assert home.meter.life.node.mac.channel == 20
+        answer = await device.zdo.Node_Desc_req(device.nwk)
+        assert answer[0] == 0
+        await app.shutdown()
+        await server.close()
+
+    run(main(), home.kernel)
+    assert (CHANNEL_CHANGED_OLD if version < 14 else CHANNEL_CHANGED) in told
+
+
+@pytest.mark.parametrize("version", [8, 13, 14, 19])
+def test_a_network_key_is_changed_by_broadcast_and_the_meter_follows(
+    installation: Installation, version: int
+) -> None:
+    home = Home(installation, version)
+
+    async def main() -> None:
+        server = await serve_tcp(home.ncp)
+        app = await application(server.port, form=True)
+        device = await home.join(app)
+        key = t.KeyData(bytes(range(16)))
+        (status,) = await app._ezsp.broadcastNextNetworkKey(key=key)
+        assert status == 0
+        await asyncio.sleep(10)
+        (status,) = await app._ezsp.broadcastNetworkKeySwitch()
+        assert status == 0
+        await asyncio.sleep(10)
+        await app.load_network_info()
+        assert app.state.network_info.network_key.key == key
+        assert app.state.network_info.network_key.seq == 1
+        answer = await device.zdo.Node_Desc_req(device.nwk)
+        assert answer[0] == 0
+        await app.shutdown()
+        await server.close()
+
+    run(main(), home.kernel)

@@ -82,3 +82,11 @@ def test_zigpy_command_line_scans_over_tcp() -> None:
         done = call("zigpy", "radio", "ezsp", place.url, "energy-scan", "-n", "1")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "26" in done.stdout
+
+
+@pytest.mark.skipif(not (Path(sys.executable).parent / "zigpy").exists(), reason="zigpy-cli is not installed")
+def test_zigpy_command_line_changes_the_channel() -> None:
+    with served(13, prepare=form) as place:
+        done = call("zigpy", "radio", "ezsp", place.url, "change-channel", "--channel", "20")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert place.ncp.node.mac.channel == 20

@@ -354,3 +354,36 @@ def test_the_network_goes_on_while_the_host_is_away() -> None:
     assert world.host("lookupNodeIdByEui64", eui64=METER)["node_id"] == meter.node.short_address
     assert world.ncp.node.parameters is not None
     assert world.ncp.node.parameters.network_key == NETWORK_KEY
+
+
+def test_the_radio_moves_when_it_is_told_to() -> None:
+    world = World(13)
+    host = world.host
+    assert host("setRadioChannel", channel=27)["status"] == SlStatus.TRANSMIT_INVALID_CHANNEL
+    assert host("setRadioChannel", channel=12)["status"] == SlStatus.OK
+    assert host("getLogicalChannel")["radio_channel"] == 12
+    host.form()
+    assert host("setRadioChannel", channel=20)["status"] == SlStatus.OK
+    host.run(SECOND)
+    assert world.ncp.node.mac.channel == 20
+    assert host("getNetworkParameters")["parameters"]["radio_channel"] == 20
+    assert {"status": SlStatus.ZIGBEE_CHANNEL_CHANGED} in host.heard("stackStatusHandler")
+    host.connect()
+    host("networkInit", options=0)
+    assert host("getNetworkParameters")["parameters"]["radio_channel"] == 20
+
+
+def test_a_hosts_update_of_the_network_moves_its_own_radio_and_is_not_answered() -> None:
+    world = World(13)
+    host = world.host
+    host.form()
+    aps = {"profile_id": 0, "cluster_id": 0x0038, "options": 0}
+    move = bytes.fromhex("2a 00002000 fe 07")  # channel 21, change, update 7
+    sent = host("sendBroadcast", destination=0xFFFF, aps_frame=aps, radius=30, message_tag=1, message=move)
+    assert sent["status"] == SlStatus.OK
+    host.run(20 * SECOND)
+    parameters = host("getNetworkParameters")["parameters"]
+    assert (parameters["radio_channel"], parameters["nwk_update_id"]) == (21, 7)
+    statuses = [each["status"] for each in host.heard("stackStatusHandler")]
+    assert statuses.count(SlStatus.ZIGBEE_CHANNEL_CHANGED) == 1
+    assert host.heard("incomingMessageHandler") == []
