@@ -72,6 +72,7 @@ class Home:
         self.devices = household(installation, memory, self._surroundings)
         set_links(medium, installation)
         self._faults = FaultSchedule(self._scope, self)
+        self._hub_on = False
 
     @property
     def installed(self) -> bool:
@@ -85,8 +86,7 @@ class Home:
         was installed before, a device that stays away is left to the campaign to find.
         """
         self._clock.start()
-        await self._radio.power_on()
-        await self.hub.start(self._radio.port)
+        await self._start_hub()
         for device in self.devices.values():
             device.power_on()
         if not self.installed:
@@ -102,17 +102,30 @@ class Home:
         self._faults.stop()
         for device in self.devices.values():
             device.power_off()
-        await self.hub.stop()
-        await self._radio.power_off()
+        await self.switch_hub(on=False)
         self._clock.stop()
         self._scope.end()
 
-    async def power_cycle_hub(self, off_s: float) -> None:
-        """Cut the hub's power for `off_s` seconds; the devices find it again as they would."""
+    async def switch_hub(self, *, on: bool) -> None:
+        """Give the hub power, or cut it; nothing when it is so already. The devices find it again as they would."""
+        if on is self._hub_on:
+            return
+        if on:
+            self.hub = self._make_hub()
+            await self._start_hub()
+            return
+        self._hub_on = False
         await self.hub.stop()
         await self._radio.power_off()
+
+    async def power_cycle_hub(self, off_s: float) -> None:
+        """Cut the hub's power for `off_s` seconds."""
+        await self.switch_hub(on=False)
         await asyncio.sleep(off_s)
-        self.hub = self._make_hub()
+        await self.switch_hub(on=True)
+
+    async def _start_hub(self) -> None:
+        self._hub_on = True
         await self._radio.power_on()
         await self.hub.start(self._radio.port)
 

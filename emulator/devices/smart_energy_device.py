@@ -82,6 +82,7 @@ class SmartEnergyDevice:
         self.eui64 = entry.address
         self.life: Life | None = None
         self._hardware = surroundings.kernel.scope(f"{entry.name}/hardware")
+        self._powered = False
         self._clock_timer: Timer | None = None
         self.ready = False
         """Registered with the hub, services found, in this life."""
@@ -112,11 +113,15 @@ class SmartEnergyDevice:
         return self._hardware.unix_seconds + offset
 
     def power_on(self) -> None:
-        """Apply power: the device boots after its boot time."""
+        """Apply power: the device boots after its boot time; nothing when it has power."""
+        if self._powered:
+            return
+        self._powered = True
         self._hardware.call_later(int(self.model.timings.boot_s * MICROSECONDS), self._boot)
 
     def power_off(self) -> None:
         """Cut the power: everything but non-volatile memory is gone."""
+        self._powered = False
         self._hardware.end()
         self._hardware = self.surroundings.kernel.scope(f"{self.entry.name}/hardware")
         self._end_life()
