@@ -22,6 +22,7 @@ from harness.homes.preflight import (
     check_radio,
     check_surroundings,
 )
+from harness.homes.reality import DECLARATION, DECLARATION_HELP
 from hw_profiles.installation import load_installation
 
 _STYLES = {
@@ -34,7 +35,7 @@ _STYLES = {
 _EPILOG = f"""\
 examples:
   smets1 preflight home.toml --radio serial:/dev/ttyUSB0
-  smets1 preflight home.toml --radio serial:/dev/ttyUSB0 --json
+  smets1 preflight home.toml --radio serial:/dev/ttyUSB0 --bench --json
 
 Nothing is changed: the dongle is asked and listens, no device is addressed, no file is written.
 
@@ -53,6 +54,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add = parser.add_argument
     add("installation", type=Path, metavar="INSTALLATION.toml", help="the installation to migrate")
     add("--radio", required=True, metavar="WHERE", help="serial:/dev/..., pty:/path or tcp:HOST:PORT")
+    add(DECLARATION, dest="bench", action="store_true", help=DECLARATION_HELP)
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="where run folders go (out)")
     add("--json", action="store_true", help="machine-readable output")
     add(
@@ -79,7 +81,7 @@ def handle(arguments: argparse.Namespace) -> int:
     checks = [
         *check_installation(installation),
         *check_surroundings(installation, arguments.out),
-        *asyncio.run(check_radio(installation, moniker)),
+        *asyncio.run(check_radio(installation, moniker, declared=arguments.bench)),
         *by_hand(),
     ]
     if arguments.json:

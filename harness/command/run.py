@@ -14,6 +14,7 @@ from harness.command.models import check_folders
 from harness.command.terminal import close, progress_for
 from harness.errors import FolderInUseError, HarnessError
 from harness.facts.terms import Verdict
+from harness.homes.reality import DECLARATION, DECLARATION_HELP
 from harness.progress import ProgressObserver
 from harness.report.model import CampaignReport
 from harness.run_folder import JOURNAL_FILE, REPORT_HTML_FILE
@@ -27,7 +28,7 @@ examples:
   smets1 run home.toml
   smets1 run home.toml --image meter.zigbee --seed 7 --out out/seven
   smets1 run home.toml --dry-run            what would be done, without doing it
-  smets1 run home.toml --radio tcp:127.0.0.1:6638 --speed 20     meters of smets1 emulate, in another process
+  smets1 run home.toml --radio tcp:127.0.0.1:6638 --bench --speed 20     meters of smets1 emulate, in another process
   smets1 run --resume out/seven             continue after Ctrl-C, a crash or a full disk
 
 The run folder receives: the journal, the signed files the parties exchanged, the capture with its keys for
@@ -65,7 +66,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="X",
         help="virtual seconds per second with a radio elsewhere; smets1 emulate --speed must be the same (1)",
     )
-    add("--bench", action="store_true", help="all that serial: reaches is emulated or keyed for rehearsal")
+    add(DECLARATION, dest="bench", action="store_true", help=DECLARATION_HELP)
     add("--overwrite-network", action="store_true", help="a dongle may lose a network of somebody else")
     add("--resume", type=Path, metavar="DIR", help="continue the run in this folder")
     add(

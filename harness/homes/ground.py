@@ -17,6 +17,7 @@ from emulator.coordinator.hub_radio import Radio
 from emulator.coordinator.monikers import Kind, Moniker, parse
 from harness.errors import HarnessError
 from harness.homes.distant_home import DistantHome
+from harness.homes.reality import require_rehearsable
 from harness.homes.rehearsal import Rehearsal, World
 from harness.workspace.options import INPROC_RADIO, RunOptions
 from harness.workspace.workspace import Workspace
@@ -30,10 +31,11 @@ _CONNECTIONS: dict[Kind, type[Connection]] = {
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where the home is. `pace` is virtual seconds per real second, None for as fast as possible.
+    """Where the home is; raises `HarnessError` for one that may be real, unless `rehearsable` declares that it is not.
 
-    `real_time` tells that devices there live in the real world's time; `grace_s` is how long octets in the system's
-    descriptors are given, in real seconds, before virtual time goes on.
+    `pace` is virtual seconds per real second, None for as fast as possible. `real_time` tells that devices there live
+    in the real world's time; `grace_s` is how long octets in the system's descriptors are given, in real seconds,
+    before virtual time goes on.
     """
 
     moniker: Moniker
@@ -41,6 +43,10 @@ class Ground:
     real_time: bool = False
     grace_s: float = GRACE_S
     overwrite_network: bool = False
+    rehearsable: bool = False
+
+    def __post_init__(self) -> None:
+        require_rehearsable(self.moniker, declared=self.rehearsable)
 
     def world(self, workspace: Workspace, kernel: Kernel) -> World:
         """Return the home of a run folder."""
@@ -65,22 +71,23 @@ def loopback(kind: Kind) -> Radio | None:
 def ground_of(options: RunOptions, begun_with: str) -> Ground:
     """Return what the options ask for; `begun_with` is the radio of the run, which a resumed one keeps.
 
-    Raises `HarnessError` for a serial port without `bench` (rehearsed keys open no real meter), and for a run that
-    began in another home.
+    Raises `HarnessError` for a radio that may reach real meters, unless `bench` declares that it does not (rehearsed
+    keys open no real meter), and for a run that began in another home.
     """
     before = parse(begun_with)
     moniker = parse(options.radio)
     if options.resume is not None:
         moniker = _resumed(before, moniker)
-    if moniker.kind is Kind.SERIAL and not options.bench:
-        raise HarnessError(
-            f"--radio: {moniker}: may reach real meters, and this version's parties hold rehearsal keys only; give "
-            "--bench if everything within its reach is emulated or keyed for rehearsal"
-        )
     if moniker.is_here:
         return Ground(moniker, grace_s=LOOPBACK_GRACE_S)
-    real = moniker.kind is Kind.SERIAL and options.speed == 1.0
-    return Ground(moniker, options.speed, real, overwrite_network=options.overwrite_network)
+    return Ground(
+        moniker,
+        options.speed,
+        # What may be real lives in the real world's time; at another speed it is known to be emulated.
+        real_time=options.speed == 1.0,
+        overwrite_network=options.overwrite_network,
+        rehearsable=options.bench,
+    )
 
 
 def _resumed(before: Moniker, now: Moniker) -> Moniker:

@@ -12,13 +12,14 @@ from pathlib import Path
 import zigpy.types as t
 
 from emulator.coordinator.ezsp_line import KEY_SLOTS
-from emulator.coordinator.monikers import Kind, Moniker
+from emulator.coordinator.monikers import Moniker
 from emulator.crypto.install_code import check_install_code
 from emulator.errors import CryptoError
 from emulator.eui64 import format_eui64
 from firmware_catalog.errors import CatalogError
 from harness.errors import HarnessError
 from harness.homes.dongle import DongleReport, connected, inspect
+from harness.homes.reality import refusal
 from harness.workspace.images import open_images
 from hw_profiles.installation import Installation
 from hw_profiles.model import DeviceKind, Level
@@ -142,16 +143,20 @@ def _disk(out: Path) -> Check:
     )
 
 
-async def check_radio(installation: Installation, moniker: Moniker) -> list[Check]:
-    """Check the dongle: whether it answers, who it is, what it can do, which network it holds, how busy the air is."""
+async def check_radio(installation: Installation, moniker: Moniker, *, declared: bool) -> list[Check]:
+    """Check the dongle: whether it answers, who it is, what it can do, which network it holds, how busy the air is.
+
+    `declared` is whether the user says that nothing real is within its reach.
+    """
     if moniker.is_here:
         return [Check("radio", Outcome.NOTE, f"{moniker} is emulated in this process; nothing to check")]
+    control_keys = _control_keys(moniker, declared=declared)
     try:
         report = await inspect(moniker.address)
     except HarnessError as error:
-        return [Check("radio", Outcome.FAILED, str(error))]
+        return [Check("radio", Outcome.FAILED, str(error)), control_keys]
     checks = [_radio(report), _address(installation, report), _network(report), _key_establishment(report)]
-    return [*checks, _slots(installation), await _noise(installation, moniker), _reality(moniker)]
+    return [*checks, _slots(installation), await _noise(installation, moniker), control_keys]
 
 
 def _radio(report: DongleReport) -> Check:
@@ -209,17 +214,13 @@ async def _noise(installation: Installation, moniker: Moniker) -> Check:
     return Check("channel", Outcome.NOTE if levels[worst] > NOISY else Outcome.PASSED, text)
 
 
-def _reality(moniker: Moniker) -> Check:
-    if moniker.kind is not Kind.SERIAL:
-        return Check(
-            "control keys",
-            Outcome.NOTE,
-            "rehearsal keys: for emulated devices only",
-        )
+def _control_keys(moniker: Moniker, *, declared: bool) -> Check:
+    """Say what `run` will say of this radio."""
+    why = refusal(moniker, declared=declared)
+    if why is not None:
+        return Check("control keys", Outcome.FAILED, why)
     return Check(
-        "control keys",
-        Outcome.NOTE,
-        "this version's parties hold rehearsal keys: run needs --bench and specimens keyed for it",
+        "control keys", Outcome.NOTE, "rehearsal keys: for emulated devices and specimens keyed for it"
     )
 
 

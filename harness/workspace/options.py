@@ -30,7 +30,7 @@ class RunOptions:
     speed: float = 1.0
     """Virtual seconds per real second when the radio is elsewhere; what is behind it must go as fast."""
     bench: bool = False
-    """Whether everything a serial port reaches is emulated or keyed for rehearsal: no real installation."""
+    """Whether everything a radio elsewhere reaches is emulated or keyed for rehearsal: no real installation."""
     overwrite_network: bool = False
     """Whether a dongle may lose a network that is somebody else's."""
     resume: Path | None = None

@@ -257,7 +257,7 @@ def test_preflight_passes_a_good_bench_and_changes_nothing(
     bench = Bench(installation)
 
     async def story(path: str) -> Any:
-        return await check_radio(installation, parse(f"serial:{path}"))
+        return await check_radio(installation, parse(f"serial:{path}"), declared=True)
 
     checks = [
         *check_installation(installation),
@@ -269,6 +269,15 @@ def test_preflight_passes_a_good_bench_and_changes_nothing(
     assert all(check.outcome is Outcome.BY_HAND for check in by_hand())
     assert list(tmp_path.iterdir()) == []
     assert bench.run(inspect).network is None
+
+
+@pytest.mark.parametrize("radio", ["tcp:127.0.0.1:1", "pty:/dev/ttyUSB9", "serial:/dev/ttyUSB9"])
+def test_preflight_fails_where_a_run_would_be_refused(radio: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for more, outcome in (((), "failed"), (("--bench",), "note")):
+        main(["preflight", str(HOME), "--radio", radio, "--json", *more])
+        checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+        assert checks["control keys"]["outcome"] == outcome
+    assert "rehearsal keys" in checks["control keys"]["text"]
 
 
 def test_preflight_fails_without_a_radio(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

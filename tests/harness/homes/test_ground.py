@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from emulator.coordinator.ezsp_line import EzspLoopback
-from emulator.coordinator.monikers import Kind
+from emulator.coordinator.monikers import Kind, parse
+from harness.command.main import main
 from harness.errors import HarnessError
-from harness.homes.ground import REHEARSED, ground_of, loopback
+from harness.homes.ground import REHEARSED, Ground, ground_of, loopback
+from harness.homes.reality import may_be_real, refusal
 from harness.workspace.options import RunOptions
+
+EXAMPLE = Path(__file__).parents[3] / "examples/dormant-semi/installation.toml"
 
 
 def options(radio: str, *, resume: Path | None = None, bench: bool = False, speed: float = 1.0) -> RunOptions:
@@ -28,24 +33,66 @@ def test_a_home_emulated_here_runs_as_fast_as_it_can() -> None:
     assert isinstance(loopback(Kind.WIRE), EzspLoopback)
 
 
+ELSEWHERE = [
+    "serial:/dev/ttyUSB0",
+    "tcp:192.168.1.20:6638",
+    "tcp:bench.example:6638",
+    "tcp:127.0.0.1:6638",
+    "tcp:[::1]:6638",
+    "pty:/dev/ttyUSB0",
+    "pty:/tmp/dongle",
+]
+"""Lines that lead out of this process, by whatever name: a bridge to a dongle may be at the end of each."""
+
+
 def test_a_home_elsewhere_is_kept_pace_with() -> None:
-    assert ground_of(options("tcp:127.0.0.1:6638", speed=20), "tcp:127.0.0.1:6638").pace == 20
-    assert ground_of(options("pty:/tmp/ncp"), "pty:/tmp/ncp").pace == 1.0
+    assert ground_of(options("tcp:127.0.0.1:6638", speed=20, bench=True), "tcp:127.0.0.1:6638").pace == 20
+    assert ground_of(options("pty:/tmp/ncp", bench=True), "pty:/tmp/ncp").pace == 1.0
 
 
-def test_rehearsed_parties_do_not_reach_for_real_meters() -> None:
-    with pytest.raises(HarnessError, match=r"rehearsal keys only.*--bench") as error:
-        ground_of(options("serial:/dev/ttyUSB0"), "serial:/dev/ttyUSB0")
+@pytest.mark.parametrize("radio", ELSEWHERE)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_rehearsal_keys_go_nowhere_that_may_be_real_unless_it_is_declared(radio: str, dry_run: bool) -> None:
+    assert may_be_real(parse(radio))
+    wanted = replace(options(radio), dry_run=dry_run)
+    with pytest.raises(HarnessError, match=r"may reach real meters.*rehearsal keys only.*--bench") as error:
+        ground_of(wanted, radio)
     assert error.value.exit_status == 2
-    bench = ground_of(options("serial:/dev/ttyUSB0", bench=True), "serial:/dev/ttyUSB0")
+    with pytest.raises(HarnessError, match="rehearsal keys only"):
+        Ground(parse(radio))
+    bench = ground_of(replace(wanted, bench=True), radio)
     assert bench.real_time
-    assert not ground_of(options("serial:/dev/x", bench=True, speed=5), "serial:/dev/x").real_time
+    assert not ground_of(replace(wanted, bench=True, speed=5), radio).real_time
+
+
+def test_a_link_to_a_serial_port_is_as_real_as_the_port(tmp_path: Path) -> None:
+    link = tmp_path / "dongle"
+    link.symlink_to("/dev/ttyUSB0")
+    with pytest.raises(HarnessError, match="rehearsal keys only"):
+        ground_of(options(f"pty:{link}"), f"pty:{link}")
+
+
+@pytest.mark.parametrize("radio", ["inproc:", "wire:", "pty:", "tcp:"])
+def test_what_is_emulated_here_is_known_not_to_be_real(radio: str) -> None:
+    assert not may_be_real(parse(radio))
+    assert refusal(parse(radio), declared=False) is None
+
+
+def test_a_refused_run_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", str(EXAMPLE), "--radio", "tcp:192.168.1.20:6638", "--dry-run", "--out", "run"]) == 2
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_resumed_run_stays_in_its_home() -> None:
     resume = Path("out")
     assert ground_of(options("inproc:", resume=resume), "tcp:").moniker.kind is Kind.TCP
-    moved = ground_of(options("pty:/dev/pts/9", resume=resume), "tcp:127.0.0.1:6638")
+    moved = ground_of(options("pty:/dev/pts/9", resume=resume, bench=True), "tcp:127.0.0.1:6638")
     assert moved.moniker.kind is Kind.PTY
     with pytest.raises(HarnessError, match="the run began with inproc:"):
-        ground_of(options("tcp:127.0.0.1:6638", resume=resume), "inproc:")
+        ground_of(options("tcp:127.0.0.1:6638", resume=resume, bench=True), "inproc:")
+
+
+def test_a_resumed_run_is_asked_again() -> None:
+    with pytest.raises(HarnessError, match="rehearsal keys only"):
+        ground_of(options("inproc:", resume=Path("out")), "tcp:192.168.1.20:6638")
