@@ -68,6 +68,11 @@ class IndirectQueue:
         for held in tuple(self._held.get(address, ())):
             self._expire(address, held)
 
+    def purge_all(self) -> None:
+        """Forget every frame, as `purge` does."""
+        for address in tuple(self._held):
+            self.purge(address)
+
     def _expire(self, address: int, held: Held) -> None:
         held.expired = True
         if not held.in_flight:

@@ -180,6 +180,10 @@ class Mac(Station):
         """Drop the frames held for a short address or EUI-64 that has left."""
         self._indirect.purge(address)
 
+    def purge_all(self) -> None:
+        """Drop every frame held for a child: the network has been left."""
+        self._indirect.purge_all()
+
     def listen_to_all(self, tap: Callable[[bytes, int, int], None] | None) -> None:
         """Give every intact frame on the channel to `tap` (PSDU, LQI, RSSI in dBm); None stops it."""
         self.tap = tap

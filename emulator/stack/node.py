@@ -106,9 +106,13 @@ class Node(Layers):
         self._up(rejoined=True)
         return True
 
-    def leave(self, *, rejoin: bool = False) -> None:
-        """Leave the network by user action, forgetting it unless `rejoin`."""
-        self._leave(DownReason.LEFT, rejoin)
+    def leave(self, *, rejoin: bool = False, remove_children: bool = False) -> None:
+        """Leave the network by user action, forgetting unless `rejoin` it and all that belongs to it.
+
+        Its children are told to do the same with `remove_children`. `NetworkDown` says when all is void: keys,
+        bindings, addresses, what was held for sleepy children and, on a coordinator, who was on its network.
+        """
+        self._leave(DownReason.LEFT, rejoin, remove_children)
 
     def change_channel(self, channel: int) -> None:
         """Network manager: move the whole network; `ChannelChanged` tells when this node has moved.

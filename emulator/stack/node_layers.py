@@ -51,6 +51,7 @@ from emulator.stack.primitives import (
 from emulator.stack.zdo.descriptors import NodeDescriptor
 from emulator.stack.zdo.frames import (
     LEAVE_REJOIN,
+    LEAVE_REMOVE_CHILDREN,
     RESPONSE,
     ZDO_ENDPOINT,
     DeviceAnnouncement,
@@ -218,6 +219,8 @@ class Layers:
         self.zdo.bindings.clear()
         self._served.clear()
         self._joiner.forget()
+        if self.trust_centre is not None:
+            self.trust_centre.forget_network()
         self.on_event(NetworkDown(reason))
 
     def nwk_status(self, short: int, code: int) -> None:
@@ -332,20 +335,22 @@ class Layers:
 
     def asked_to_leave(self, indication: ApsdeIndication, eui64: int, flags: int) -> ZdoStatus:
         """Decide about a Mgmt_Leave_req: Smart Energy devices leave only under link-key security."""
-        rejoin = bool(flags & LEAVE_REJOIN)
+        rejoin, orphan = bool(flags & LEAVE_REJOIN), bool(flags & LEAVE_REMOVE_CHILDREN)
         allowed = not self.config.strict_leave or indication.security == Security.APS
         if eui64 == self.eui64:
             self.on_event(LeaveRequested(indication.source_eui64, rejoin, obeyed=allowed))
             if allowed:
-                self._scope.call_later(_LEAVE_DELAY_US, self._leave, DownReason.REMOVED, rejoin)
-        elif allowed:
-            self.nwk.remove(eui64, rejoin=rejoin)
+                self._scope.call_later(_LEAVE_DELAY_US, self._leave, DownReason.REMOVED, rejoin, orphan)
+        elif allowed and not self.nwk.remove(eui64, rejoin=rejoin, remove_children=orphan):
+            return ZdoStatus.UNKNOWN_DEVICE
         return ZdoStatus.SUCCESS if allowed else ZdoStatus.NOT_AUTHORIZED
 
-    def asked_to_permit_joining(self, seconds: int) -> None:
-        """Open or close this node for joining."""
-        if self.config.device_type != NodeType.END_DEVICE:
-            self.nwk.permit_joining(seconds)
+    def asked_to_permit_joining(self, seconds: int) -> ZdoStatus:
+        """Open or close this node for joining; an end device takes no children."""
+        if self.config.device_type == NodeType.END_DEVICE:
+            return ZdoStatus.NOT_SUPPORTED
+        self.nwk.permit_joining(seconds)
+        return ZdoStatus.SUCCESS
 
     @property
     def network_manager(self) -> int:
@@ -382,9 +387,9 @@ class Layers:
         if parameters is not None:
             self.on_event(NetworkUp(parameters, rejoined))
 
-    def _leave(self, reason: DownReason, rejoin: bool) -> None:
+    def _leave(self, reason: DownReason, rejoin: bool, remove_children: bool = False) -> None:
         self._reason = reason
-        self.nwk.leave(rejoin=rejoin)
+        self.nwk.leave(rejoin=rejoin, remove_children=remove_children)
 
     def _located(self, eui64: int, short: int, *, sleepy: bool) -> None:
         self.device_located(eui64, short)

@@ -143,7 +143,6 @@ class Networking:
         if not self._core.on_network:
             return {"status": SlStatus.INVALID_STATE}
         self._close()
-        self._core.trust_centre.forget_network()
         self._core.node.leave()
         return {}
 

@@ -161,8 +161,10 @@ class Aps:
         self._nwk.data(destination, frame, None, secure=False)
 
     def abandon(self) -> None:
-        """Give up everything under way: the network is gone."""
+        """Give up everything under way, and who sleeps: the network is gone."""
         self._acknowledged.abandon()
+        self.sleepy.clear()
+        self.joining_key = None
 
     def _refuse(self, confirm: Confirm | None, status: Status) -> None:
         """Confirm later: a caller never hears of a request before it returns."""

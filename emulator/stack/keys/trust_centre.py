@@ -143,10 +143,12 @@ class TrustCentre:
         self._proving.pop(eui64, None)
 
     def forget_network(self) -> None:
-        """Nobody is on the network any more: it is left. Keys stay, for devices may join the next one with them."""
-        for eui64 in list(self.devices):
-            del self.devices[eui64]
+        """Forget who was on the network; install codes stay, for the next one."""
+        for eui64 in self.devices:
             self._nonvolatile.delete(f"{_DEVICE}{eui64:016x}")
+        self.devices.clear()
+        self._proving.clear()
+        self._updating = False
 
     def permit_joining(self, seconds: int) -> None:
         """Open this network for `seconds` (0 closes; at most 254), telling every router

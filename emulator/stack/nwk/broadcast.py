@@ -35,6 +35,12 @@ class Broadcasts:
         self._nwk = nwk
         self._transactions: dict[tuple[int, int], _Transaction] = {}
 
+    def clear(self) -> None:
+        """Forget every broadcast, repeating none: they belong to a network that has been left."""
+        for transaction in self._transactions.values():
+            transaction.waiting.clear()
+        self._transactions = {}
+
     def concerns(self, destination: int) -> bool:
         """Whether this node is among the devices that broadcast address names."""
         nwk = self._nwk

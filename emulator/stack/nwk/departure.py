@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from emulator.stack.nwk.commands import Leave, pack_leave
 from emulator.stack.nwk.frame import NwkHeader
 from emulator.stack.nwk.joining import Joining
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.parenting import Parenting
 from emulator.stack.nwk.routing import Routing
-from emulator.stack.nwk.service import NodeType
+from emulator.stack.nwk.service import NetworkStatus, NodeType
 from emulator.stack.nwk.state import NwkState
-from emulator.stack.primitives import BROADCAST_RX_ON, Status
+from emulator.stack.primitives import BROADCAST_RX_ON, FIRST_BROADCAST, Status
 
 
 class Departure:
@@ -29,9 +32,26 @@ class Departure:
         nwk = self._nwk
         if nwk.parameters is None:
             return
-        if remove_children:
-            for child in nwk.neighbours.children():
-                self._ask(child, Leave(request=True, rejoin=rejoin, remove_children=True))
+        children = nwk.neighbours.children() if remove_children else []
+        if not children:
+            self._say(rejoin, remove_children)
+            return
+        waiting = [child.short_address for child in children]
+
+        def asked(short: int) -> None:
+            # The children must hear of it, sleepy ones at their next poll, before their parent is gone.
+            waiting.remove(short)
+            if not waiting:
+                self._say(rejoin, remove_children)
+
+        for child in children:
+            order = Leave(request=True, rejoin=rejoin, remove_children=True)
+            self._ask(child, order, partial(asked, child.short_address))
+
+    def _say(self, rejoin: bool, remove_children: bool) -> None:
+        nwk = self._nwk
+        if nwk.parameters is None:
+            return
         if not nwk.authenticated:
             self._gone(rejoin)
             return
@@ -48,25 +68,28 @@ class Departure:
             nwk.forget()
         nwk.listener.nwk_leave_self(rejoin)
 
-    def remove(self, eui64: int, *, rejoin: bool) -> None:
-        """Ask another device to leave; a child that never proved itself is simply dropped."""
+    def remove(self, eui64: int, *, rejoin: bool, remove_children: bool = False) -> bool:
+        """Ask another device to leave; a child that never proved itself is simply dropped.
+
+        Returns False when nobody knows where the device is.
+        """
         nwk = self._nwk
+        order = Leave(request=True, rejoin=rejoin, remove_children=remove_children)
         neighbour = nwk.neighbours.by_eui64(eui64)
         if neighbour is not None and neighbour.is_child:
             if neighbour.relationship == Relationship.UNAUTHENTICATED_CHILD:
                 self._parenting.departed(neighbour, rejoin=False)
             else:
-                self._ask(neighbour, Leave(request=True, rejoin=rejoin))
-            return
+                self._ask(neighbour, order)
+            return True
         short = nwk.short_of(eui64)
         if short is None:
             nwk.counters.drop("leave request to an unknown device")
-            return
-        nwk.sending.send_command(
-            short, pack_leave(Leave(request=True, rejoin=rejoin)), destination_eui64=eui64
-        )
+            return False
+        nwk.sending.send_command(short, pack_leave(order), destination_eui64=eui64)
+        return True
 
-    def _ask(self, child: Neighbour, leave: Leave) -> None:
+    def _ask(self, child: Neighbour, leave: Leave, done: Callable[[], None] | None = None) -> None:
         nwk = self._nwk
         header = nwk.sending.command_header(
             child.short_address, radius=1, source_eui64=nwk.eui64, destination_eui64=child.eui64
@@ -76,12 +99,16 @@ class Departure:
             still_here = nwk.neighbours.by_short.get(child.short_address) is child
             if status != Status.SUCCESS and still_here:
                 self._parenting.departed(child, rejoin=leave.rejoin)
+            if done is not None:
+                done()
 
         nwk.sending.transmit(child.short_address, header, pack_leave(leave), sent, indirect=child.indirect)
 
     def received(self, header: NwkHeader, leave: Leave, hop: int) -> None:
         """Handle a Leave command: a request to us, or the news that its source goes."""
-        if leave.request:
+        if leave.request and header.destination >= FIRST_BROADCAST:
+            self._nwk.counters.drop("leave request to everybody")
+        elif leave.request:
             self._requested(leave, hop)
         else:
             self._heard_leaving(header, leave)
@@ -104,6 +131,8 @@ class Departure:
         eui64 = header.source_eui64 or nwk.eui64_of(short)
         self._routing.broken(short)
         self._routing.broken_via(short)
+        if short == nwk.parent_short and nwk.device_type == NodeType.END_DEVICE:
+            nwk.listener.nwk_status(short, NetworkStatus.PARENT_LINK_FAILURE)
         if neighbour is not None and neighbour.is_child:
             self._parenting.departed(neighbour, rejoin=leave.rejoin)
         else:

@@ -17,9 +17,9 @@ from emulator.stack.nwk.commands import RejoinResponse, pack_rejoin_request
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.parent_link import ParentLink
 from emulator.stack.nwk.routing import Routing
-from emulator.stack.nwk.service import MILLISECOND, Network, NodeType, ParentCandidate
+from emulator.stack.nwk.service import MILLISECOND, Network, NetworkStatus, NodeType, ParentCandidate
 from emulator.stack.nwk.state import NwkState
-from emulator.stack.primitives import NetworkParameters, Status
+from emulator.stack.primitives import FIRST_BROADCAST, NetworkParameters, Status
 
 STACK_PROFILE_PRO = 2
 REJOIN_SCAN_EXPONENT = 3
@@ -246,7 +246,10 @@ class Joining:
     ) -> None:
         """Handle a Rejoin Response; one that is not for the rejoin under way is ignored."""
         rejoin, nwk = self._rejoin, self._nwk
-        if rejoin is None or rejoin.trying is None or header.secured != rejoin.secured:
+        if rejoin is None:
+            self._given_address(header, response, hop)
+            return
+        if rejoin.trying is None or header.secured != rejoin.secured:
             return
         network, parent = rejoin.trying
         if hop != parent.short_address or header.destination_eui64 not in (None, nwk.eui64):
@@ -265,6 +268,16 @@ class Joining:
             self._parent_link.start()
         self._parent_link.fast_poll(nwk.timing.unauthenticated_child_us)
         rejoin.done(Status.SUCCESS)
+
+    def _given_address(self, header: nwk_frame.NwkHeader, response: RejoinResponse, hop: int) -> None:
+        """Take the address that the parent gives unasked, because of a conflict (3.6.1.9.3)."""
+        nwk = self._nwk
+        ours = header.secured and hop == nwk.parent_short and header.destination_eui64 == nwk.eui64
+        if not ours or nwk.parameters is None or nwk.device_type != NodeType.END_DEVICE:
+            nwk.counters.drop("rejoin response not asked for")
+        elif response.status == Status.SUCCESS and 0 < response.short_address < FIRST_BROADCAST:
+            nwk.set_parameters(nwk.parameters._replace(short_address=response.short_address))
+            nwk.listener.nwk_status(response.short_address, NetworkStatus.ADDRESS_UPDATE)
 
     def _give_up(self, rejoin: _Rejoin) -> None:
         nwk = self._nwk

@@ -83,9 +83,9 @@ class Nwk(NwkState):
         self.broadcasts = Broadcasts(self)
         self.links = LinkStatusExchange(self, self.routing)
         self.parent_link = ParentLink(self)
-        self.updates = NetworkUpdates(self)
         self.joining = Joining(self, self.parent_link, self.routing)
         self.parenting = Parenting(self, self.routing)
+        self.updates = NetworkUpdates(self, self.parenting)
         self.departure = Departure(self, self.joining, self.parenting, self.routing)
         self.sending: Sending = Sending(self, self.routing, self.broadcasts, self.parent_link)
         commands = CommandDispatch(
@@ -172,9 +172,9 @@ class Nwk(NwkState):
         """Leave the network; `nwk_leave_self` follows when it is done."""
         self.departure.leave(rejoin=rejoin, remove_children=remove_children)
 
-    def remove(self, eui64: int, *, rejoin: bool = False) -> None:
-        """Send another device, usually a child, a leave request."""
-        self.departure.remove(eui64, rejoin=rejoin)
+    def remove(self, eui64: int, *, rejoin: bool = False, remove_children: bool = False) -> bool:
+        """Send another device, usually a child, a leave request; False when it is not known where that is."""
+        return self.departure.remove(eui64, rejoin=rejoin, remove_children=remove_children)
 
     def forget(self) -> None:
         """Drop everything about the network, at once and without a frame; the frame counter stays."""
@@ -186,6 +186,7 @@ class Nwk(NwkState):
         self.updates.stop()
         self.joining.abandon()
         self.routing.clear()
+        self.broadcasts.clear()
         self.security.forget()
         self.neighbours.clear()
         self.addresses.clear()
@@ -193,6 +194,7 @@ class Nwk(NwkState):
         self.management = Management()
         self._short = self.parent_short = NO_ADDRESS
         mac = self.mac
+        mac.purge_all()
         mac.coordinator = False
         mac.pan_id = mac.short_address = mac.parent_address = NO_ADDRESS
 

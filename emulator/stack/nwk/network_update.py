@@ -19,6 +19,8 @@ from emulator.stack.nwk.commands import (
     pack_network_update,
 )
 from emulator.stack.nwk.memory import Management
+from emulator.stack.nwk.neighbours import Relationship
+from emulator.stack.nwk.parenting import Parenting
 from emulator.stack.nwk.service import NetworkStatus, NodeType
 from emulator.stack.nwk.state import NwkState
 from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, NetworkParameters
@@ -34,8 +36,9 @@ def newer(update_id: int, than: int) -> bool:
 class NetworkUpdates:
     """Channel and PAN identifier changes, and short-address conflicts, of one node."""
 
-    def __init__(self, nwk: NwkState) -> None:
+    def __init__(self, nwk: NwkState, parenting: Parenting) -> None:
         self._nwk = nwk
+        self._parenting = parenting
         self._channel: Timer | None = None
         self._pan_id: Timer | None = None
         self._ordered: tuple[int, int] | None = None
@@ -149,8 +152,14 @@ class NetworkUpdates:
         self.conflict_reported(short)
 
     def conflict_reported(self, short: int) -> None:
-        """A conflict over `short` is known: a router that has it takes another address, and says so."""
+        """A conflict over `short` is known: a router that has it takes another address, and says so.
+
+        An end device that has it is given another one by its parent (3.6.1.9.3).
+        """
         nwk = self._nwk
+        child = nwk.neighbours.by_short.get(short)
+        if child is not None and child.relationship == Relationship.CHILD and not child.is_router:
+            self._parenting.readdress(child)
         if short == nwk.short_address and nwk.device_type == NodeType.ROUTER and nwk.parameters is not None:
             fresh = self._drawn(0xFFF7, lambda each: each == short or nwk.eui64_of(each) is not None)
             self._readdress(nwk.parameters, fresh)

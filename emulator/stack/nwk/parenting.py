@@ -225,6 +225,22 @@ class Parenting:
         sleepy = not capability & Capability.RX_ON_WHEN_IDLE
         nwk.sending.transmit(hop, header, pack_rejoin_response(response), sent, indirect=sleepy)
 
+    def readdress(self, child: Neighbour) -> None:
+        """Give an end device another short address, by a Rejoin Response it has not asked for (3.6.1.9.3)."""
+        nwk = self._nwk
+        eui64, before, fresh = child.eui64, child.short_address, self._free_address()
+        if eui64 is None:
+            return
+        header = nwk.sending.command_header(before, radius=1, source_eui64=nwk.eui64, destination_eui64=eui64)
+
+        def sent(status: Status) -> None:
+            if status == Status.SUCCESS and nwk.neighbours.by_short.get(before) is child:
+                nwk.mac.purge(before)
+                self.authenticated(self._add_child(eui64, fresh, child.capability, Relationship.CHILD))
+
+        response = pack_rejoin_response(RejoinResponse(fresh, Status.SUCCESS))
+        nwk.sending.transmit(before, header, response, sent, indirect=child.indirect)
+
     # End device timeout and ageing
 
     def timeout_requested(self, source: int, request: EndDeviceTimeoutRequest) -> None:

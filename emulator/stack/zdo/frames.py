@@ -58,6 +58,8 @@ class ZdoStatus(IntEnum):
     NOT_PERMITTED = 0x8B
     TABLE_FULL = 0x8C
     NOT_AUTHORIZED = 0x8D
+    UNKNOWN_DEVICE = 0xC8
+    """A status of the network layer, as Mgmt_Leave_rsp passes it on (table 3.1)."""
 
 
 _ADDRESS = Struct("<BQH")

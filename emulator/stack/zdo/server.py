@@ -36,6 +36,7 @@ from emulator.stack.zdo.update_server import NetworkUpdateServer, UpdateHost
 _ENTRIES_PER_RESPONSE = 3
 _ROUTES_PER_RESPONSE = 14
 ANY_PROFILE = 0xFFFF
+LONGEST_PERMIT_S = 254
 
 Answer = bytes | None
 
@@ -75,7 +76,7 @@ class ZdoHost(UpdateHost, Protocol):
     def asked_to_leave(self, indication: ApsdeIndication, eui64: int, flags: int) -> ZdoStatus:
         """Decide about a Mgmt_Leave_req."""
 
-    def asked_to_permit_joining(self, seconds: int) -> None:
+    def asked_to_permit_joining(self, seconds: int) -> ZdoStatus:
         """Open or close this node for joining."""
 
 
@@ -234,15 +235,15 @@ class ZdoServer:
 
     def _leave(self, indication: ApsdeIndication, payload: bytes) -> Answer:
         eui64, flags = decode_mgmt_leave(payload)
-        status = self._host.asked_to_leave(indication, eui64 or self._host.eui64, flags)
-        return _unless_broadcast(indication, bytes((status,)))
+        if indication.destination >= FIRST_BROADCAST:  # a device is asked to leave by itself (2.4.3.3.5)
+            return None
+        return bytes((self._host.asked_to_leave(indication, eui64 or self._host.eui64, flags),))
 
     def _permit_joining(self, indication: ApsdeIndication, payload: bytes) -> Answer:
-        seconds = decode_permit_joining(payload)
-        if seconds == 0xFF:  # for ever is not allowed (2.4.3.3.7.2)
-            return _unless_broadcast(indication, bytes((ZdoStatus.INVALID_REQUEST_TYPE,)))
-        self._host.asked_to_permit_joining(seconds)
-        return _unless_broadcast(indication, bytes((ZdoStatus.SUCCESS,)))
+        # "For ever" of older revisions means the longest time allowed (2.4.3.3.7.2).
+        seconds = min(decode_permit_joining(payload), LONGEST_PERMIT_S)
+        status = self._host.asked_to_permit_joining(seconds)
+        return _unless_broadcast(indication, bytes((status,)))
 
 
 def _unless_broadcast(indication: ApsdeIndication, answer: bytes) -> Answer:
