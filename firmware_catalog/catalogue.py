@@ -20,10 +20,10 @@ from emulator.smart_energy.ota.file import parse
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import IMAGE_LIMIT, read_octets, write_atomically
 from firmware_catalog.inspection import Inspection, inspect_file
-from firmware_catalog.records import Claims, Entry, Evidence, from_custom, header_claims, to_custom
+from firmware_catalog.records import Claims, Entry, Evidence, checked, from_custom, header_claims, to_custom
 from firmware_catalog.repository import DEFAULT_LIFETIMES, Access, Lifetimes, Writer, exclusive
 from firmware_catalog.signing import Keys
-from firmware_catalog.trusted import TrustedView, last_fresh_moment, read_trusted
+from firmware_catalog.trusted import ROLE_NAME, TrustedView, last_fresh_moment, read_trusted, root_digest
 
 
 def keys_folder(path: Path) -> Path:
@@ -78,24 +78,33 @@ class Catalogue:
     ) -> Catalogue:
         """Read and verify the catalogue at `path` at the reference time `now`.
 
-        `memory` keeps what was last seen, so that an older state is refused later; by default it is the
-        `trusted` folder beside the keys when there are keys. `root_sha256` pins the first root. Raises
-        `CatalogError`.
+        `memory` is the folder that keeps what was last seen, so that an older state is refused later (see
+        `firmware_catalog.memory`). `root_sha256` pins the first root. Raises `CatalogError`.
         """
         source = Keys(seed=seed) if seed is not None else Keys(folder=keys or keys_folder(path))
-        if memory is None and source.folder is not None and source.folder.is_dir():
-            memory = source.folder / "trusted"
         view = read_trusted(path, now, memory=memory, root_sha256=root_sha256)
         return cls(path, view, Access(now, source, lifetimes))
 
     @classmethod
-    def open_stale(cls, path: Path, *, now: datetime, keys: Path | None = None) -> Catalogue:
+    def open_stale(
+        cls, path: Path, *, now: datetime, keys: Path | None = None, memory: Path | None = None
+    ) -> Catalogue:
         """Read a catalogue whose timestamp may have expired, for `refresh` alone; all other rules hold.
 
         It is read as of the moment before its timestamp's expiry. Raises `CatalogError`.
         """
-        opened = cls.open(path, now=min(now, last_fresh_moment(path)), keys=keys)
+        opened = cls.open(path, now=min(now, last_fresh_moment(path)), keys=keys, memory=memory)
         return cls(path, opened._view, replace(opened._access, now=now))
+
+    @property
+    def root_sha256(self) -> str:
+        """SHA-256 of the first root, which an installation pins as `catalogue_root_sha256`."""
+        return root_digest(self.path)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The version of every role, by its name."""
+        return self._view.versions
 
     def list(self) -> tuple[Entry, ...]:
         """Return every entry, in order of supplier and id."""
@@ -186,13 +195,20 @@ class Catalogue:
         target = self._target(role, looked, data)
         entry = _describe(target, file.name, supplier, looked)
         claims = self._claims(entry, Claims(evidence, tuple(models), tuple(from_versions), added_by))
-        entry = _with_claims(entry, claims, self._access.now)
+        entry = checked(_with_claims(entry, claims, self._access.now))
+        self._require_honest(role, entry)
         target.unrecognized_fields["custom"] = to_custom(entry)
         with exclusive(self.path):
             self._reload()
             self._publish(role, target, data)
         self._reload()
         return entry
+
+    def _require_honest(self, role: str, entry: Entry) -> None:
+        """Refuse to sign again a record of the same supplier that is not what its file is."""
+        for known in self._entries:
+            if known.path.startswith(f"{role}/") and known.path != entry.path:
+                self.fetch(known.id)
 
     def _claims(self, entry: Entry, claims: Claims) -> Claims:
         """Keep what was said of the image before, where nothing new is said."""
@@ -242,10 +258,10 @@ class Catalogue:
 
 def supplier_role(supplier: str) -> str:
     """Return the name of a supplier's role: its name in lower case, words joined by hyphens."""
-    slug = sub(r"[^a-z0-9]+", "-", supplier.lower()).strip("-")
-    if not slug or len(slug) > 60:
+    role = "supplier-" + sub(r"[^a-z0-9]+", "-", supplier.lower()).strip("-")
+    if not fullmatch(ROLE_NAME, role):
         raise CatalogError(f"supplier {supplier!r}: expected a name or EUI-64 of 1 to 60 letters and digits")
-    return f"supplier-{slug}"
+    return role
 
 
 def _describe(target: TargetFile, file_name: str, supplier: str, looked: Inspection) -> Entry:
@@ -282,4 +298,11 @@ def _with_claims(entry: Entry, claims: Claims, now: datetime) -> Entry:
 
 
 def _entry(target: TargetFile) -> Entry:
-    return from_custom(target.path, target.hashes["sha256"], target.length, target.custom or {})
+    entry = from_custom(target.path, target.hashes.get("sha256"), target.length, target.custom)
+    role = target.path.partition("/")[0]
+    if supplier_role(entry.supplier) != role:
+        raise CatalogError(
+            f"catalogue entry {entry.path}: supplier = {entry.supplier!r}: expected the supplier of role {role}; "
+            "it must sign in its own name"
+        )
+    return entry

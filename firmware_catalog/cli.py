@@ -9,15 +9,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.ota.file import OtaElement
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import DOCUMENT_LIMIT, read_octets
-from firmware_catalog.inspection import Inspection, inspect_file
+from firmware_catalog.inspection import Inspection, inspect, inspect_file
+from firmware_catalog.memory import state_folder
 from firmware_catalog.records import Entry, Evidence
 
 CATALOGUE_VARIABLE = "SMETS1_CATALOGUE"
@@ -38,7 +40,12 @@ examples:
 The catalogue is --catalogue DIR, else $SMETS1_CATALOGUE, else ./catalogue. `add` creates it, with its keys in
 DIR.keys: keep that folder private, and move root-*.pem off the machine.
 
-exit status: 0 done (check: accepted), 1 check: refused, 2 bad input, 3 the folder cannot be written
+An installation pins its catalogue by the digest that `add` and `show` print as root: write it into
+installation.toml as catalogue_root_sha256. What was seen of a catalogue is kept under $XDG_STATE_HOME (by
+default ~/.local/state), so that an older state of it is refused later.
+
+exit status: 0 done (check: all accepted), 1 check: something refused, 2 bad input (check: something that
+cannot be read), 3 the folder cannot be written
 """
 
 
@@ -57,8 +64,10 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     _action(actions, "list", "list the images", _list)
     show = _action(actions, "show", "show all that is known of one image", _show)
     show.add_argument("id", metavar="ID", help="the first 8 or more digits of its SHA-256, as `list` prints")
-    check = _action(actions, "check", "look into OTA files without adding them", _check, catalogue=False)
-    check.add_argument("files", metavar="FILE", type=Path, nargs="+", help="the OTA files")
+    check = _action(actions, "check", "look into OTA files without adding them", _check)
+    check.add_argument(
+        "files", metavar="FILE", type=Path, nargs="*", help="the OTA files; none: those of the catalogue"
+    )
     _action(actions, "refresh", "sign the catalogue's freshness again before it expires", _refresh)
 
 
@@ -67,22 +76,17 @@ def _action(
     name: str,
     summary: str,
     handler: Callable[[argparse.Namespace], int],
-    *,
-    catalogue: bool = True,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=summary, description=f"{summary}.")
     parser.set_defaults(handler=handler)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    if catalogue:
-        parser.add_argument(
-            "--catalogue", metavar="DIR", type=Path, help=f"default ${CATALOGUE_VARIABLE}, else ./catalogue"
-        )
-        parser.add_argument(
-            "--keys", metavar="DIR", type=Path, help="its signing keys; default CATALOGUE.keys"
-        )
-        parser.add_argument(
-            "--at", metavar="TIME", type=_time, help="the reference time, as 2026-03-02T08:00Z; default now"
-        )
+    parser.add_argument(
+        "--catalogue", metavar="DIR", type=Path, help=f"default ${CATALOGUE_VARIABLE}, else ./catalogue"
+    )
+    parser.add_argument("--keys", metavar="DIR", type=Path, help="its signing keys; default CATALOGUE.keys")
+    parser.add_argument(
+        "--at", metavar="TIME", type=_time, help="the reference time, as 2026-03-02T08:00Z; default now"
+    )
     return parser
 
 
@@ -118,7 +122,7 @@ def _add(options: argparse.Namespace) -> int:
     if (reason := inspect_file(options.file).refused_because) is not None:
         raise CatalogError(f"{options.file}: {reason}")
     if (path / "metadata" / "timestamp.json").exists():
-        catalogue = Catalogue.open(path, now=now, keys=options.keys)
+        catalogue = _open(options, now)
     else:
         catalogue = Catalogue.create(path, now=now, keys=options.keys)
     entry = catalogue.add(
@@ -130,11 +134,16 @@ def _add(options: argparse.Namespace) -> int:
         added_by=os.environ.get("LOGNAME") or os.environ.get("USER") or "",
     )
     if options.json:
-        return _print_json(_entry_table(entry, now))
+        return _print_json(_entry_table(entry, now, catalogue))
     print(f"added {entry.id[:12]}  {entry.identity}  {entry.octets} octets  to {path}")
     for line in (*entry.findings, _dormant_line(entry, now)):
         print(f"  {line}")
+    print(f"  root {catalogue.root_sha256}: pin it in installation.toml as catalogue_root_sha256")
     return 0
+
+
+def _open(options: argparse.Namespace, now: datetime) -> Catalogue:
+    return Catalogue.open(_path(options), now=now, keys=options.keys, memory=state_folder(os.environ))
 
 
 def _evidence(options: argparse.Namespace) -> Evidence | None:
@@ -160,9 +169,10 @@ def _evidence(options: argparse.Namespace) -> Evidence | None:
 
 def _list(options: argparse.Namespace) -> int:
     now = _now(options)
-    entries = Catalogue.open(_path(options), now=now, keys=options.keys).list()
+    catalogue = _open(options, now)
+    entries = catalogue.list()
     if options.json:
-        return _print_json([_entry_table(entry, now) for entry in entries])
+        return _print_json([_entry_table(entry, now, catalogue) for entry in entries])
     if not entries:
         print("the catalogue is empty; add an image with `smets1 catalog add FILE --supplier ID`")
     for entry in entries:
@@ -182,38 +192,76 @@ def _list(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     now = _now(options)
-    catalogue = Catalogue.open(_path(options), now=now, keys=options.keys)
+    catalogue = _open(options, now)
     entry = catalogue.show(options.id)
     catalogue.fetch(entry.id)
     if options.json:
-        return _print_json(_entry_table(entry, now))
-    for name, value in _entry_lines(entry, now):
+        return _print_json(_entry_table(entry, now, catalogue))
+    for name, value in (*_entry_lines(entry, now), ("root", catalogue.root_sha256)):
         print(f"{name:<14} {value}")
     return 0
 
 
+class _Looked(NamedTuple):
+    """One file that `check` was asked about: what was seen in it, or why nothing was."""
+
+    name: str
+    inspection: Inspection | None
+    fault: str = ""
+
+
 def _check(options: argparse.Namespace) -> int:
-    inspections = [(path, inspect_file(path)) for path in options.files]
-    if options.json:
-        tables = [_inspection_table(looked) for _, looked in inspections]
-        _print_json(tables[0] if len(tables) == 1 else tables)
+    if options.files:
+        looked = [_look(str(path), partial(inspect_file, path)) for path in options.files]
     else:
-        for path, looked in inspections:
-            _print_inspection(path, looked)
-    return 0 if all(looked.accepted for _, looked in inspections) else 1
+        catalogue = _open(options, _now(options))
+        looked = [
+            _look(f"{entry.id[:12]} {entry.file_name}", partial(_stored, catalogue, entry))
+            for entry in catalogue.list()
+        ]
+    if options.json:
+        tables = [_looked_table(item) for item in looked]
+        _print_json(tables[0] if len(options.files) == 1 else tables)
+    else:
+        for item in looked:
+            _print_looked(item)
+    if any(item.inspection is None for item in looked):
+        return 2
+    return 0 if all(item.inspection and item.inspection.accepted for item in looked) else 1
 
 
-def _print_inspection(path: Path, looked: Inspection) -> None:
-    header = looked.file.header
-    print(f"{path.name}: {looked.verdict}")
+def _look(name: str, inspected: Callable[[], Inspection]) -> _Looked:
+    """Look into one file; one that cannot be looked into must not hide what is found in the others."""
+    try:
+        return _Looked(name, inspected())
+    except CatalogError as error:
+        return _Looked(name, None, str(error).removeprefix(f"{name}: "))
+
+
+def _stored(catalogue: Catalogue, entry: Entry) -> Inspection:
+    return inspect(catalogue.fetch(entry.id))
+
+
+def _looked_table(looked: _Looked) -> dict[str, Any]:
+    if looked.inspection is None:
+        return {"file": looked.name, "accepted": False, "verdict": f"not checked: {looked.fault}"}
+    return {"file": looked.name, **_inspection_table(looked.inspection)}
+
+
+def _print_looked(looked: _Looked) -> None:
+    if looked.inspection is None:
+        print(f"{looked.name}: not checked: {looked.fault}")
+        return
+    header = looked.inspection.file.header
+    print(f"{looked.name}: {looked.inspection.verdict}")
     print(f"  {header.identity}  {header.total_size} octets  {header.text!r}")
-    for finding in looked.findings:
+    for finding in looked.inspection.findings:
         print(f"  {'!' if finding.refuses else '-'} {finding.text}")
 
 
 def _refresh(options: argparse.Namespace) -> int:
     path, now = _path(options), _now(options)
-    catalogue = Catalogue.open_stale(path, now=now, keys=options.keys)
+    catalogue = Catalogue.open_stale(path, now=now, keys=options.keys, memory=state_folder(os.environ))
     catalogue.refresh()
     if options.json:
         return _print_json({"catalogue": str(path), "refreshed": now.isoformat()})
@@ -279,6 +327,7 @@ def _entry_lines(entry: Entry, now: datetime) -> list[tuple[str, str]]:
         ("models", ", ".join(entry.models) or "any"),
         ("may follow", versions),
         ("hardware", _hardware(entry)),
+        ("destination", entry.destination or "any"),
         ("added", f"{entry.added} by {entry.added_by or 'unknown'}"),
     ]
     if entry.evidence is not None:
@@ -298,8 +347,12 @@ def _hardware(entry: Entry) -> str:
     return f"0x{entry.hardware_minimum:04X} to 0x{entry.hardware_maximum:04X}"
 
 
-def _entry_table(entry: Entry, now: datetime) -> dict[str, Any]:
-    return {**asdict(entry), "missing_for_dormant": _missing(entry, now)}
+def _entry_table(entry: Entry, now: datetime, catalogue: Catalogue) -> dict[str, Any]:
+    return {
+        **asdict(entry),
+        "missing_for_dormant": _missing(entry, now),
+        "catalogue_root_sha256": catalogue.root_sha256,
+    }
 
 
 def _inspection_table(looked: Inspection) -> dict[str, Any]:

@@ -193,12 +193,24 @@ def from_custom(path: str, sha256: object, octets: int, custom: object) -> Entry
     for name in _CARRIED_BY_TUF:
         if name in custom:
             raise CatalogError(f"{source}: custom.{name}: unknown key; its supplier must sign it again")
-    table = {**custom, "id": sha256, "path": path, "octets": octets}
+    try:
+        return _read({**custom, "id": sha256, "path": path, "octets": octets}, source)
+    except CatalogError as error:
+        raise CatalogError(f"{error}; its supplier must sign it again") from error
+
+
+def checked(entry: Entry) -> Entry:
+    """Return an entry that is to be signed, as it will be read again; raises `CatalogError` naming the field."""
+    carried = {name: getattr(entry, name) for name in _CARRIED_BY_TUF}
+    return _read({**to_custom(entry), **carried}, f"image {entry.identity}")
+
+
+def _read(table: Mapping[str, Any], source: str) -> Entry:
     try:
         return read_record(Entry, _without_nulls(table), source)
     except ProfileError as error:
         said = "".join(character if character.isprintable() else "?" for character in str(error))
-        raise CatalogError(f"{said}; its supplier must sign it again") from error
+        raise CatalogError(said) from error
 
 
 def _without_nulls(table: Mapping[str, Any]) -> dict[str, Any]:

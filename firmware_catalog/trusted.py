@@ -3,12 +3,12 @@ parts.
 
 The contract, in the order the rules are enforced:
 
-1. The first root is the one the reader was given (a kept copy, or a digest); every later root is signed by
-the one before it and by itself, two keys of three. 2. The timestamp is signed, has not expired at the
-reference time, and is not older than the one last seen. 3. The snapshot is the one the timestamp names, and
-no metadata version it lists has gone backwards. 4. Targets and each supplier's delegated targets are the ones
-the snapshot names, signed by their own keys. 5. An image's octets have the length and SHA-256 that its
-supplier's targets state.
+1. The first root is the one the reader was given (a digest); every later root is signed by the one before it and by
+itself, two keys of three. 2. The timestamp is signed, has not expired at the reference time, and is not older than the
+one last seen. 3. The snapshot is the one the timestamp names, and no metadata version it lists has gone backwards.
+4. Targets and each supplier's delegated targets are the ones the snapshot names, signed by their own keys. 5. A
+supplier lists images of its own namespace only. 6. An image's octets have the length and SHA-256 that its supplier's
+targets state.
 """
 
 from __future__ import annotations
@@ -20,9 +20,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from re import fullmatch
 
-from tuf.api.exceptions import EqualVersionNumberError, ExpiredMetadataError, RepositoryError
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    EqualVersionNumberError,
+    ExpiredMetadataError,
+    RepositoryError,
+)
 from tuf.api.metadata import (  # type: ignore[attr-defined]
+    DelegatedRole,
     Metadata,
     Root,
     Snapshot,
@@ -34,8 +41,12 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.files import METADATA_LIMIT, read_octets, write_atomically
+from firmware_catalog.files import METADATA_LIMIT, read_octets
+from firmware_catalog.memory import Memory
 
+_ROOT, _TIMESTAMP, _SNAPSHOT = "root.json", "timestamp.json", "snapshot.json"
+ROLE_NAME = r"supplier-[a-z0-9-]{1,60}"
+"""What the role of a supplier is called."""
 _ROOT_LIMIT = 1024
 """Root rotations followed in one reading, as the TUF client's own limit bounds them."""
 
@@ -50,10 +61,22 @@ class TrustedView:
     targets: Targets
     suppliers: dict[str, Targets]
 
+    @property
+    def versions(self) -> dict[str, int]:
+        """The version of every role, by its name: what a later reading must not fall behind."""
+        top = (self.root, self.timestamp, self.snapshot, self.targets)
+        named = {role.type: role.version for role in top}
+        return {**named, **{name: role.version for name, role in sorted(self.suppliers.items())}}
+
     def all_targets(self) -> list[TargetFile]:
         """Every target of every supplier, in order of path."""
         found = [target for role in self.suppliers.values() for target in role.targets.values()]
         return sorted(found, key=lambda target: target.path)
+
+
+def root_digest(repository: Path) -> str:
+    """Return the SHA-256 of the first root, by which a catalogue is known; raises `CatalogError` when it is absent."""
+    return hashlib.sha256(_first_root(repository)).hexdigest()
 
 
 def read_trusted(
@@ -61,60 +84,112 @@ def read_trusted(
 ) -> TrustedView:
     """Read and verify the metadata of `repository` at the reference time `now`.
 
-    `memory` is a folder that keeps the last trusted root, timestamp and snapshot; without it there is no
-    protection against a roll-back between two readings. `root_sha256` pins the first root. Raises
-    `CatalogError`.
+    `memory` is the folder where what was seen of catalogues is kept (`firmware_catalog.memory`); without it there is
+    no protection against a roll-back between two readings. `root_sha256` pins the first root. Raises `CatalogError`.
     """
     metadata = repository / "metadata"
+    first = _first_root(repository)
+    digest = hashlib.sha256(first).hexdigest()
+    if root_sha256 is not None and digest != root_sha256:
+        raise CatalogError(
+            f"catalogue {repository}: its first root has SHA-256 {digest}, expected {root_sha256}; "
+            "this is another catalogue"
+        )
+    seen = Memory(memory, digest)
     try:
-        trusted = TrustedMetadataSet(_first_root(metadata, memory, root_sha256), EnvelopeType.METADATA)
+        trusted = _begin(seen, first)
         trusted.reference_time = now
         _follow_roots(trusted, metadata)
-        _recall(memory, "timestamp.json", trusted.update_timestamp)
+        _recall(seen, _TIMESTAMP, trusted.update_timestamp)
         with suppress(EqualVersionNumberError):
-            trusted.update_timestamp(_read(metadata / "timestamp.json"))
-        _recall(memory, "snapshot.json", partial(trusted.update_snapshot, trusted=True))
+            trusted.update_timestamp(_read(metadata / _TIMESTAMP))
+        _recall(seen, _SNAPSHOT, partial(trusted.update_snapshot, trusted=True))
         trusted.update_snapshot(_read(metadata / _snapshot_name(trusted.timestamp)))
         view = _targets(trusted, metadata)
     except ExpiredMetadataError as error:
         raise CatalogError(
             f"catalogue {repository}: {error} at {now:%Y-%m-%d}; its keeper must run `smets1 catalog refresh`"
         ) from error
+    except BadVersionNumberError as error:
+        raise CatalogError(_not_the_newest(repository, seen, error)) from error
     except RepositoryError as error:
         raise CatalogError(
-            f"catalogue {repository}: not trusted: {error}; fetch it again from its keeper"
+            f"catalogue {repository}: not trusted: {_one_line(error)}; fetch it again from its keeper"
         ) from error
-    if memory is not None:
-        _remember(memory, metadata, view)
+    seen.keep(_to_remember(metadata, view))
     return view
+
+
+def _begin(seen: Memory, first: bytes) -> TrustedMetadataSet:
+    """Begin with the root last seen, which later ones were signed from, or else with the first."""
+    kept = seen.recall(_ROOT)
+    if kept is None or seen.folder is None:
+        return TrustedMetadataSet(first, EnvelopeType.METADATA)
+    try:
+        return TrustedMetadataSet(kept, EnvelopeType.METADATA)
+    except RepositoryError as error:
+        path = seen.folder / _ROOT
+        raise CatalogError(
+            f"{path}: what was seen of the catalogue is not readable ({_one_line(error)}); remove {seen.folder}"
+        ) from error
+
+
+def _not_the_newest(repository: Path, seen: Memory, error: BadVersionNumberError) -> str:
+    older = _gone_backwards(repository / "metadata", seen)
+    if not older:
+        return f"catalogue {repository}: not trusted: {_one_line(error)}; fetch it again from its keeper"
+    return (
+        f"catalogue {repository}: older than it was seen before ({'; '.join(older)}); fetch its present state from its "
+        f"keeper (to accept the old one all the same, remove {seen.folder})"
+    )
+
+
+def _gone_backwards(metadata: Path, seen: Memory) -> list[str]:
+    """Say which roles state an older version than was seen, and which one that was."""
+    stamp, listed = seen.recall(_TIMESTAMP), seen.recall(_SNAPSHOT)
+    if stamp is None or listed is None:
+        return []
+    try:
+        before = _stated(stamp, listed)
+        there = _read(metadata / _TIMESTAMP)
+        name = _snapshot_name(Metadata[Timestamp].from_bytes(there).signed)
+        now = _stated(there, _read(metadata / name))
+    except (RepositoryError, CatalogError, AttributeError):
+        return []
+    older = ((role, now.get(role, 0), version) for role, version in before.items())
+    return [f"{role} version {least}, seen {most}" for role, least, most in older if least < most]
+
+
+def _stated(timestamp: bytes, snapshot: bytes) -> dict[str, int]:
+    """Return the versions that a timestamp and a snapshot state, by role; nothing is verified."""
+    listed = Metadata[Snapshot].from_bytes(snapshot).signed
+    roles = {name.removesuffix(".json"): meta.version for name, meta in listed.meta.items()}
+    stamp = Metadata[Timestamp].from_bytes(timestamp).signed
+    return {"timestamp": stamp.version, "snapshot": listed.version, **roles}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def last_fresh_moment(repository: Path) -> datetime:
     """Return the last second at which snapshot and timestamp are both unexpired; nothing is verified."""
     metadata = repository / "metadata"
     try:
-        stamp = Metadata[Timestamp].from_bytes(_read(metadata / "timestamp.json")).signed
+        stamp = Metadata[Timestamp].from_bytes(_read(metadata / _TIMESTAMP)).signed
         listed = Metadata[Snapshot].from_bytes(_read(metadata / _snapshot_name(stamp))).signed
-    except RepositoryError as error:
-        raise CatalogError(f"catalogue {repository}: not readable: {error}; fetch it again") from error
-    return min(stamp.expires, listed.expires) - timedelta(seconds=1)
+        return min(stamp.expires, listed.expires) - timedelta(seconds=1)
+    except (RepositoryError, AttributeError, OverflowError) as error:
+        # Of another role's type, or expiring before time began.
+        said = _one_line(error)
+        raise CatalogError(f"catalogue {repository}: not readable: {said}; fetch it again") from error
 
 
-def _first_root(metadata: Path, memory: Path | None, root_sha256: str | None) -> bytes:
-    kept = None if memory is None else memory / "root.json"
-    if kept is not None and kept.is_file():
-        return _read(kept)
-    path = metadata / "1.root.json"
+def _first_root(repository: Path) -> bytes:
+    path = repository / "metadata" / "1.root.json"
     if not path.is_file():
-        raise CatalogError(f"catalogue {metadata.parent}: not there; create it with `smets1 catalog add`")
-    data = _read(path)
-    digest = hashlib.sha256(data).hexdigest()
-    if root_sha256 is not None and digest != root_sha256:
-        raise CatalogError(
-            f"catalogue {metadata.parent}: its first root has SHA-256 {digest}, expected {root_sha256}; "
-            "this is another catalogue"
-        )
-    return data
+        raise CatalogError(f"catalogue {repository}: not there; create it with `smets1 catalog add`")
+    return _read(path)
 
 
 def _follow_roots(trusted: TrustedMetadataSet, metadata: Path) -> None:
@@ -129,12 +204,12 @@ def _read(path: Path) -> bytes:
     return read_octets(path, METADATA_LIMIT)
 
 
-def _recall(memory: Path | None, name: str, update: Callable[[bytes], object]) -> None:
+def _recall(seen: Memory, name: str, update: Callable[[bytes], object]) -> None:
     """Load what was seen last; what no longer verifies only means that there is less to compare with."""
-    if memory is None or not (memory / name).is_file():
-        return
-    with suppress(RepositoryError):
-        update(_read(memory / name))
+    data = seen.recall(name)
+    if data is not None:
+        with suppress(RepositoryError):
+            update(data)
 
 
 def _snapshot_name(timestamp: Timestamp) -> str:
@@ -142,28 +217,43 @@ def _snapshot_name(timestamp: Timestamp) -> str:
 
 
 def _targets(trusted: TrustedMetadataSet, metadata: Path) -> TrustedView:
-    meta = trusted.snapshot.meta
-    targets = trusted.update_targets(_read(metadata / f"{meta['targets.json'].version}.targets.json"))
+    targets = trusted.update_targets(_read(metadata / _listed(trusted, metadata, "targets")))
     suppliers: dict[str, Targets] = {}
     roles = {} if targets.delegations is None else targets.delegations.roles or {}
     for name in sorted(roles):
-        if f"{name}.json" not in meta:
+        if not fullmatch(ROLE_NAME, name):
             raise CatalogError(
-                f"catalogue {metadata.parent}: the snapshot does not list supplier role {name}"
+                f"catalogue {metadata.parent}: role {name!r}: expected a supplier's, as supplier-a"
             )
-        data = _read(metadata / f"{meta[f'{name}.json'].version}.{name}.json")
+        data = _read(metadata / _listed(trusted, metadata, name))
         suppliers[name] = trusted.update_delegated_targets(data, name, Targets.type)
+        _require_own_namespace(metadata.parent, roles[name], suppliers[name])
     return TrustedView(trusted.root, trusted.timestamp, trusted.snapshot, targets, suppliers)
 
 
-def _remember(memory: Path, metadata: Path, view: TrustedView) -> None:
-    sources = {
-        "root.json": f"{view.root.version}.root.json",
-        "snapshot.json": _snapshot_name(view.timestamp),
-        "timestamp.json": "timestamp.json",
+def _listed(trusted: TrustedMetadataSet, metadata: Path, role: str) -> str:
+    """Return the file of the version of a role that the snapshot names."""
+    listed = trusted.snapshot.meta.get(f"{role}.json")
+    if listed is None:
+        raise CatalogError(
+            f"catalogue {metadata.parent}: the snapshot does not list role {role}; fetch it again from its keeper"
+        )
+    return f"{listed.version}.{role}.json"
+
+
+def _require_own_namespace(repository: Path, role: DelegatedRole, listed: Targets) -> None:
+    """Refuse a supplier that speaks of another's images: neither its key nor a wide delegation gives it that right."""
+    for path in listed.targets:
+        if not path.startswith(f"{role.name}/") or not role.is_delegated_path(path):
+            raise CatalogError(
+                f"catalogue {repository}: role {role.name} lists {path!r}, which is not its own; expected "
+                f"{role.name}/NAME: do not use this catalogue, and tell its keeper"
+            )
+
+
+def _to_remember(metadata: Path, view: TrustedView) -> dict[str, bytes]:
+    return {
+        _ROOT: _read(metadata / f"{view.root.version}.root.json"),
+        _SNAPSHOT: _read(metadata / _snapshot_name(view.timestamp)),
+        _TIMESTAMP: _read(metadata / _TIMESTAMP),
     }
-    for name, source in sources.items():
-        data = _read(metadata / source)
-        path = memory / name
-        if not path.is_file() or _read(path) != data:
-            write_atomically(path, data)

@@ -7,6 +7,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+# What the command remembers for its user is not remembered for whoever runs the tests.
+os.environ["XDG_STATE_HOME"] = os.devnull
+
 settings.register_profile(
     "deterministic",
     derandomize=True,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
 from pathlib import Path
 
 from emulator.coordinator.monikers import MonikerError, parse
+from firmware_catalog.memory import state_folder
 from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.command.models import check_folders
 from harness.command.terminal import close, progress_for
@@ -114,6 +116,7 @@ def options_of(arguments: argparse.Namespace) -> RunOptions:
         bench=arguments.bench,
         overwrite_network=arguments.overwrite_network,
         resume=resume,
+        catalogue_memory=state_folder(os.environ),
         model_folders=tuple(arguments.models),
     )
 

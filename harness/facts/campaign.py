@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -25,7 +26,8 @@ JOURNAL_VERSION = 2
 class Begun(Fact):
     """The first entry: which campaign this is, what was asked, and the key its checkpoints are signed with.
 
-    Paths are relative to the run folder. `inputs_sha256` pins all files of `inputs/`.
+    Paths are relative to the run folder. `inputs_sha256` pins all files of `inputs/`, `catalogue_versions` the version
+    of each role of the firmware catalogue among them.
     """
 
     KIND: ClassVar[Kind] = Kind.HEADER
@@ -39,6 +41,7 @@ class Begun(Fact):
     dry_run: bool
     epoch_unix_seconds: int
     inputs_sha256: str
+    catalogue_versions: Mapping[str, int] = field(default_factory=dict)
     public_key: str = ""
     """The uncompressed P-256 point in hexadecimal."""
     journal_version: int = JOURNAL_VERSION

@@ -23,6 +23,7 @@ from firmware_catalog.errors import CatalogError
 from firmware_catalog.inspection import inspect_file
 from firmware_catalog.planning import upgrade_path
 from firmware_catalog.records import Entry
+from firmware_catalog.trusted import root_digest
 from harness.errors import HarnessError
 from hw_profiles.installation import DeviceEntry, Installation
 
@@ -88,6 +89,11 @@ class Images:
         if ota is None or self._catalogue is None:
             return ()
         return self._catalogue.find(ota.manufacturer_code, ota.image_type)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The versions of the catalogue's roles, empty without a catalogue."""
+        return {} if self._catalogue is None else self._catalogue.versions
 
     def entry(self, sha256: str) -> Entry | None:
         """Return what the catalogue says of an image, None when it does not have it."""
@@ -178,23 +184,43 @@ class Images:
                 self._catalogue.fetch(entry.id)
 
 
-def open_images(installation: Installation, image: Path | None) -> Images:
+def open_images(installation: Installation, image: Path | None, memory: Path | None = None) -> Images:
     """Open the installation's catalogue and check the given image against it and against the devices.
 
-    Raises `CatalogError` or `ImageError`, naming the file.
+    `memory` is where what was seen of catalogues is kept (`firmware_catalog.memory`). Raises `CatalogError` or
+    `ImageError`, naming the file.
     """
-    catalogue = _catalogue(installation)
+    catalogue = _catalogue(installation, memory)
     given = None if image is None else _given(installation, catalogue, image)
     return Images(installation, catalogue, given)
 
 
-def _catalogue(installation: Installation) -> Catalogue | None:
-    if installation.catalogue is None:
+def _catalogue(installation: Installation, memory: Path | None) -> Catalogue | None:
+    folder = installation.catalogue
+    if folder is None:
         return None
+    pin = _pin(installation, folder)
     now = datetime.fromtimestamp(installation.start_unix_seconds, UTC)
-    return Catalogue.open(
-        installation.catalogue, now=now, root_sha256=installation.record.catalogue_root_sha256
-    )
+    return Catalogue.open(folder, now=now, memory=memory, root_sha256=pin)
+
+
+def _pin(installation: Installation, folder: Path) -> str:
+    """Return the digest of the root that the installation pins, after comparing it with the catalogue's.
+
+    A catalogue proves itself to nobody: whoever puts another in its place signs it with keys of his own.
+    """
+    pin, digest = installation.record.catalogue_root_sha256, root_digest(folder)
+    if pin is None:
+        raise ImageError(
+            f"{installation.path}: catalogue_root_sha256: missing, so that any catalogue would do; ask the keeper of "
+            f'{folder} whether its root is this, then add: catalogue_root_sha256 = "{digest}"'
+        )
+    if pin != digest:
+        raise ImageError(
+            f'{installation.path}: catalogue_root_sha256 = "{pin}": the root of the catalogue {folder} is {digest}; '
+            "this is another catalogue, or its keeper must say that the pin is to be changed"
+        )
+    return pin
 
 
 def recipient_of(installation: Installation, entry: DeviceEntry, version: int) -> Recipient:

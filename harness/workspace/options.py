@@ -35,5 +35,7 @@ class RunOptions:
     """Whether a dongle may lose a network that is somebody else's."""
     resume: Path | None = None
     """The folder of a stopped run to continue."""
+    catalogue_memory: Path | None = None
+    """Where what was seen of catalogues is kept, so that an older state is refused; None keeps nothing."""
     model_folders: tuple[Path, ...] = ()
     """Folders with device model files, searched before the shipped ones."""

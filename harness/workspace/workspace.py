@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,14 +80,15 @@ class Workspace:
         """
         assert options.installation is not None
         installation = load_installation(options.installation, options.model_folders)
-        open_images(installation, options.image).check_stored()
+        images = open_images(installation, options.image, options.catalogue_memory)
+        images.check_stored()
         folder = options.out
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise FolderInUseError(
                 f"{folder} is not empty; choose another, or continue it: smets1 run --resume {folder}"
             )
         try:
-            request = _prepare(folder, options, installation)
+            request = _prepare(folder, options, installation, images.versions)
         except (OSError, JournalError) as error:
             raise JournalError(f"{folder}: cannot begin a run there ({_why(error)})") from error
         return cls(folder, request, resumed=False)
@@ -146,8 +147,26 @@ class Workspace:
         return self.folder / REPORT_JSON_FILE
 
     def open_journal(self, kernel: Kernel) -> Journal:
-        """Open the journal with the campaign key."""
-        return Journal.open(self.journal_path, clock=kernel, key=campaign_key(self.request.seed))
+        """Open the journal with the campaign key.
+
+        Raises `HarnessError` when the catalogue is older than the one that the run began with.
+        """
+        journal = Journal.open(self.journal_path, clock=kernel, key=campaign_key(self.request.seed))
+        try:
+            self._require_no_older_catalogue(journal.header.catalogue_versions)
+        except HarnessError:
+            journal.close()
+            raise
+        return journal
+
+    def _require_no_older_catalogue(self, began_with: Mapping[str, int]) -> None:
+        now = self.images.versions
+        for role, version in began_with.items():
+            if now.get(role, 0) < version:
+                raise HarnessError(
+                    f"{self.folder / INPUTS_FOLDER}: the catalogue's {role} is version {now.get(role, 'none')}, but "
+                    f"the run began with version {version}; put the inputs back as they were, or start a new run"
+                )
 
     def write_report(self, report: CampaignReport) -> None:
         """Write both forms of the report, each whole or not at all; the JSON last, for it says that all is there."""
@@ -163,7 +182,9 @@ def campaign_key(seed: int) -> ec.EllipticCurvePrivateKey:
 _LOCK = "preparing.lock"
 
 
-def _prepare(folder: Path, options: RunOptions, installation: Installation) -> Request:
+def _prepare(
+    folder: Path, options: RunOptions, installation: Installation, catalogue: Mapping[str, int]
+) -> Request:
     """Make the folder of a run beside its place, and put it there when it is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(folder.name + ".part")
@@ -172,7 +193,7 @@ def _prepare(folder: Path, options: RunOptions, installation: Installation) -> R
         request = _copy_inputs(part, options, installation)
         write_atomically(part / RUN_FILE, request.to_json().encode())
         kernel = Kernel(options.seed, epoch_unix_seconds=installation.start_unix_seconds)
-        _begin_journal(part, request, installation, kernel)
+        _begin_journal(part, request, installation, kernel, catalogue)
         (part / _LOCK).unlink()
         os.replace(part, folder)
     except BaseException:
@@ -204,7 +225,9 @@ def _own(part: Path) -> FolderLock:
     return lock
 
 
-def _begin_journal(part: Path, request: Request, installation: Installation, kernel: Kernel) -> None:
+def _begin_journal(
+    part: Path, request: Request, installation: Installation, kernel: Kernel, catalogue: Mapping[str, int]
+) -> None:
     header = Begun(
         installation=installation.record.id,
         mpan=installation.record.mpan,
@@ -213,6 +236,7 @@ def _begin_journal(part: Path, request: Request, installation: Installation, ker
         dry_run=request.dry_run,
         epoch_unix_seconds=installation.start_unix_seconds,
         inputs_sha256=request.inputs_sha256,
+        catalogue_versions=catalogue,
     )
     path = part / JOURNAL_FILE
     Journal.create(path, header, clock=kernel, key=campaign_key(request.seed)).close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,10 @@ from emulator.smart_energy.ota.file import OtaElement, OtaHeader, OtaTag, build,
 from firmware_catalog.catalogue import Catalogue, keys_folder, supplier_role
 from firmware_catalog.errors import CatalogError, CatalogStorageError
 from firmware_catalog.files import write_atomically
+from firmware_catalog.memory import state_folder
 from firmware_catalog.records import Evidence
 from firmware_catalog.repository import Lifetimes, exclusive
+from tests.firmware_catalog.forger import Forger
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SUPPLIER = "90-B3-D5-1F-30-01-00-00"
@@ -151,16 +154,88 @@ def test_altered_metadata_is_not_trusted(catalogue: Catalogue, home: Path, tmp_p
         Catalogue.open(home, now=NOW)
 
 
-def test_a_roll_back_to_an_older_state_is_seen(catalogue: Catalogue, home: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "catalogues"
+
+
+def _put_back(home: Path, old: Path) -> None:
+    shutil.rmtree(home)
+    shutil.copytree(old, home)
+
+
+def test_a_roll_back_to_an_older_state_is_seen(
+    catalogue: Catalogue, home: Path, tmp_path: Path, memory: Path
+) -> None:
     catalogue.add(image(tmp_path, 2), SUPPLIER)
     shutil.copytree(home, tmp_path / "old")
     catalogue.add(image(tmp_path, 3), SUPPLIER)
-    memory = tmp_path / "memory"
     assert len(Catalogue.open(home, now=NOW, memory=memory).list()) == 2
-    shutil.rmtree(home)
-    shutil.copytree(tmp_path / "old", home)
-    with pytest.raises(CatalogError, match="must be >="):
+    shutil.copytree(home, tmp_path / "new")
+    _put_back(home, tmp_path / "old")
+    with pytest.raises(CatalogError) as caught:
         Catalogue.open(home, now=NOW, memory=memory)
+    said = str(caught.value)
+    assert "older than it was seen before (timestamp version 2, seen 3; snapshot version 2, seen 3" in said
+    assert str(memory / catalogue.root_sha256) in said
+    _put_back(home, tmp_path / "new")
+    assert len(Catalogue.open(home, now=NOW, memory=memory).list()) == 2
+
+
+def test_an_older_supplier_under_a_newer_timestamp_is_seen(home: Path, tmp_path: Path, memory: Path) -> None:
+    made = Catalogue.create(home, now=NOW, seed="published")
+    made.add(image(tmp_path, 2), "A")
+    made.add(image(tmp_path, 3), "A")
+    Catalogue.open(home, now=NOW, memory=memory)
+    Forger(home, "published").snapshot(lambda listed: listed["meta"]["supplier-a.json"].update(version=1))
+    with pytest.raises(CatalogError, match=r"seen before \(supplier-a version 1, seen 2\)"):
+        Catalogue.open(home, now=NOW, memory=memory)
+
+
+def test_what_was_seen_is_kept_for_nobody_else_and_for_each_catalogue(
+    catalogue: Catalogue, home: Path, tmp_path: Path, memory: Path
+) -> None:
+    other = Catalogue.create(tmp_path / "other", now=NOW)
+    other.add(image(tmp_path), SUPPLIER)
+    for opened in (other, catalogue):
+        assert Catalogue.open(opened.path, now=NOW, memory=memory).versions == opened.versions
+    assert sorted(path.name for path in memory.iterdir()) == sorted(
+        [catalogue.root_sha256, other.root_sha256]
+    )
+    kept = list(memory.rglob("*.json"))
+    assert len(kept) == 6
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+
+def test_where_nothing_can_be_kept_a_catalogue_is_read_all_the_same(catalogue: Catalogue, home: Path) -> None:
+    assert Catalogue.open(home, now=NOW, memory=Path(os.devnull) / "smets1").list() == ()
+
+
+def test_a_damaged_memory_says_which(catalogue: Catalogue, home: Path, memory: Path) -> None:
+    Catalogue.open(home, now=NOW, memory=memory)
+    (memory / catalogue.root_sha256 / "root.json").write_text("{")
+    with pytest.raises(
+        CatalogError, match=r"root\.json: what was seen of the catalogue is not readable.*remove"
+    ):
+        Catalogue.open(home, now=NOW, memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"XDG_STATE_HOME": "/s", "HOME": "/h"}, "/s/smets1/catalogues"),
+        ({"XDG_STATE_HOME": "relative", "HOME": "/h"}, "/h/.local/state/smets1/catalogues"),
+        ({"HOME": "/h"}, "/h/.local/state/smets1/catalogues"),
+        ({}, None),
+    ],
+)
+def test_the_state_lies_where_the_environment_says(environment: dict[str, str], folder: str | None) -> None:
+    assert state_folder(environment) == (None if folder is None else Path(folder))
+
+
+def test_the_versions_of_every_role_are_told(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.add(image(tmp_path), "A")
+    assert catalogue.versions == {"root": 1, "timestamp": 2, "snapshot": 2, "targets": 2, "supplier-a": 1}
 
 
 def test_a_frozen_catalogue_is_seen_and_can_be_refreshed(home: Path) -> None:

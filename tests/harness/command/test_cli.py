@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from emulator.clock.kernel import Kernel
 from emulator.errors import FrameError
 from firmware_catalog.errors import CatalogError
+from firmware_catalog.memory import state_folder
 from harness.command.main import COMMANDS, build_parser, explain, main
 from harness.errors import FolderInUseError, HarnessError, RegimeError
 from harness.facts.terms import Verdict
@@ -107,7 +109,15 @@ def test_run_passes_on_what_was_asked(home: Path, tmp_path: Path, runner: Callab
     image.write_bytes(b"")
     words = ["run", str(home), "--seed", "7", "--out", str(out), "--image", str(image), "--dry-run", "--json"]
     assert main(words) == 0
-    expected = RunOptions(installation=home, out=out, image=image, seed=7, dry_run=True, json=True)
+    expected = RunOptions(
+        installation=home,
+        out=out,
+        image=image,
+        seed=7,
+        dry_run=True,
+        json=True,
+        catalogue_memory=state_folder(os.environ),
+    )
     assert asked == [expected]
 
 

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from emulator.clock.kernel import Kernel
 from emulator.crypto.authority import Identity, IssuingAuthority
 from emulator.crypto.suite import Suite
 from firmware_catalog.acceptance import ObjectionKind
-from firmware_catalog.catalogue import Catalogue
+from firmware_catalog.catalogue import Catalogue, supplier_role
 from firmware_catalog.errors import CatalogError
+from harness.errors import HarnessError
 from harness.examples import DORMANT_SEMI
 from harness.examples import make_images as example
-from harness.workspace.images import Images, open_images
-from hw_profiles.installation import load_installation
+from harness.workspace.images import ImageError, Images, open_images
+from harness.workspace.options import RunOptions
+from harness.workspace.workspace import Workspace
+from hw_profiles.installation import Installation, load_installation
+from tests.firmware_catalog.forger import Forger, Json
 
 OLD, MIDDLE, NEW = 0x01000000, 0x01020000, 0x02000000
 
@@ -67,3 +74,87 @@ def test_every_objection_to_a_catalogued_image_can_be_asked_for(tmp_path: Path) 
         ObjectionKind.IDENTITY,
         ObjectionKind.MODEL,
     }
+
+
+# The catalogue is the one that is pinned
+
+
+def _home(folder: Path, change: Callable[[str], str]) -> Installation:
+    shutil.copytree(DORMANT_SEMI.parent, folder)
+    path = folder / "installation.toml"
+    path.write_text(change(path.read_text()))
+    return load_installation(path)
+
+
+def test_a_catalogue_that_is_not_pinned_is_refused_with_the_digest_to_pin(tmp_path: Path) -> None:
+    pin = load_installation(DORMANT_SEMI).record.catalogue_root_sha256
+    installation = _home(tmp_path / "home", lambda text: text.replace(f'catalogue_root_sha256 = "{pin}"', ""))
+    with pytest.raises(ImageError) as caught:
+        open_images(installation, None)
+    said = str(caught.value)
+    assert said.startswith(f"{installation.path}: catalogue_root_sha256: missing")
+    assert f'then add: catalogue_root_sha256 = "{pin}"' in said
+    assert caught.value.exit_status == 2
+
+
+def test_a_catalogue_other_than_the_pinned_one_is_refused_with_both_digests(tmp_path: Path) -> None:
+    pin = str(load_installation(DORMANT_SEMI).record.catalogue_root_sha256)
+    installation = _home(tmp_path / "home", lambda text: text.replace(pin, "0" * 64))
+    with pytest.raises(ImageError) as caught:
+        open_images(installation, None)
+    said = str(caught.value)
+    assert said.startswith(f'{installation.path}: catalogue_root_sha256 = "{"0" * 64}"')
+    assert f"the root of the catalogue {tmp_path / 'home' / 'catalogue'} is {pin}" in said
+
+
+def test_a_run_begins_with_no_older_catalogue_than_was_seen_and_goes_on_with_its_own(tmp_path: Path) -> None:
+    installation = _home(tmp_path / "home", str)
+    old, state = tmp_path / "old", tmp_path / "state"
+    catalogue = tmp_path / "home" / "catalogue"
+    shutil.copytree(catalogue, old)
+    options = RunOptions(installation=installation.path, out=tmp_path / "first", catalogue_memory=state)
+    began = Workspace.create(options)
+    Catalogue.open(catalogue, now=example.MADE, seed=example.SEED).refresh()
+    Workspace.create(replace(options, out=tmp_path / "second"))
+    shutil.rmtree(catalogue)
+    shutil.copytree(old, catalogue)
+    with pytest.raises(CatalogError, match=r"older than it was seen before \(timestamp version 4, seen 5"):
+        Workspace.create(replace(options, out=tmp_path / "third"))
+    assert not (tmp_path / "third").exists()
+    Workspace.resume(began.folder)
+
+
+def test_the_journal_pins_the_catalogue_that_a_run_began_with(tmp_path: Path) -> None:
+    installation = _home(tmp_path / "home", str)
+    old = tmp_path / "old"
+    shutil.copytree(tmp_path / "home" / "catalogue", old)
+    Catalogue.open(tmp_path / "home" / "catalogue", now=example.MADE, seed=example.SEED).refresh()
+    run = Workspace.create(RunOptions(installation=installation.path, out=tmp_path / "run"))
+    kernel = Kernel(1, epoch_unix_seconds=installation.start_unix_seconds)
+    with run.open_journal(kernel) as journal:
+        assert journal.header.catalogue_versions == run.images.versions
+    copied = run.folder / "inputs" / "home" / "catalogue"
+    shutil.rmtree(copied)
+    shutil.copytree(old, copied)
+    older = Workspace(run.folder, run.request, resumed=True)
+    with pytest.raises(
+        HarnessError, match=r"the catalogue's snapshot is version 4, but the run began with version 5"
+    ):
+        older.open_journal(kernel)
+
+
+def test_a_record_that_lies_about_its_file_stops_a_run_before_it_begins(tmp_path: Path) -> None:
+    installation = _home(tmp_path / "home", str)
+    catalogue = tmp_path / "home" / "catalogue"
+
+    def lie(signed: Json) -> None:
+        for path, target in signed["targets"].items():
+            if "01020000" in path:
+                target["custom"].update(version=NEW, from_versions=[OLD])
+
+    Forger(catalogue, example.SEED).supplier(supplier_role(example.SUPPLIER), lie)
+    with pytest.raises(
+        CatalogError, match=r"signed as version 0x02000000, but the file's header says 0x01020000"
+    ):
+        Workspace.create(RunOptions(installation=installation.path, out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
