@@ -12,6 +12,11 @@ class HarnessError(Exception):
 
     exit_status = 2
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What to say of it: one line, except where several things are wrong at once."""
+        return (str(self),)
+
 
 class RecordError(HarnessError):
     """A record that is not what its type says; names the field."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from emulator.eui64 import format_eui64
 from firmware_catalog.acceptance import LISTED_KINDS
@@ -17,31 +17,55 @@ from harness.journal import Journal
 from harness.workspace.images import Images
 from hw_profiles.epcl import Combination, Product
 from hw_profiles.installation import DeviceEntry, Installation, product_of
-from hw_profiles.model import Model
+from hw_profiles.model import DeviceKind, Model
+
+
+class NoPlanError(Exception):
+    """There is no plan: `problems` say of which device and why, `reason` is the campaign's."""
+
+    def __init__(self, reason: str, problems: Iterable[Problem]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.problems = tuple(dict.fromkeys(problems))
 
 
 def make_plan(
     installation: Installation, found: Mapping[str, Found], images: Images, journal: Journal
 ) -> Plan:
-    """Choose the first combination every device can reach, and each device's way there.
+    """Choose the first combination every device can reach from what it runs, and each device's way there.
 
     Raises `CampaignEnd` when there is none, after journalling why for each device.
     """
-    combinations = _candidates(installation, found)
+    versions = {
+        entry.name: running(installation, found[format_eui64(entry.address)], entry)
+        for entry in installation.record.devices
+    }
+    try:
+        return choose_plan(installation, versions, images)
+    except NoPlanError as error:
+        for problem in error.problems:
+            record(problem, journal)
+        raise CampaignEnd(Verdict.NOT_MIGRATED, error.reason) from error
+
+
+def choose_plan(installation: Installation, versions: Mapping[str, int], images: Images) -> Plan:
+    """Return the plan for devices that run `versions`, 32-bit OTA versions by device name.
+
+    Raises `NoPlanError` when no combination can be reached.
+    """
+    combinations = _candidates(installation, versions)
     if not combinations:
-        record(_no_combination(installation, found), journal)
-        raise CampaignEnd(Verdict.NOT_MIGRATED, "no eligible product combination has these device models")
+        reason = "no eligible product combination has these device models"
+        raise NoPlanError(reason, [_no_combination(installation, versions)])
     problems: list[Problem] = []
     for combination in combinations:
         try:
-            devices = _devices(installation, found, images, combination)
+            devices = _devices(installation, versions, images, combination)
         except _UnreachableTarget as error:
             problems.append(error.problem)
             continue
         return Plan(combination.id, devices, tuple(_steps(installation)))
-    for problem in dict.fromkeys(problems):
-        record(problem, journal)
-    raise CampaignEnd(Verdict.NOT_MIGRATED, f"no eligible firmware can be reached: {problems[0].cause}")
+    raise NoPlanError(f"no eligible firmware can be reached: {problems[0].cause}", problems)
 
 
 class _UnreachableTarget(Exception):  # noqa: N818 - carries a problem, is none itself
@@ -50,20 +74,19 @@ class _UnreachableTarget(Exception):  # noqa: N818 - carries a problem, is none 
         self.problem = problem
 
 
-def _candidates(installation: Installation, found: Mapping[str, Found]) -> tuple[Combination, ...]:
-    products = [product for product in _products(installation, found) if product is not None]
+def _candidates(installation: Installation, versions: Mapping[str, int]) -> tuple[Combination, ...]:
+    products = _products(installation, versions)
     provider = installation.record.wan.provider
     already = installation.epcl.matching(products, provider)
     return (*already, *(c for c in installation.epcl.reachable(products, provider) if c not in already))
 
 
-def _products(installation: Installation, found: Mapping[str, Found]) -> list[Product]:
-    products = []
-    for entry in installation.record.devices:
-        if entry.role in LISTED_KINDS:
-            version = running(installation, found[format_eui64(entry.address)], entry)
-            products.append(_product(installation.models[entry.name], version))
-    return products
+def _products(installation: Installation, versions: Mapping[str, int]) -> list[Product]:
+    return [
+        _product(installation.models[entry.name], versions[entry.name])
+        for entry in installation.record.devices
+        if entry.role in LISTED_KINDS
+    ]
 
 
 def _product(model: Model, version: int) -> Product:
@@ -77,10 +100,9 @@ def _product(model: Model, version: int) -> Product:
     )
 
 
-def _no_combination(installation: Installation, found: Mapping[str, Found]) -> Problem:
-    seen = ", ".join(
-        f"{item.kind} {item.manufacturer}/{item.model}" for item in _products(installation, found)
-    )
+def _no_combination(installation: Installation, versions: Mapping[str, int]) -> Problem:
+    products = _products(installation, versions)
+    seen = ", ".join(f"{item.kind} {item.manufacturer}/{item.model}" for item in products)
     return Problem(
         format_eui64(installation.hub.address),
         "The installation forms no eligible product combination",
@@ -91,44 +113,55 @@ def _no_combination(installation: Installation, found: Mapping[str, Found]) -> P
 
 
 def _devices(
-    installation: Installation, found: Mapping[str, Found], images: Images, combination: Combination
+    installation: Installation, versions: Mapping[str, int], images: Images, combination: Combination
 ) -> tuple[DevicePlan, ...]:
     plans = []
     for entry in installation.record.devices:
-        model = installation.models[entry.name]
-        current = running(installation, found[format_eui64(entry.address)], entry)
+        model, current = installation.models[entry.name], versions[entry.name]
         target = current
-        if entry.role in LISTED_KINDS:
-            target = _target(entry, model, current, combination)
         hops: tuple[Hop, ...] = ()
         if images.is_for(entry):
             target, hops = _given_hop(entry, model, images, current)
             _require_listed(entry, model, target, combination)
-        elif target != current:
-            hops = _hops(entry, model, images, current, target)
+        elif entry.role in LISTED_KINDS:
+            target, hops = _way(entry, model, images, current, combination)
         name = format_eui64(entry.address)
         shown = display(model, current), display(model, target)
         plans.append(DevicePlan(entry.name, name, entry.role, current, shown[0], target, shown[1], hops))
     return tuple(plans)
 
 
-def _target(entry: DeviceEntry, model: Model, current: int, combination: Combination) -> int:
-    """Return the version wanted: the one running when it is eligible, else the combination's preferred one."""
+def _way(
+    entry: DeviceEntry, model: Model, images: Images, current: int, combination: Combination
+) -> tuple[int, tuple[Hop, ...]]:
+    """Return the version wanted and the hops to it: none when the one running is eligible, else those to the first
+    on the combination's list that can be reached.
+    """
     product = _product(model, current)
     listed = combination.device_for(product)
     assert listed is not None, "the combination was chosen because it has every model"
     if listed.covers(product):
-        return current
-    for wanted in listed.firmware:
-        for known in model.firmware:
-            if known.inventory_version == wanted:
-                return known.ota_version
-    raise _UnreachableTarget(
-        _unreachable(entry, f"profile {model.id} knows none of the firmware that {combination.id} lists")
-    )
+        return current, ()
+    known = {version.inventory_version: version.ota_version for version in model.firmware}
+    wanted = [known[version] for version in listed.firmware if version in known]
+    if not wanted:
+        cause = f"profile {model.id} knows none of the firmware that {combination.id} lists"
+        raise _UnreachableTarget(_unreachable(entry, cause))
+    refused: list[_UnreachableTarget] = []
+    for target in wanted:
+        try:
+            return target, _hops(entry, model, images, current, target)
+        except _UnreachableTarget as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def _hops(entry: DeviceEntry, model: Model, images: Images, current: int, target: int) -> tuple[Hop, ...]:
+    if entry.role is DeviceKind.CHF:
+        # The hub serves images to others and fetches none: a hop of its own would never begin.
+        cause = f"it runs {display(model, current)}, and a hub fetches no image from itself"
+        advice = "Have the hub's own head end bring it to a listed firmware, then run the campaign again"
+        raise _UnreachableTarget(_unreachable(entry, cause, advice))
     if model.ota is None:
         raise _UnreachableTarget(_unreachable(entry, f"{model.id} cannot be upgraded over the air"))
     try:
@@ -165,12 +198,15 @@ def _require_listed(entry: DeviceEntry, model: Model, target: int, combination: 
         raise _UnreachableTarget(_unreachable(entry, cause))
 
 
-def _unreachable(entry: DeviceEntry, cause: str) -> Problem:
+_ADD = "Add what is missing to the catalogue, then run the campaign again"
+
+
+def _unreachable(entry: DeviceEntry, cause: str, advice: str = _ADD) -> Problem:
     return Problem(
         format_eui64(entry.address),
         f"The {entry.name} device cannot reach an eligible firmware",
         cause,
-        "Add what is missing to the catalogue, then run the campaign again",
+        advice,
         Severity.ERROR,
     )
 

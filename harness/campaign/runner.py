@@ -20,6 +20,7 @@ from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
 from harness.campaign.narrative import Narrator
 from harness.campaign.problems import CampaignEnd, record
+from harness.campaign.readiness.check import check_files
 from harness.campaign.reporting import assemble
 from harness.campaign.upgrade import upgrade
 from harness.errors import HarnessError, RegimeError, UnreachableError
@@ -56,11 +57,14 @@ _VERDICTS = {
 def run(options: RunOptions, observer: ProgressObserver | None = None) -> CampaignReport:
     """Run or resume the campaign that the options ask for, and return its report, which is written too.
 
-    Raises `HarnessError`, `ProfileError` or `CatalogError` for inputs it cannot begin with.
+    Raises `NotReadyError` for a campaign that must not begin, with everything that stands against it, and another
+    `HarnessError` for a folder or radio that it cannot begin with; then nothing was touched and nothing is left.
     """
     observer = observer or SilentProgress()
     if options.resume is None:
+        assert options.installation is not None
         ground = ground_of(options, options.radio)
+        check_files(options.installation, options.model_folders, options.image).require()
         return run_workspace(Workspace.create(options), ground.world, observer, ground=ground)
     workspace = Workspace.resume(options.resume)
     report = finished_report(workspace)

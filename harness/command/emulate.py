@@ -18,9 +18,17 @@ from emulator.clock.kernel import MICROSECONDS
 from emulator.clock.loop import run as run_loop
 from emulator.coordinator.ezsp_line import DEFAULT_VERSION
 from emulator.coordinator.ezsp_radio import FIRST_WITH_INSTALL_CODES
-from emulator.coordinator.monikers import LOOPBACK_HOST, Kind, Moniker, MonikerError, parse
+from emulator.coordinator.monikers import LOOPBACK_HOST, Kind, Moniker
+from harness.command.arguments import (
+    add_installation,
+    add_models,
+    add_seed,
+    add_speed,
+    moniker,
+    require_file,
+    require_folders,
+)
 from harness.command.main import DONE, EXIT_STATUSES
-from harness.command.models import check_folders
 from harness.errors import HarnessError
 from harness.homes.dongle import SUPPORTED_VERSIONS
 from harness.homes.emulation import Emulation, EmulationOptions, NodeState, Stranger
@@ -29,7 +37,6 @@ from hw_profiles.installation import load_installation
 
 REFRESH_S = 0.5
 """Real seconds between redraws of the table."""
-_MAX_SPEED = 1000.0
 _OLDEST = 4
 _STYLES = {"off": "dim", "searching": "yellow", "joined": "cyan", "registered": "green"}
 
@@ -56,11 +63,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("installation", type=Path, metavar="INSTALLATION.toml", help="whose devices to emulate")
+    add_installation(parser, "whose devices to emulate")
     line = parser.add_mutually_exclusive_group(required=True)
     line.add_argument("--ncp", metavar="WHERE", help="serve an EZSP dongle at pty:/path or tcp:HOST:PORT")
     line.add_argument("--rcp", metavar="WHERE", help="serve a Spinel radio at pty:/path or tcp:HOST:PORT")
-    add("--speed", type=_speed, default=1.0, metavar="X", help="virtual seconds per second (1)")
+    add_speed(parser, "virtual seconds per second")
     add(
         "--ezsp",
         type=_version,
@@ -69,7 +76,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help=f"the dongle's EZSP version ({DEFAULT_VERSION}); with 4 no host admits a device by install code",
     )
     add("--no-cbke", action="store_true", help="the dongle's firmware has no Smart Energy key establishment")
-    add("--seed", type=int, default=1, metavar="N", help="seed of all randomness and rehearsal keys (1)")
+    add_seed(parser)
     add("--capture", type=Path, metavar="FILE", help="write the air to a pcapng file, its keys beside it")
     add("--zep", metavar="HOST", help=f"send every frame to HOST, UDP port {ZEP_PORT}, for Wireshark")
     add(
@@ -79,25 +86,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="keep what devices and dongle remember from one time to the next",
     )
     add("--for", dest="seconds", type=float, metavar="S", help="end after S virtual seconds")
-    add(
-        "--models",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder with more device models",
-    )
+    add_models(parser)
     parser.set_defaults(handler=handle)
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed <= _MAX_SPEED:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, at most {_MAX_SPEED:g}")
-    return speed
 
 
 def _version(text: str) -> int:
@@ -109,9 +99,8 @@ def _version(text: str) -> int:
 
 def options_of(arguments: argparse.Namespace) -> EmulationOptions:
     """Return the checked options; raises `HarnessError` naming the option that cannot be used."""
-    if not arguments.installation.is_file():
-        raise HarnessError(f"INSTALLATION.toml: {arguments.installation}: no such file; check the path")
-    check_folders(arguments.models)
+    require_file("INSTALLATION.toml", arguments.installation)
+    require_folders(arguments.models)
     name, text = ("--ncp", arguments.ncp) if arguments.ncp is not None else ("--rcp", arguments.rcp)
     return EmulationOptions(
         stranger=Stranger(_served(name, text), rcp=arguments.ncp is None),
@@ -128,10 +117,10 @@ def options_of(arguments: argparse.Namespace) -> EmulationOptions:
 def notices(options: EmulationOptions) -> list[str]:
     """Return what a user should know of the options before it is found out the hard way, a line each."""
     lines = []
-    moniker = options.stranger.moniker
-    if moniker.open_to_others:
+    where = options.stranger.moniker
+    if where.open_to_others:
         lines.append(
-            f"{moniker}: everybody on the network can reach this dongle; tcp:{LOOPBACK_HOST}:{moniker.port} keeps it "
+            f"{where}: everybody on the network can reach this dongle; tcp:{LOOPBACK_HOST}:{where.port} keeps it "
             "to this machine"
         )
     if not options.stranger.rcp and options.ezsp_version < FIRST_WITH_INSTALL_CODES:
@@ -143,13 +132,10 @@ def notices(options: EmulationOptions) -> list[str]:
 
 
 def _served(name: str, text: str) -> Moniker:
-    try:
-        moniker = parse(text)
-    except MonikerError as error:
-        raise HarnessError(f"{name}: {error}") from error
-    if moniker.is_here or moniker.kind is Kind.SERIAL:
+    where = moniker(name, text)
+    if where.is_here or where.kind is Kind.SERIAL:
         raise HarnessError(f"{name}: {text!r}: expected pty:/path or tcp:HOST:PORT, where a host can open it")
-    return moniker
+    return where
 
 
 def handle(arguments: argparse.Namespace) -> int:

@@ -59,6 +59,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("run", "upgrade, configure and enrol one installation", "harness.command.run"),
     Command("demo", "upgrade, configure and enrol the example installation", "harness.command.demo"),
+    Command("check", "check an installation and all it names before a run", "harness.command.check"),
     Command("verify", "prove a finished run: journal, signatures, report", "harness.command.verify"),
     Command("report", "make report.html again from report.json", "harness.command.verify"),
     Command(
@@ -115,6 +116,7 @@ def build_parser(arguments: Sequence[str]) -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status. The error boundary."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_output()
     if os.environ.get(TRACEBACK_VARIABLE) == "1":
         return _dispatch(words, argparse.Namespace())
     options = argparse.Namespace()
@@ -130,7 +132,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain("stopped", _run_folder(options), INTERRUPTED)
     except Exception as error:
         status, message = explain(error)
-        return _complain(message, _run_folder(options) if status >= ENVIRONMENT else None, status)
+        folder = _run_folder(options) if status >= ENVIRONMENT else None
+        for line in error.lines if isinstance(error, HarnessError) else (message,):
+            _complain(line, folder, status)
+        return status
+
+
+def _open_closed_output() -> None:
+    """Give a process that was started without standard output or error one that leads nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process
 
 
 def _dispatch(words: Sequence[str], options: argparse.Namespace) -> int:

@@ -6,11 +6,11 @@ import argparse
 import json
 from collections import Counter
 from difflib import get_close_matches
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from harness.command.arguments import add_json, add_models, require_folders
 from harness.command.main import DONE, EXIT_STATUSES
 from harness.command.model_sheet import print_sheet, sheet_data
 from harness.errors import HarnessError
@@ -36,17 +36,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--models", type=Path, action="append", default=[], metavar="DIR", help="search here too"
-    )
+    add_models(parser)
     parser.add_argument("--show", metavar="ID", help="one model: each field's value, confidence and source")
-    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    add_json(parser)
     parser.set_defaults(handler=handle)
 
 
 def handle(arguments: argparse.Namespace) -> int:
     """Print the models, or one of them in full."""
-    check_folders(arguments.models)
+    require_folders(arguments.models)
     if arguments.show is not None:
         return _show(arguments.show, arguments)
     models = [load_model(each, arguments.models) for each in model_ids(arguments.models)]
@@ -69,13 +67,6 @@ def _show(model_id: str, arguments: argparse.Namespace) -> int:
     else:
         print_sheet(model, Console(highlight=False))
     return DONE
-
-
-def check_folders(folders: list[Path]) -> None:
-    """Raise `HarnessError` for a `--models` folder that is not there."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise HarnessError(f"--models: {folder}: no such folder; check the path")
 
 
 def _record(model: Model) -> dict[str, object]:

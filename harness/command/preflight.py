@@ -10,10 +10,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from emulator.coordinator.monikers import MonikerError, parse
+from harness.command.arguments import (
+    add_installation,
+    add_json,
+    add_models,
+    moniker,
+    require_file,
+    require_folders,
+)
 from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
-from harness.command.models import check_folders
-from harness.errors import HarnessError
 from harness.homes.preflight import (
     Check,
     Outcome,
@@ -52,36 +57,25 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("installation", type=Path, metavar="INSTALLATION.toml", help="the installation to migrate")
+    add_installation(parser, "the installation to migrate")
     add("--radio", required=True, metavar="WHERE", help="serial:/dev/..., pty:/path or tcp:HOST:PORT")
     add(DECLARATION, dest="bench", action="store_true", help=DECLARATION_HELP)
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="where run folders go (out)")
-    add("--json", action="store_true", help="machine-readable output")
-    add(
-        "--models",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder with more device models",
-    )
+    add_json(parser)
+    add_models(parser)
     parser.set_defaults(handler=handle)
 
 
 def handle(arguments: argparse.Namespace) -> int:
     """Check, show, and say by the status whether anything failed."""
-    if not arguments.installation.is_file():
-        raise HarnessError(f"INSTALLATION.toml: {arguments.installation}: no such file; check the path")
-    check_folders(arguments.models)
-    try:
-        moniker = parse(arguments.radio)
-    except MonikerError as error:
-        raise HarnessError(f"--radio: {error}") from error
+    require_file("INSTALLATION.toml", arguments.installation)
+    require_folders(arguments.models)
+    where = moniker("--radio", arguments.radio)
     installation = load_installation(arguments.installation, arguments.models)
     checks = [
         *check_installation(installation),
         *check_surroundings(installation, arguments.out),
-        *asyncio.run(check_radio(installation, moniker, declared=arguments.bench)),
+        *asyncio.run(check_radio(installation, where, declared=arguments.bench)),
         *by_hand(),
     ]
     if arguments.json:

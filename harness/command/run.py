@@ -9,10 +9,18 @@ import sys
 import threading
 from pathlib import Path
 
-from emulator.coordinator.monikers import MonikerError, parse
 from firmware_catalog.memory import state_folder
+from harness.command.arguments import (
+    add_installation,
+    add_json,
+    add_models,
+    add_seed,
+    add_speed,
+    moniker,
+    require_file,
+    require_folders,
+)
 from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
-from harness.command.models import check_folders
 from harness.command.terminal import close, progress_for
 from harness.errors import FolderInUseError, HarnessError
 from harness.facts.terms import Verdict
@@ -21,9 +29,6 @@ from harness.progress import ProgressObserver
 from harness.report.model import CampaignReport
 from harness.run_folder import JOURNAL_FILE, REPORT_HTML_FILE
 from harness.workspace.options import INPROC_RADIO, RunOptions
-
-_MAX_SEED = 2**63 - 1
-_MAX_SPEED = 1000.0
 
 _EPILOG = f"""\
 examples:
@@ -49,53 +54,27 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("installation", nargs="?", type=Path, metavar="INSTALLATION.toml", help="the installation to migrate")
+    add_installation(parser, "the installation to migrate", optional=True)
     add("--image", type=Path, metavar="FILE", help="an OTA image to use instead of the catalogue's choice")
-    add("--seed", type=_seed, default=1, metavar="N", help="seed of all randomness and rehearsal keys (1)")
+    add_seed(parser)
     add("--out", type=Path, metavar="DIR", help="the run folder (out/NAME of the installation)")
     add("--dry-run", action="store_true", help="discover and plan, change nothing")
-    add("--json", action="store_true", help="no progress; report.json on standard output")
+    add_json(parser, "no progress; report.json on standard output")
     add(
         "--radio",
         default=INPROC_RADIO,
         metavar="WHERE",
         help="inproc: (default), wire:, pty:[PATH], tcp:[HOST:PORT], serial:/dev/...",
     )
-    add(
-        "--speed",
-        type=_speed,
-        default=1.0,
-        metavar="X",
-        help="virtual seconds per second with a radio elsewhere; smets1 emulate --speed must be the same (1)",
+    add_speed(
+        parser,
+        "virtual seconds per second with a radio elsewhere; smets1 emulate --speed must be the same",
     )
     add(DECLARATION, dest="bench", action="store_true", help=DECLARATION_HELP)
     add("--overwrite-network", action="store_true", help="a dongle may lose a network of somebody else")
     add("--resume", type=Path, metavar="DIR", help="continue the run in this folder")
-    add(
-        "--models",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder with more device models",
-    )
+    add_models(parser)
     parser.set_defaults(handler=handle)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) > _MAX_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {_MAX_SEED}")
-    return int(text)
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed <= _MAX_SPEED:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, at most {_MAX_SPEED:g}")
-    return speed
 
 
 def options_of(arguments: argparse.Namespace) -> RunOptions:
@@ -122,14 +101,10 @@ def options_of(arguments: argparse.Namespace) -> RunOptions:
 
 
 def _check_files(arguments: argparse.Namespace) -> None:
-    for name, path in (("INSTALLATION.toml", arguments.installation), ("--image", arguments.image)):
-        if path is not None and not path.is_file():
-            raise HarnessError(f"{name}: {path}: no such file; check the path")
-    check_folders(arguments.models)
-    try:
-        parse(arguments.radio)
-    except MonikerError as error:
-        raise HarnessError(f"--radio: {error}") from error
+    require_file("INSTALLATION.toml", arguments.installation)
+    require_file("--image", arguments.image)
+    require_folders(arguments.models)
+    moniker("--radio", arguments.radio)
     _check_folder(arguments)
 
 
@@ -142,6 +117,10 @@ def _check_folder(arguments: argparse.Namespace) -> None:
             raise HarnessError(f"--resume: {resume}: holds no journal; give the folder of a stopped run")
         return
     folder = out or Path("out") / _name(arguments.installation)
+    if folder.name in ("", ".."):
+        raise HarnessError(
+            f"--out: {folder}: expected the name of a folder to be made; give one, as out/home"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FolderInUseError(
             f"--out: {folder} is not empty; choose another, or continue it: smets1 run --resume {folder}"

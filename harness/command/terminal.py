@@ -101,7 +101,7 @@ class _Printed:
         verdict = Text(headline, _VERDICT_STYLES[report.result])
         self._print(verdict + Text(f"  {clean(report.result_reason or meaning)}", "not bold default"))
         for device in report.devices:
-            self._print(Text(f"  {device_name(device):<22} {_versions(device)}"))
+            self._print(Text(f"  {device_name(device):<22} {_course(report, device)}"))
         for exception in report.exceptions:
             where = clean(subject_name(report, exception.subject))
             told = exception.what in report.result_reason
@@ -202,6 +202,15 @@ class PlainProgress(_Printed):
                 f"{octets(offset)} of {octets(size)}"
             )
         )
+
+
+def _course(report: CampaignReport, device: DeviceReport) -> str:
+    """Return what became of a device's firmware, or for a plan what is to become of it, hop by hop."""
+    if report.result is not Verdict.PLANNED:
+        return _versions(device)
+    if not device.planned_hops:
+        return f"stays on {clean(device.version_before or 'what it runs')}"
+    return clean(" \u2192 ".join(device.planned_hops)) + f", target {clean(device.version_target or '')}"
 
 
 def _versions(device: DeviceReport) -> str:

@@ -30,6 +30,17 @@ NOT_BEFORE = datetime(2025, 1, 1, tzinfo=UTC)
 _LEAF_YEARS = 10
 _AUTHORITY_YEARS = 25
 
+
+def lasting(not_before: datetime, years: int) -> datetime:
+    """Return the end of a validity of so many years, its leap days counted."""
+    return not_before + timedelta(days=365 * years + years // 4)
+
+
+def leaf_validity(not_before: datetime = NOT_BEFORE) -> tuple[datetime, datetime]:
+    """Return from when to when the certificates of organisations are valid; their issuers' last longer."""
+    return not_before, lasting(not_before, _LEAF_YEARS)
+
+
 Secret = Callable[[str, int], bytes]
 """Gives key material for a label and a number of octets; `Kernel.secret` is one."""
 
@@ -148,7 +159,7 @@ class RehearsalAuthority:
             .public_key(key)
             .serial_number(serial)
             .not_valid_before(self._not_before)
-            .not_valid_after(self._not_before + timedelta(days=365 * years + years // 4))
+            .not_valid_after(lasting(self._not_before, years))
             .add_extension(x509.CertificatePolicies([policy]), critical=True)
             .add_extension(x509.SubjectKeyIdentifier(key_identifier(key)), critical=False)
         )

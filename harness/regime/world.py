@@ -38,7 +38,7 @@ P = TypeVar("P", bound=Party)
 
 
 _BASE = 0x90B3D51F30000000
-_FIXED = {
+PARTY_ADDRESSES = {
     "SMSO": _BASE | 0x0A01,
     "Requesting Party": _BASE | 0x0A02,
     "Commissioning Party": _BASE | 0x0A03,
@@ -116,7 +116,7 @@ class Regime:
 
     def _party(self, kind: type[P], eui64: int | None = None) -> P:
         place = self._folder / kind.name.lower().replace(" ", "-")
-        number = _FIXED[kind.name] if eui64 is None else eui64
+        number = PARTY_ADDRESSES[kind.name] if eui64 is None else eui64
         return kind(
             self.office, place, number, lambda label, octets: self._secret(f"{kind.name}/{label}", octets)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from firmware_catalog.acceptance import (
     Recipient,
     device_objections,
     is_of_kind,
+    listing_objections,
     objections,
 )
 from firmware_catalog.catalogue import Catalogue
@@ -62,6 +63,28 @@ class Images:
     def is_for(self, entry: DeviceEntry) -> bool:
         """Say whether the given image is for this device."""
         return self.given is not None and _takes(self.installation, entry, self.given.header)
+
+    def given_refusals(self) -> Iterator[str]:
+        """Yield why a device that takes the given image may not have it, running what the installation file says:
+        one line for each reason, naming the file.
+        """
+        if self.given is None:
+            return
+        for entry in self.installation.record.devices:
+            if self.is_for(entry):
+                yield from self._refusals(self.given, entry)
+
+    def _refusals(self, given: GivenImage, entry: DeviceEntry) -> Iterator[str]:
+        version = self.installation.installed_firmware(entry.name).ota_version
+        if given.header.file_version != version:
+            listing = listing_objections(self.installation, entry.name, given.header.file_version)
+        else:
+            listing = ()
+        for kind, text in (*self.objections(entry, given.sha256, version), *listing):
+            if kind is ObjectionKind.VERSION and given.header.file_version == version:
+                continue  # nothing to install is no fault
+            said = _ADVICE.get(kind, "{name} would reject it: {text}").format(name=entry.name, text=text)
+            yield f"{given.path}: {said}"
 
     def recipient(self, entry: DeviceEntry, version: int) -> Recipient:
         """Return a device, running `version`, as images are chosen for it."""
@@ -177,11 +200,17 @@ class Images:
         Raises `CatalogError` naming one that is missing, is not the signed one, or is signed as what its header does
         not say.
         """
-        if self._catalogue is None:
-            return
-        for device in self.installation.record.devices:
-            for entry in self.catalogued(device):
-                self._catalogue.fetch(entry.id)
+        for refusal in self.stored_refusals():
+            raise CatalogError(refusal)
+
+    def stored_refusals(self) -> Iterator[str]:
+        """Yield a line for each image that `check_stored` would name."""
+        stored = [entry for device in self.installation.record.devices for entry in self.catalogued(device)]
+        for entry in dict.fromkeys(stored):
+            try:
+                self.octets(entry.id)
+            except CatalogError as error:
+                yield str(error)
 
 
 def open_images(installation: Installation, image: Path | None, memory: Path | None = None) -> Images:
@@ -190,9 +219,19 @@ def open_images(installation: Installation, image: Path | None, memory: Path | N
     `memory` is where what was seen of catalogues is kept (`firmware_catalog.memory`). Raises `CatalogError` or
     `ImageError`, naming the file.
     """
-    catalogue = _catalogue(installation, memory)
-    given = None if image is None else _given(installation, catalogue, image)
-    return Images(installation, catalogue, given)
+    images = read_images(installation, image, memory)
+    for refusal in images.given_refusals():
+        raise ImageError(refusal)
+    return images
+
+
+def read_images(installation: Installation, image: Path | None, memory: Path | None = None) -> Images:
+    """Open the installation's catalogue and read the given image, which some device here must take.
+
+    Whether it may have it is for `Images.given_refusals`. Raises `CatalogError` or `ImageError`, naming the file.
+    """
+    given = None if image is None else _given(installation, image)
+    return Images(installation, _catalogue(installation, memory), given)
 
 
 def _catalogue(installation: Installation, memory: Path | None) -> Catalogue | None:
@@ -230,35 +269,21 @@ def recipient_of(installation: Installation, entry: DeviceEntry, version: int) -
     return Recipient(model, entry.address, version, trusts, installation.record.dormant)
 
 
-def _given(installation: Installation, catalogue: Catalogue | None, image: Path) -> GivenImage:
+def _given(installation: Installation, image: Path) -> GivenImage:
     looked = inspect_file(image)
     if looked.refused_because is not None:
         raise ImageError(f"{image}: {looked.refused_because}")
     given = GivenImage(image, looked.data, looked.file, looked.sha256)
-    takers = [entry for entry in installation.record.devices if _takes(installation, entry, given.header)]
-    if not takers:
+    if not any(_takes(installation, entry, given.header) for entry in installation.record.devices):
         raise ImageError(f"{image}: {_fits_nobody(installation, given.header)}")
-    images = Images(installation, catalogue, given)
-    for entry in takers:
-        _check_given(images, entry, installation.installed_firmware(entry.name).ota_version)
     return given
-
-
-def _check_given(images: Images, entry: DeviceEntry, version: int) -> None:
-    """Refuse a given image that the device, as the installation file has it, could not be given."""
-    given = images.given
-    assert given is not None
-    for kind, text in images.objections(entry, given.sha256, version):
-        if kind is ObjectionKind.VERSION and given.header.file_version == version:
-            continue  # nothing to install is no fault
-        said = _ADVICE.get(kind, "{name} would reject it: {text}").format(name=entry.name, text=text)
-        raise ImageError(f"{given.path}: {said}")
 
 
 _ADVICE = {
     ObjectionKind.SIZE: "{text}",
     ObjectionKind.MODEL: "{text}; give the image of that model",
     ObjectionKind.FROM_VERSIONS: "{name} cannot go there in one step: {text}; give the image that comes first",
+    ObjectionKind.LISTING: "{name} would be left on unlisted firmware: {text}; give an image of a listed version",
     ObjectionKind.EVIDENCE: (
         "{text}, so it must not go to a dormant meter; "
         "add it to the installation's catalogue with `smets1 catalog add FILE --evidence ...`"

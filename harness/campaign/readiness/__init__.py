@@ -1,0 +1,1 @@
+"""What can be known of a campaign before it begins, from its files alone."""
