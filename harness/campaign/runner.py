@@ -64,8 +64,12 @@ def run(options: RunOptions, observer: ProgressObserver | None = None) -> Campai
     if options.resume is None:
         assert options.installation is not None
         ground = ground_of(options, options.radio)
-        check_files(options.installation, options.model_folders, options.image).require()
-        return run_workspace(Workspace.create(options), ground.world, observer, ground=ground)
+        readiness = check_files(options.installation, options.model_folders, options.image)
+        readiness.require()
+        workspace = Workspace.create(options)
+        if readiness.images is not None:
+            workspace.images.take_verdicts(readiness.images)
+        return run_workspace(workspace, ground.world, observer, ground=ground)
     workspace = Workspace.resume(options.resume)
     report = finished_report(workspace)
     if report is None:

@@ -76,15 +76,26 @@ class Images:
 
     def _refusals(self, given: GivenImage, entry: DeviceEntry) -> Iterator[str]:
         version = self.installation.installed_firmware(entry.name).ota_version
-        if given.header.file_version != version:
-            listing = listing_objections(self.installation, entry.name, given.header.file_version)
-        else:
-            listing = ()
-        for kind, text in (*self.objections(entry, given.sha256, version), *listing):
+        for kind, text in self.objections(entry, given.sha256, version):
             if kind is ObjectionKind.VERSION and given.header.file_version == version:
                 continue  # nothing to install is no fault
             said = _ADVICE.get(kind, "{name} would reject it: {text}").format(name=entry.name, text=text)
             yield f"{given.path}: {said}"
+
+    def listing_refusals(self) -> Iterator[str]:
+        """Yield a line for each device that the given image would leave on firmware that no combination lists."""
+        given = self.given
+        for entry in self.installation.record.devices:
+            if given is None or not self.is_for(entry):
+                continue
+            version = given.header.file_version
+            if version == self.installation.installed_firmware(entry.name).ota_version:
+                continue
+            for objection in listing_objections(self.installation, entry.name, version):
+                yield (
+                    f"{given.path}: {entry.name} would be left on unlisted firmware: {objection.text}; "
+                    "give an image of a listed version"
+                )
 
     def recipient(self, entry: DeviceEntry, version: int) -> Recipient:
         """Return a device, running `version`, as images are chosen for it."""
@@ -176,6 +187,12 @@ class Images:
         if key not in self._judged:
             self._judged[key] = device_objections(self.file(sha256), self.recipient(device, version))
         return self._judged[key]
+
+    def take_verdicts(self, other: Images) -> None:
+        """Take over what another reading of the same installation has judged of images, which are known by their
+        digest.
+        """
+        self._judged.update(other._judged)
 
     def _not_for_dormant(self, entry: Entry) -> str | None:
         if not self.installation.record.dormant or self._catalogue is None:
@@ -283,7 +300,6 @@ _ADVICE = {
     ObjectionKind.SIZE: "{text}",
     ObjectionKind.MODEL: "{text}; give the image of that model",
     ObjectionKind.FROM_VERSIONS: "{name} cannot go there in one step: {text}; give the image that comes first",
-    ObjectionKind.LISTING: "{name} would be left on unlisted firmware: {text}; give an image of a listed version",
     ObjectionKind.EVIDENCE: (
         "{text}, so it must not go to a dormant meter; "
         "add it to the installation's catalogue with `smets1 catalog add FILE --evidence ...`"

@@ -36,10 +36,13 @@ def _installation(*replacements: Replacement) -> Spoil:
     return spoil
 
 
-def _sequence(home: Path) -> tuple[str | Path, ...]:
-    path = home / "sequence.toml"
-    path.write_text(changed(path.read_text(), (('target = "gas"', 'target = "attic"'),)))
-    return ()
+def _in_sequence(*replacements: Replacement) -> Spoil:
+    def spoil(home: Path) -> tuple[str | Path, ...]:
+        path = home / "sequence.toml"
+        path.write_text(changed(path.read_text(), replacements))
+        return ()
+
+    return spoil
 
 
 def _image_of(name: str, change: Callable[[bytes], bytes]) -> Spoil:
@@ -140,7 +143,9 @@ CASES = (
     Case(
         "unknown-firmware", _installation(('firmware = "1.1.0"', 'firmware = "9.9.9"')), 2, ("9.9.9", "1.1.0")
     ),
-    Case("unknown-target", _sequence, 2, ("attic",)),
+    Case(
+        "unknown-target", _in_sequence(('target = "gas"', 'target = "attic"')), 2, ("sequence.toml", "attic")
+    ),
     Case("no-epcl", _installation(('epcl = "epcl.toml"', 'epcl = "none.toml"')), 2, ("none.toml",)),
     Case("no-catalogue", _no_catalogue, 2, ("catalogue",)),
     Case("tampered-catalogue-metadata", _tampered_metadata, 2, ("catalogue", "timestamp")),
@@ -169,6 +174,74 @@ CASES = (
     ),
     Case("unknown-issuer", _other_authority, 2, ("given.ota", "52-45-48-45-41-52-46-57")),
     Case("image-without-evidence", _without_evidence, 2, ("given.ota", "evidence")),
+    Case(
+        "image-skips-a-mandatory-hop",
+        _image_of("esme-2.0.0", lambda data: data),
+        2,
+        ("given.ota", "cannot go there in one step", "0x01020000"),
+    ),
+    Case(
+        "image-leaves-a-meter-on-unlisted-firmware",
+        _image_of("esme-1.2.0", lambda data: data),
+        2,
+        ("given.ota", "electricity", "unlisted firmware", "RC-0001"),
+    ),
+    Case(
+        "misspelt-attribute",
+        _in_sequence(('name = "update_period"\nvalue', 'name = "udpate_period"\nvalue')),
+        2,
+        ("sequence.toml: steps[1].name", "udpate_period", "did you mean update_period?"),
+    ),
+    Case(
+        "value-of-another-type",
+        _in_sequence(("value = 10\n", 'value = "10"\n')),
+        2,
+        ("sequence.toml: steps[1].value", "'10'", "0 to 255"),
+    ),
+    Case(
+        "value-out-of-range",
+        _in_sequence(("value = 0x0600", "value = 0x2000")),
+        2,
+        ("sequence.toml: steps[6].value", "8192", "0 to 5947"),
+    ),
+    Case(
+        "configuration-of-another-type",
+        _installation(
+            ('name = "electricity"', 'name = "electricity"\nconfiguration = { update_period = "abc" }')
+        ),
+        2,
+        ("devices[1].configuration.update_period", "'abc'", "0 to 255"),
+    ),
+    Case(
+        "no-supplier-certificate-ever",
+        _installation(('supplier_certificates = "before-cut-off"', 'supplier_certificates = "never"')),
+        2,
+        ("authorisation.supplier_certificates", "never", "before-cut-off"),
+    ),
+    Case(
+        "supplier-with-the-address-of-another-party",
+        _installation(("90-B3-D5-1F-30-01-00-00", "90-B3-D5-1F-30-02-00-00")),
+        2,
+        ("suppliers.responsible", "the DNO"),
+    ),
+    Case(
+        "clock-outside-the-certificates",
+        _installation(("2026-03-02T08:00:00Z", "2034-12-01T08:00:00Z")),
+        2,
+        ("start", "2034-12-01", "2025-01-01"),
+    ),
+    Case(
+        "power-cuts-that-overlap",
+        _installation(
+            (
+                'firmware = "1.1.0"\n',
+                'firmware = "1.1.0"\nfaults = [ { name = "power_cut", at_s = 100, parameters = { off_s = 100 } }, '
+                '{ name = "power_cut", at_s = 150, parameters = { off_s = 10 } } ]\n',
+            )
+        ),
+        2,
+        ("devices[2].faults[1]", "power_cut", "until 200 s"),
+    ),
     Case("missing-image", _missing_image, 2, ("nowhere.ota",)),
     Case(
         "unknown-radio",
@@ -222,3 +295,46 @@ def test_bad_input_is_refused_before_anything_is_written(
     for said in case.says:
         assert said in complaint
     assert sorted(item.name for item in tmp_path.iterdir()) == ["home"]
+
+
+def test_everything_that_stands_against_a_run_is_said_a_line_each(
+    quick_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = variant(quick_home, tmp_path / "home", ('name = "Rehearsal S', 'name = "R'))
+    _installation(('signers = ["00-DB-12-34-56-78-9F-01"]', 'signers = ["00-DB-12-34-56-78-9F-02"]'))(
+        path.parent
+    )
+    _in_sequence(("value = 10\n", "value = 300\n"))(path.parent)
+    assert run("run", path, "--out", tmp_path / "runs" / "run") == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 4
+    assert all(line.startswith("smets1: error: ") for line in complaint.splitlines())
+    assert complaint.count("is not on the device's list") == 3
+    assert "steps[1].value = 300" in complaint
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["home"]
+    assert run("check", path) == 2
+    assert capsys.readouterr().out.count("refused ") == 4
+
+
+@pytest.mark.parametrize("folder", [".", "..", "/"])
+def test_a_run_folder_needs_a_name(
+    folder: str,
+    quick_home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("run", quick_home, "--out", folder) == 2
+    assert "expected the name of a folder" in one_line(capsys.readouterr().err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_prints_each_devices_hops_and_target(
+    quick_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("run", quick_home, "--dry-run", "--out", tmp_path / "run") == 0
+    shown = capsys.readouterr().out
+    assert "1.0.0 \u2192 1.2.0 \u2192 2.0.0, target 2.0.0" in shown
+    assert "1.1.0 \u2192 1.4.0, target 1.4.0" in shown
+    assert "stays on 1.0.0" in shown

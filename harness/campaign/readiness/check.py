@@ -12,16 +12,21 @@ from harness.campaign.readiness.regime import check_regime
 from harness.campaign.readiness.scenario import check_faults
 from harness.campaign.readiness.sequences import check_sequences
 from harness.facts.plan import Plan
+from harness.workspace.images import Images
 from hw_profiles.errors import ProfileError
 from hw_profiles.installation import Installation, load_installation
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Every finding, the gravest first; `plan` is from what the installation file says runs, when there is one."""
+    """Every finding, the gravest first; `plan` is from what the installation file says runs, when there is one.
+
+    `images` are those looked at, None when the catalogue could not be opened.
+    """
 
     findings: tuple[Finding, ...]
     plan: Plan | None = None
+    images: Images | None = None
 
     def of(self, weight: Weight) -> tuple[Finding, ...]:
         """Return the findings of one weight."""
@@ -51,7 +56,7 @@ def check(installation: Installation, image: Path | None = None) -> Readiness:
         *check_regime(installation),
         *check_faults(installation),
     )
-    return Readiness(_by_weight(found), firmware.plan)
+    return Readiness(_by_weight(found), firmware.plan, firmware.images)
 
 
 def _by_weight(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -27,6 +27,7 @@ class Firmware(NamedTuple):
 
     findings: tuple[Finding, ...]
     plan: Plan | None = None
+    images: Images | None = None
 
 
 def check_firmware(installation: Installation, image: Path | None) -> Firmware:
@@ -37,13 +38,14 @@ def check_firmware(installation: Installation, image: Path | None) -> Firmware:
         images = read_images(installation, image)
     except (CatalogError, HarnessError, EmulatorError) as error:
         return Firmware((of_message(str(error)),))
-    refused = tuple(of_message(line) for line in (*images.stored_refusals(), *images.given_refusals()))
+    lines = (*images.stored_refusals(), *images.given_refusals(), *images.listing_refusals())
+    refused = tuple(of_message(line) for line in lines)
     noted = tuple(_unpinned(installation))
     if refused:
         # What can be reached without the images just refused would only say the same again.
-        return Firmware((*refused, *noted))
+        return Firmware((*refused, *noted), images=images)
     found, plan = _plan(installation, images)
-    return Firmware((*found, *noted), plan)
+    return Firmware((*found, *noted), plan, images)
 
 
 def _plan(installation: Installation, images: Images) -> tuple[tuple[Finding, ...], Plan | None]:
