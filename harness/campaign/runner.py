@@ -64,7 +64,9 @@ def run(options: RunOptions, observer: ProgressObserver | None = None) -> Campai
     if options.resume is None:
         assert options.installation is not None
         ground = ground_of(options, options.radio)
-        readiness = check_files(options.installation, options.model_folders, options.image)
+        readiness = check_files(
+            options.installation, options.model_folders, options.image, options.catalogue_memory
+        )
         readiness.require()
         workspace = Workspace.create(options)
         if readiness.images is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from firmware_catalog.memory import state_folder
 from harness.campaign.readiness.check import Readiness, check_files
 from harness.campaign.readiness.finding import Weight
 from harness.command.arguments import add_installation, add_json, add_models, require_file, require_folders
@@ -20,7 +22,7 @@ examples:
   smets1 check home.toml --image meter.zigbee
   smets1 check home.toml --json
 
-Nothing is written and no device is asked. `smets1 run` begins with the same checks: what is refused here never
+No folder is made and no device is asked. `smets1 run` begins with the same checks: what is refused here never
 begins there, and what is foreseen ends there without enrolment, with a report that says why.
 
 {EXIT_STATUSES}"""
@@ -47,7 +49,8 @@ def handle(arguments: argparse.Namespace) -> int:
     require_file("INSTALLATION.toml", arguments.installation)
     require_file("--image", arguments.image)
     require_folders(arguments.models)
-    readiness = check_files(arguments.installation, arguments.models, arguments.image)
+    memory = state_folder(os.environ)
+    readiness = check_files(arguments.installation, arguments.models, arguments.image, memory)
     if arguments.json:
         print(json.dumps(as_json(readiness), indent=1))
     else:

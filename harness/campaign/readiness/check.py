@@ -38,18 +38,25 @@ class Readiness:
             raise NotReadyError(refused)
 
 
-def check_files(path: Path, model_folders: Sequence[Path] = (), image: Path | None = None) -> Readiness:
+def check_files(
+    path: Path,
+    model_folders: Sequence[Path] = (),
+    image: Path | None = None,
+    catalogue_memory: Path | None = None,
+) -> Readiness:
     """Check an installation file with all that it names, as a run with these options would begin from it."""
     try:
         installation = load_installation(path, model_folders)
     except ProfileError as error:
         return Readiness((of_message(str(error)),))
-    return check(installation, image)
+    return check(installation, image, catalogue_memory)
 
 
-def check(installation: Installation, image: Path | None = None) -> Readiness:
+def check(
+    installation: Installation, image: Path | None = None, catalogue_memory: Path | None = None
+) -> Readiness:
     """Check an installation that could be read, and the image given for it."""
-    firmware = check_firmware(installation, image)
+    firmware = check_firmware(installation, image, catalogue_memory)
     found = (
         *firmware.findings,
         *check_sequences(installation, firmware.plan),

@@ -16,8 +16,6 @@ class Weight(StrEnum):
     """The campaign does not begin."""
     FORESEEN = "foreseen"
     """It may begin and will end without enrolment, having changed nothing; its report is evidence of that."""
-    NOTED = "noted"
-    """Nothing stops; a person should know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,22 +30,24 @@ class Firmware(NamedTuple):
     images: Images | None = None
 
 
-def check_firmware(installation: Installation, image: Path | None) -> Firmware:
-    """Look at the firmware authorities, open the catalogue, read every image that may be sent, and plan."""
+def check_firmware(installation: Installation, image: Path | None, memory: Path | None = None) -> Firmware:
+    """Look at the firmware authorities, open the catalogue, read every image that may be sent, and plan.
+
+    `memory` is where what was seen of catalogues is kept, so that an older state of one is found.
+    """
     if untrusted := tuple(_authorities(installation)):
         return Firmware(untrusted)
     try:
-        images = read_images(installation, image)
+        images = read_images(installation, image, memory)
     except (CatalogError, HarnessError, EmulatorError) as error:
         return Firmware((of_message(str(error)),))
     lines = (*images.stored_refusals(), *images.given_refusals(), *images.listing_refusals())
     refused = tuple(of_message(line) for line in lines)
-    noted = tuple(_unpinned(installation))
     if refused:
         # What can be reached without the images just refused would only say the same again.
-        return Firmware((*refused, *noted), images=images)
+        return Firmware(refused, images=images)
     found, plan = _plan(installation, images)
-    return Firmware((*found, *noted), plan, images)
+    return Firmware(found, plan, images)
 
 
 def _plan(installation: Installation, images: Images) -> tuple[tuple[Finding, ...], Plan | None]:
@@ -87,18 +89,6 @@ def _rejected(images: Images, versions: Mapping[str, int]) -> Iterator[Finding]:
                     yield Finding(
                         place, entry.file_name, expected, "have its supplier sign it for these meters"
                     )
-
-
-def _unpinned(installation: Installation) -> Iterator[Finding]:
-    record = installation.record
-    if record.catalogue is not None and record.catalogue_root_sha256 is None:
-        yield Finding(
-            f"{installation.path}: catalogue_root_sha256",
-            "nothing",
-            "the SHA-256 of the catalogue's first root, so that another catalogue is not taken for it",
-            "ask the catalogue's keeper for it",
-            Weight.NOTED,
-        )
 
 
 def _authorities(installation: Installation) -> Iterator[Finding]:

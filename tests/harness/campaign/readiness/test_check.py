@@ -151,12 +151,12 @@ def test_the_next_listed_firmware_is_tried_when_the_first_cannot_be_reached(
     assert readiness.plan.devices[1].target_display == "2.0.0"
 
 
-def test_a_catalogue_without_a_pin_is_noted(check: Check, quick_home: Path) -> None:
+def test_a_catalogue_without_a_pin_is_refused(check: Check, quick_home: Path) -> None:
     pin = next(
         line for line in quick_home.read_text().splitlines() if line.startswith("catalogue_root_sha256")
     )
     (finding,) = check((pin, "")).findings
-    assert finding.weight is Weight.NOTED
+    assert finding.weight is Weight.REFUSED
     assert "catalogue_root_sha256" in finding.line
 
 
