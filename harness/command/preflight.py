@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from firmware_catalog.memory import state_folder
 from harness.command.arguments import (
     add_installation,
     add_json,
@@ -73,7 +75,7 @@ def handle(arguments: argparse.Namespace) -> int:
     where = moniker("--radio", arguments.radio)
     installation = load_installation(arguments.installation, arguments.models)
     checks = [
-        *check_installation(installation),
+        *check_installation(installation, state_folder(os.environ)),
         *check_surroundings(installation, arguments.out),
         *asyncio.run(check_radio(installation, where, declared=arguments.bench)),
         *by_hand(),

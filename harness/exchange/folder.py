@@ -20,7 +20,11 @@ from harness.exchange.document import Answer, Document, FileKind
 from harness.exchange.signature import CertificateLookup, SignedFile, sign_document, verify_file
 from harness.files import write_atomically
 from harness.pki.authority import Credential
+from hw_profiles.errors import FileRefusedError
+from hw_profiles.regular_file import read_regular_file
 
+FILE_LIMIT = 4 << 20
+"""Octets of an exchanged file, which anybody may put into the folder; those of a home have a few thousand."""
 MA_NAME = re.compile(r"MA_[A-Z]{3}_([0-9A-F]{2}-){7}[0-9A-F]{2}_\d{8}_\d{6}(\.\w+)?", re.IGNORECASE)
 
 
@@ -58,9 +62,10 @@ class ExchangeFolder:
         if "/" in name or name.startswith("."):
             raise FileRejectedError("V01", f"{name!r} is not a file name of the exchange")
         try:
-            octets = (self.path / name).read_bytes()
-        except OSError as error:
-            raise FileRejectedError("V01", f"{name}: {error.strerror}") from error
+            octets = read_regular_file(self.path / name, FILE_LIMIT)
+        except FileRefusedError as error:
+            said = str(error).removeprefix(f"{self.path / name}: ")
+            raise FileRejectedError("V01", f"{name}: {said}") from error
         signed = verify_file(octets, name, lookup)
         if signed.document.kind is FileKind.AUTHORISATION and not MA_NAME.fullmatch(name):
             raise FileRejectedError("V01", f"{name}: expected MA_XXX_<EUI-64>_<YYYYMMDD>_<HHMMSS>")

@@ -72,9 +72,13 @@ BY_HAND = (
 )
 
 
-def check_installation(installation: Installation) -> list[Check]:
-    """Check what the files say: install codes, models, images."""
-    return [_install_codes(installation), _models(installation), _images(installation)]
+def check_installation(installation: Installation, catalogue_memory: Path | None = None) -> list[Check]:
+    """Check what the files say: install codes, models, images.
+
+    `catalogue_memory` is where what was seen of catalogues is kept, so that an older state is noticed.
+    """
+    images = _images(installation, catalogue_memory)
+    return [_install_codes(installation), _models(installation), images]
 
 
 def _install_codes(installation: Installation) -> Check:
@@ -109,12 +113,16 @@ def _models(installation: Installation) -> Check:
     return Check("models", Outcome.PASSED, "no placeholder in any model")
 
 
-def _images(installation: Installation) -> Check:
+def _images(installation: Installation, memory: Path | None) -> Check:
     try:
-        open_images(installation, None)
+        open_images(installation, None, memory).check_stored()
     except (CatalogError, HarnessError) as error:
         return Check("images", Outcome.FAILED, str(error))
-    return Check("images", Outcome.PASSED, "the catalogue opens and its signatures hold")
+    return Check(
+        "images",
+        Outcome.PASSED,
+        "the catalogue opens, its signatures hold, its images are the signed ones",
+    )
 
 
 def check_surroundings(installation: Installation, out: Path) -> list[Check]:

@@ -93,3 +93,11 @@ def test_every_path_found_is_allowed_and_has_no_detour(
         running = hop.version
     assert running == target
     assert len({hop.version for hop in path}) == len(path)
+
+
+def test_an_image_made_for_one_device_leads_no_other_anywhere() -> None:
+    alone = replace(entry(2), destination="00-00-00-00-00-00-00-05")
+    assert upgrade_path([alone], "meter", 1, 1, 2, eui64=5) == (alone,)
+    for other in (6, None):
+        with pytest.raises(CatalogError, match="fits this model, hardware and device"):
+            upgrade_path([alone], "meter", 1, 1, 2, eui64=other)

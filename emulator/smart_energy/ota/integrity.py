@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from emulator.crypto.mmo import AesMmo
 from emulator.errors import FrameError
@@ -33,10 +34,19 @@ class ShortPaddedMmo(AesMmo):
 def integrity_code(image: bytes, offset: int, coverage: IntegrityCoverage) -> bytes:
     """Return the integrity code of `image`, whose tag 3 lies at `offset`, under one reading."""
     if coverage is IntegrityCoverage.WITH_TAG_HEADER:
-        return AesMmo(image[: offset + _TAG_AND_LENGTH]).digest()
+        return image_digest(image[: offset + _TAG_AND_LENGTH])
     if coverage is IntegrityCoverage.SHORT_PADDING:
         return ShortPaddedMmo(image[:offset]).digest()
-    return AesMmo(image[:offset]).digest()
+    return image_digest(image[:offset])
+
+
+@lru_cache(maxsize=16)
+def image_digest(octets: bytes) -> bytes:
+    """Return the AES-MMO hash of a long message.
+
+    The last ones are kept: an image is judged before it is sent, and again by every device that receives it.
+    """
+    return AesMmo(octets).digest()
 
 
 def matching_coverage(

@@ -14,7 +14,6 @@ from emulator.crypto import ecdsa, ecqv
 from emulator.crypto.authority import Identity
 from emulator.crypto.certificates import parse_certificate
 from emulator.crypto.curves import Point
-from emulator.crypto.mmo import aes_mmo
 from emulator.crypto.suite import Suite
 from emulator.errors import EmulatorError, SecurityError
 from emulator.eui64 import format_eui64
@@ -27,7 +26,7 @@ from emulator.smart_energy.ota.file import (
     build,
 )
 from emulator.smart_energy.ota.findings import findings, refusal
-from emulator.smart_energy.ota.integrity import matching_coverage, with_integrity_code
+from emulator.smart_energy.ota.integrity import image_digest, matching_coverage, with_integrity_code
 from hw_profiles.installation import FirmwareAuthority
 from hw_profiles.model import IntegrityCoverage, Verification
 
@@ -69,7 +68,7 @@ def signing_octets(suite: Suite) -> int:
 
 def signature_digest(file: OtaFile, suite: Suite) -> bytes:
     """Return the digest that a signature of `suite`, the last sub-element of `file`, is made over."""
-    return aes_mmo(file.image[: -suite.parameters.signature_octets])
+    return image_digest(file.image[: -suite.parameters.signature_octets])
 
 
 def sign(file: OtaFile, identity: Identity) -> OtaFile:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -229,8 +230,15 @@ def test_the_folder_never_replaces_a_file_with_another(tmp_path: Path) -> None:
     assert folder.names() == ["MCVF.xml"]
 
 
-@pytest.mark.parametrize("name", ["../x.xml", ".hidden", "absent.xml"])
-def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["../x.xml", ".hidden", "absent.xml", "pipe.xml", "zero.xml", "folder.xml", "large.xml"]
+)
+def test_a_name_or_file_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe.xml")
+    (tmp_path / "zero.xml").symlink_to("/dev/zero")
+    (tmp_path / "folder.xml").mkdir()
+    with (tmp_path / "large.xml").open("wb") as large:
+        large.truncate(1 << 34)
     with pytest.raises(FileRejectedError, match="V01"):
         ExchangeFolder(tmp_path).read(name, lookup)
 

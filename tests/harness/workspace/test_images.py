@@ -10,6 +10,8 @@ import pytest
 from emulator.clock.kernel import Kernel
 from emulator.crypto.authority import Identity, IssuingAuthority
 from emulator.crypto.suite import Suite
+from emulator.smart_energy.ota.file import OtaTag, pack, parse
+from emulator.smart_energy.ota.signature import build_signed
 from firmware_catalog.acceptance import ObjectionKind
 from firmware_catalog.catalogue import Catalogue, supplier_role
 from firmware_catalog.errors import CatalogError
@@ -29,8 +31,10 @@ def _stranger() -> Identity:
     return IssuingAuthority.from_seed(Suite.SUITE_1, b"stranger", b"STRANGER").issue(example.SIGNER)
 
 
-def _images(folder: Path, signers: dict[str, Identity]) -> Images:
-    """Open the example's home with small images, those named in `signers` signed by somebody else."""
+def _images(folder: Path, signers: dict[str, Identity], destination: int | None = None) -> Images:
+    """Open the example's home with small images, those named in `signers` signed by somebody else; all are made for
+    the device `destination` when it is given.
+    """
     for name in ("installation.toml", "epcl.toml", "sequence.toml"):
         shutil.copyfile(DORMANT_SEMI.parent / name, folder / name)
     seed = {"seed": example.SEED, "lifetimes": example.LASTING}
@@ -38,7 +42,11 @@ def _images(folder: Path, signers: dict[str, Identity]) -> Images:
     for image in example.IMAGES:
         file = folder / f"{image.name}.ota"
         signer = signers.get(image.name, example.firmware_signer()[1])
-        file.write_bytes(example.make(image._replace(octets=100), signer))
+        made = parse(example.make(image._replace(octets=100), signer))
+        header = replace(made.header, destination=destination)
+        content = made.element(OtaTag.UPGRADE_IMAGE)
+        assert content is not None
+        file.write_bytes(pack(build_signed(header, content, signer)))
         catalogue.add(
             file,
             example.SUPPLIER,
@@ -63,6 +71,21 @@ def test_an_image_whose_signer_the_meter_does_not_trust_is_out_before_it_is_sent
     meter = images.installation.device("electricity")
     with pytest.raises(CatalogError, match=r"electricity would reject it: .*unknown certificate issuer"):
         images.path(meter, OLD, NEW)
+
+
+def test_an_image_made_for_one_meter_is_planned_for_that_meter_only(tmp_path: Path) -> None:
+    images = _images(tmp_path, {}, destination=0x00DB12345678_90A1)
+    meter, gas = images.installation.device("electricity"), images.installation.device("gas")
+    assert [entry.version for entry in images.path(meter, OLD, NEW)] == [MIDDLE, NEW]
+    with pytest.raises(
+        CatalogError, match="no image of the target version fits this model, hardware and device"
+    ):
+        images.path(gas, 0x01010000, 0x01040000)
+    given = next((tmp_path / "catalogue" / "targets").rglob("*0601-01040000*"))
+    with pytest.raises(
+        ImageError, match=r"0x1002/0x0601 made for 00-DB-12-34-56-78-90-A1 alone, which no device"
+    ):
+        open_images(images.installation, given)
 
 
 def test_every_objection_to_a_catalogued_image_can_be_asked_for(tmp_path: Path) -> None:
