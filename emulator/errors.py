@@ -18,4 +18,6 @@ class CryptoError(EmulatorError):
 
 
 class NonVolatileError(EmulatorError):
-    """Non-volatile state that cannot be read or written."""
+    """Non-volatile state that cannot be read or written; `exit_status` is that of failing surroundings."""
+
+    exit_status = 3

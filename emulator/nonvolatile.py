@@ -1,16 +1,26 @@
 """Non-volatile memory of emulated devices: tokens and flash, as a power cut leaves them.
 
-A put is durable when it returns; there is no flush. Devices write when the real device would write, so a world
-reopened from disk is the world a power cut left.
+A device's put is durable when it returns, as far as the device can tell: devices write when the real device would
+write, so a world reopened from disk is the world that a power cut of the home left. A killed process loses nothing of
+it. A power cut of the machine may lose what was put since the last `WorldStore.sync`, but never a part in the middle:
+whoever draws conclusions from what a device did syncs first.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from emulator.errors import NonVolatileError
+from hw_profiles.whole_file import make_private
+
+IN_MEMORY = Path(":memory:")
+"""Where a `WorldStore` has no file."""
+_WORLD, _MARK = "world", "world.mark"
 
 
 class NonVolatile(Protocol):
@@ -81,36 +91,90 @@ class WorldStore:
     """The non-volatile memory of every device of a home, in one SQLite file that survives a killed process."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file; raises `NonVolatileError` when it is not a world store."""
-        try:
+        """Open or create the file, its owner's alone; raises `NonVolatileError` when it is not a world store.
+
+        The path `:memory:` is a store that lasts as long as the object.
+        """
+        self._path = path
+        self._in_file = path != IN_MEMORY
+        with self._guard():
+            if self._in_file:
+                make_private(path)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
-            # A killed process loses nothing that reached the page cache; only the journal needs an fsync.
-            self._db.execute("PRAGMA synchronous=OFF")
+            # No put waits for the disk, yet the file is whole after a power cut: only the latest puts are missing.
+            self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(
                 "CREATE TABLE IF NOT EXISTS token (device TEXT, key TEXT, value BLOB, PRIMARY KEY (device, key))"
                 " WITHOUT ROWID;"
                 "CREATE TABLE IF NOT EXISTS flash (device TEXT, area TEXT, offset INTEGER, data BLOB,"
                 " PRIMARY KEY (device, area, offset)) WITHOUT ROWID;"
             )
-        except sqlite3.Error as error:
-            raise NonVolatileError(f"device memory {path}: {error}; remove it to start afresh") from error
+        self._status = os.stat(path) if self._in_file else None
 
     def device(self, name: str) -> SqliteNonVolatile:
         """Return the memory of the device called `name`."""
-        return SqliteNonVolatile(self._db, name)
+        return SqliteNonVolatile(self._db, name, self._path)
+
+    @property
+    def mark(self) -> bytes | None:
+        """What the last `sync` was given, None before the first."""
+        return self.device(_WORLD).get(_MARK)
+
+    def sync(self, mark: bytes) -> None:
+        """Have everything put so far on disk, with `mark` to know this moment by; raises `NonVolatileError`."""
+        self._require_in_place()
+        with self._guard():
+            self._db.execute("PRAGMA synchronous=FULL")
+            try:
+                self._db.execute("INSERT OR REPLACE INTO token VALUES (?,?,?)", (_WORLD, _MARK, mark))
+            finally:
+                self._db.execute("PRAGMA synchronous=NORMAL")
+
+    def _require_in_place(self) -> None:
+        if self._status is None:
+            return
+        try:
+            if os.path.samestat(self._status, os.stat(self._path)):
+                return
+        except OSError:
+            pass
+        raise NonVolatileError(
+            f"device memory {self._path}: removed or replaced while it was in use; start a new run"
+        )
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file, as one file that can be read where nothing can be written."""
+        try:
+            # A full disk, or another reader, leaves the write-ahead log beside the file: as good, but two files.
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            self._db.close()
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise _failure(self._path, error) from error
+
+
+def _failure(path: Path, error: sqlite3.Error | OSError) -> NonVolatileError:
+    if isinstance(error, sqlite3.OperationalError | OSError):
+        return NonVolatileError(f"device memory {path}: {error}; free some space or check the folder")
+    return NonVolatileError(
+        f"device memory {path}: {error}; it is damaged: put a copy back, or begin with a new one"
+    )
 
 
 class SqliteNonVolatile:
     """One device's memory inside a `WorldStore`."""
 
-    def __init__(self, db: sqlite3.Connection, device: str) -> None:
+    def __init__(self, db: sqlite3.Connection, device: str, path: Path) -> None:
         self._db = db
         self._device = device
+        self._path = path
 
     def get(self, key: str) -> bytes | None:
         """Return the stored octets, or None."""
@@ -121,11 +185,11 @@ class SqliteNonVolatile:
 
     def put(self, key: str, value: bytes) -> None:
         """Store `value` durably under `key`."""
-        self._db.execute("INSERT OR REPLACE INTO token VALUES (?,?,?)", (self._device, key, value))
+        self._write("INSERT OR REPLACE INTO token VALUES (?,?,?)", self._device, key, value)
 
     def delete(self, key: str) -> None:
         """Forget `key`."""
-        self._db.execute("DELETE FROM token WHERE device=? AND key=?", (self._device, key))
+        self._write("DELETE FROM token WHERE device=? AND key=?", self._device, key)
 
     def keys(self, prefix: str = "") -> list[str]:
         """Return the stored keys that begin with `prefix`, sorted."""
@@ -137,7 +201,7 @@ class SqliteNonVolatile:
 
     def flash_write(self, area: str, offset: int, data: bytes) -> None:
         """Write `data` at `offset` of the named flash area; writes never overlap partly (whole pages)."""
-        self._db.execute("INSERT OR REPLACE INTO flash VALUES (?,?,?,?)", (self._device, area, offset, data))
+        self._write("INSERT OR REPLACE INTO flash VALUES (?,?,?,?)", self._device, area, offset, data)
 
     def flash_read(self, area: str, length: int) -> bytes:
         """Return the first `length` octets of the area."""
@@ -152,4 +216,10 @@ class SqliteNonVolatile:
 
     def flash_erase(self, area: str) -> None:
         """Erase the whole area."""
-        self._db.execute("DELETE FROM flash WHERE device=? AND area=?", (self._device, area))
+        self._write("DELETE FROM flash WHERE device=? AND area=?", self._device, area)
+
+    def _write(self, statement: str, *values: str | int | bytes) -> None:
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise _failure(self._path, error) from error

@@ -4,13 +4,12 @@ new, never half of either.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from firmware_catalog.errors import CatalogError, CatalogStorageError
 from hw_profiles.errors import FileRefusedError
 from hw_profiles.regular_file import read_regular_file
+from hw_profiles.whole_file import PUBLIC, make_folders, write_whole
 
 IMAGE_LIMIT = 16 << 20
 """Octets of an OTA file with all that vendors put around it; DUIS takes images of at most 10,240,000 octets of
@@ -24,28 +23,15 @@ KEY_LIMIT = 64 << 10
 """Octets of a private key in PEM."""
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
     """Write `data` beside `path`, sync it, and rename it into place; raises `CatalogError`, leaving `path` as
     it was.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        make_folders(path.parent)
+        write_whole(path, data, mode=mode)
     except OSError as error:
         raise _failure(path, error) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
-        _sync_folder(path.parent)
-    except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _failure(path, error) from error
-        raise
 
 
 def read_octets(path: Path, limit: int) -> bytes:
@@ -54,14 +40,6 @@ def read_octets(path: Path, limit: int) -> bytes:
         return read_regular_file(path, limit)
     except FileRefusedError as error:
         raise CatalogError(str(error)) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _failure(path: Path, error: OSError) -> CatalogError:

@@ -62,3 +62,9 @@ class RegimeError(HarnessError):
     """A step the enrolment regime forbids: an illegal transition, or a party acting outside its control."""
 
     exit_status = 1
+
+
+class ContradictionError(HarnessError):
+    """A device that is not as the journal has it: its record cannot be believed until somebody finds out why."""
+
+    exit_status = 1

@@ -1,11 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Writing the files of a run, in the words and errors of the harness."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from harness.errors import JournalError
+from hw_profiles.whole_file import PRIVATE, PRIVATE_FOLDER, PUBLIC, make_folders, write_whole
 
 
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
@@ -13,23 +13,19 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
 
     A reader sees the old file or the new one. When the disk is full the old file stays.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
+        write_whole(path, data, mode=PRIVATE if private else PUBLIC)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise JournalError(f"{path}: {error.strerror}; free some space or check the folder") from error
+        raise _refusal(path, error) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def make_run_folder(path: Path) -> None:
+    """Make a folder inside a run's folder, closed to other users; raises `JournalError`."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        make_folders(path, mode=PRIVATE_FOLDER)
+    except OSError as error:
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: OSError) -> JournalError:
+    return JournalError(f"{path}: {error.strerror}; free some space or check the folder")

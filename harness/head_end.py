@@ -96,6 +96,8 @@ class HeadEnd:
         """Take over the head-end side of `link`; `wake_messages` is how many SMS this hub needs."""
         self.keys = keys
         self.hub_eui64 = hub_eui64
+        self.on_control: Callable[[], None] = lambda: None
+        """Called when a device has answered a control envelope, before its sender hears of it."""
         self._link = link
         self._wake_messages = link.parameters.wake_messages if wake_messages is None else wake_messages
         self._heard_s: float | None = None
@@ -144,6 +146,11 @@ class HeadEnd:
         One for the hub goes to it directly; the hub relays the others, unable to read or alter them. Raises
         `HubUnreachableError`, and `UnreachableError` when the hub cannot reach the device.
         """
+        response = await self._control(eui64, envelope, timeout_s)
+        self.on_control()
+        return response
+
+    async def _control(self, eui64: int, envelope: bytes, timeout_s: float) -> bytes:
         if eui64 == self.hub_eui64:
             role = decode_envelope(envelope).role
             async with self._turn[role]:

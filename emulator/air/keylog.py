@@ -5,25 +5,32 @@ Network and link keys go into one list; derived keys (key-transport, key-load) a
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from emulator.errors import EmulatorError
+from hw_profiles.whole_file import make_private
 
 _LINE = re.compile(r'"((?:[0-9A-F]{2}:){15}[0-9A-F]{2})","Normal","')
 _UNSAFE = re.compile(r'[^\x20-\x7e]|["\\]')
 
 
 class KeyLog:
-    """Appends keys to a table file, each key once; place it in the Wireshark profile as `zigbee_pc_keys`."""
+    """Appends keys to a table file of its owner's alone, each key once.
+
+    Place it in the Wireshark profile as `zigbee_pc_keys`.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or create the table; a last line torn by a kill is cut off."""
         self.path = path
-        text = path.read_text(encoding="ascii", errors="replace") if path.exists() else ""
-        whole = text[: text.rfind("\n") + 1]
-        path.write_text(whole, encoding="ascii", errors="replace")
-        self._known = set(_LINE.findall(whole))
+        make_private(path)
+        octets = path.read_bytes()
+        whole = octets.rfind(b"\n") + 1
+        if whole < len(octets):
+            os.truncate(path, whole)
+        self._known = set(_LINE.findall(octets[:whole].decode("ascii", "replace")))
 
     def add(self, key: bytes, label: str) -> None:
         """Record a 16-octet key under a label; one that is there already is left alone."""

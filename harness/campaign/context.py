@@ -32,6 +32,10 @@ class Context:
         """Return what was found of a device."""
         return self.found[format_eui64(entry.address)]
 
+    def tells_version(self, entry: DeviceEntry) -> bool:
+        """Whether there is anything to read a device's OTA version from."""
+        return entry is self.installation.hub or self.found_of(entry).endpoint_using(OTA) is not None
+
     async def read_version(self, entry: DeviceEntry) -> int:
         """Ask a device, or the hub about itself, which OTA version it runs; raises `NoAnswerError`."""
         if entry is self.installation.hub:

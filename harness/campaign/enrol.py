@@ -11,6 +11,8 @@ from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.discovery import BASIC
 from harness.campaign.late_certificates import place_late_certificates
 from harness.campaign.problems import record
+from harness.campaign.read_back import read_back
+from harness.errors import UnreachableError
 from harness.facts.campaign import Problem
 from harness.facts.enrolment import EnrolmentProblem, EnrolmentResult, OldHeadEndRefused
 from harness.facts.terms import Retry, Severity, State
@@ -108,6 +110,18 @@ class HomeByWan:
         except NoAnswerError as error:
             return DeviceTest(False, str(error))
         return DeviceTest(True, f"ZCL version {value}")
+
+    async def firmware(self, eui64: int) -> str | None:
+        """Read a device's OTA version back and return the inventory's name for it; None without an OTA client."""
+        entry = next(item for item in self._context.installation.record.devices if item.address == eui64)
+        if not self._context.tells_version(entry):
+            return None
+        try:
+            version = await read_back(self._context, entry)
+        except NoAnswerError as error:
+            raise UnreachableError(f"{format_eui64(eui64)}: {error}") from error
+        known = self._context.installation.models[entry.name].firmware_version(version)
+        return f"0x{version:08X}" if known is None else known.inventory_version
 
     async def send_control(self, eui64: int, envelope: bytes) -> bytes:
         """Carry an envelope to a device and return its response."""

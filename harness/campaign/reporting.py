@@ -18,7 +18,7 @@ from harness.facts import Fact, Outcome, Status
 from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
 from harness.facts.configuration import StepDone, StepFailed, StepPerformed
 from harness.facts.discovery import BatteryRead, Found, Topology
-from harness.facts.enrolment import ControlTransfer, EnrolmentProblem, EnrolmentResult
+from harness.facts.enrolment import CommissioningOf, ControlTransfer, EnrolmentProblem, EnrolmentResult
 from harness.facts.firmware import VersionReadBack
 from harness.facts.plan import DevicePlan
 from harness.facts.terms import CertificateRole, Retry, Severity, StepResult, Verdict
@@ -161,7 +161,7 @@ class _Assembly:
             planned_hops=_hops(plan),
             configuration=tuple(self._configuration(name)),
             control_owner=owner if controlled else "",
-            inventory_status="" if self._enrolment is None else self._enrolment.inventory.get(name, ""),
+            inventory_status=self._inventory_status(name),
             smets_version=_smets_version(model, self._version_after(name, entry, before)),
             battery_before_percent=self._battery(name, BEFORE),
             battery_after_percent=self._battery(name, AFTER),
@@ -169,6 +169,12 @@ class _Assembly:
                 transfer.off_air_seconds or 0.0 for transfer in self._transfers if transfer.device == name
             ),
         )
+
+    def _inventory_status(self, name: str) -> str:
+        """The status the enrolment ended with; of one that is not at its end, what was already done."""
+        if self._enrolment is not None:
+            return self._enrolment.inventory.get(name, "")
+        return "Commissioned" if CommissioningOf.key_of(name) in self._done else ""
 
     def _parent(self, name: str, found: Found | None) -> str | None:
         """Return the parent by what its routers say; the hub for a device that answered and is in no table."""

@@ -20,10 +20,11 @@ from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
 from harness.campaign.narrative import Narrator
 from harness.campaign.problems import CampaignEnd, record
+from harness.campaign.read_back import confirm_done
 from harness.campaign.readiness.check import check_files
 from harness.campaign.reporting import assemble
 from harness.campaign.upgrade import upgrade
-from harness.errors import HarnessError, RegimeError, UnreachableError
+from harness.errors import ContradictionError, HarnessError, RegimeError, UnreachableError
 from harness.evidence.verification import read_report
 from harness.facts import Kind
 from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
@@ -166,13 +167,16 @@ class _Campaign:
 
     async def run(self, world: World) -> None:
         """Take the installation as far as it goes, and journal how it ended."""
+        self._journal.before_outcome = lambda: self._settle(world)
         try:
             with self._phase("install"):
                 await world.start()
+            self._settle(world)
             regime = open_regime(self._workspace, self._kernel, self._installation)
             regime.take_on(case_as_upgraded(self._installation, {}))
             hub = self._installation.hub.address
             head_end = HeadEnd(world.link, hub, ControllingKeys(regime, hub))
+            head_end.on_control = lambda: self._settle(world)
             try:
                 await self._to_the_end(head_end, regime)
             finally:
@@ -180,12 +184,25 @@ class _Campaign:
         finally:
             await world.stop()
 
+    def _settle(self, world: World) -> None:
+        """Have the devices' memory on disk: nobody concludes from what they did before it cannot be undone."""
+        world.sync(self._journal.last)
+
     async def _to_the_end(self, head_end: HeadEnd, regime: Regime) -> None:
         try:
+            # A rotation of the hub's own keys in doubt is settled before anything is asked of it under either key.
+            for controller in (regime.s1sp, regime.dco):
+                await controller.settle(head_end.hub_eui64, head_end.send_control)
             verdict, reason = await self._phases(head_end, regime)
         except CampaignEnd as end:
             verdict, reason = end.verdict, end.reason
-        except (UnreachableError, HubRefusedError, NotInControlError, RegimeError) as error:
+        except (
+            UnreachableError,
+            HubRefusedError,
+            NotInControlError,
+            RegimeError,
+            ContradictionError,
+        ) as error:
             self._stopped(error)
             return
         self._journal.write(Ended(verdict, reason))
@@ -210,6 +227,8 @@ class _Campaign:
         plan = self._plan(context)
         if self._workspace.request.dry_run:
             return Verdict.PLANNED, ""
+        if self._workspace.resumed:
+            await confirm_done(context, regime, plan)
         with self._phase("upgrade"):
             await note_batteries(context, BEFORE)
             problems = await upgrade(context, plan.stages)

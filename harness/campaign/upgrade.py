@@ -7,12 +7,13 @@ the transfer are repeated harmlessly; an activation in doubt is settled by askin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from emulator.wan.messages import ATTACHMENT_MAX
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.problems import record
+from harness.campaign.read_back import patiently, read_back
 from harness.facts import Fact, Failed
 from harness.facts.campaign import Problem
 from harness.facts.firmware import (
@@ -41,14 +42,8 @@ TRANSFER_STALL_S = 5 * 86_400.0
 """A transfer without a single octet for so long has failed: a sleepy meter may ask but once a day."""
 ACTIVATION_LIMIT_S = 3 * 86_400.0
 HOP_ATTEMPTS = 3
-UNREACHABLE_PAUSE_S = 1800.0
-UNREACHABLE_LIMIT = 108
-"""Pauses before a hub counts as lost: three days, with the time each question is repeated itself."""
 DOWNLOADS_AFTER_RELEASE = 3
 """A device that fetches a released image so often again is not going to run it."""
-READ_BACK_ATTEMPTS = 4
-READ_BACK_PAUSE_S = 120.0
-"""A device that has just restarted may not answer at once."""
 BLOCK_OCTETS = 48
 """Data octets of a block that fit beside APS security (protocol facts 4.6)."""
 HELD_STATES = ("held", "released", "activated")
@@ -121,7 +116,7 @@ async def _upload(context: Context, hop: Hop, subject: str) -> None:
     data = context.images.octets(hop.sha256)
 
     async def call(op: str, **arguments: Any) -> Fields:
-        return await _patiently(lambda: context.head_end.call(op, **arguments))
+        return await patiently(lambda: context.head_end.call(op, **arguments))
 
     with journal.effect(ImageUpload(subject, hop)) as effect:
         state = await call("image_begin", sha256=hop.sha256, size=len(data), name=hop.name)
@@ -132,18 +127,6 @@ async def _upload(context: Context, hop: Hop, subject: str) -> None:
             held = int(answer["held"])
         answer = await call("image_commit", sha256=hop.sha256)
         effect.done(ImageAtHub(tuple(answer["key"])))
-
-
-async def _patiently(ask: Callable[[], Awaitable[Fields]]) -> Fields:
-    """Ask the hub; a wide-area link that is down for days is waited for."""
-    for remaining in reversed(range(UNREACHABLE_LIMIT)):
-        try:
-            return await ask()
-        except HubUnreachableError:
-            if remaining == 0:
-                raise
-        await asyncio.sleep(UNREACHABLE_PAUSE_S)
-    raise AssertionError("UNREACHABLE_LIMIT is at least 1")
 
 
 class _DeviceUpgrade:
@@ -196,7 +179,7 @@ class _DeviceUpgrade:
             return
         with self._journal.effect(Transfer(self._plan.device, hop)) as effect:
             try:
-                await _patiently(
+                await patiently(
                     lambda: self._context.head_end.call(
                         "schedule",
                         device=self._plan.device,
@@ -247,7 +230,7 @@ class _DeviceUpgrade:
     async def _job(self) -> Fields:
         """Ask the hub for the device's job; raises `_HopFailed` when it has failed."""
         self._alerted.clear()
-        job = await _patiently(lambda: self._context.head_end.call("job", device=self._plan.device))
+        job = await patiently(lambda: self._context.head_end.call("job", device=self._plan.device))
         if str(job["state"]) in FAILED_STATES:
             raise _HopFailed(*_failure_of(job, self._outcome))
         return job
@@ -293,7 +276,7 @@ class _DeviceUpgrade:
 
     async def _release(self, hop: Hop) -> None:
         try:
-            await _patiently(
+            await patiently(
                 lambda: self._context.head_end.call("release", critical=True, device=self._plan.device, at=0)
             )
         except HubRefusedError as error:
@@ -319,17 +302,9 @@ class _DeviceUpgrade:
             self._journal.write(WithdrawRefused(self._plan.device, error.text))
 
     async def _runs(self, hop: Hop) -> bool:
-        version = await self._read_back()
+        version = await read_back(self._context, self._entry)
         self._journal.write(VersionReadBack(self._plan.device, version))
         return version == hop.version
-
-    async def _read_back(self) -> int:
-        for _ in range(READ_BACK_ATTEMPTS - 1):
-            try:
-                return await self._context.read_version(self._entry)
-            except NoAnswerError:
-                await asyncio.sleep(READ_BACK_PAUSE_S)
-        return await self._context.read_version(self._entry)
 
     # Ends
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.evidence.verification import read_report, verify_run
+from harness.files import write_atomically
 from harness.report.html import render_html
 from harness.run_folder import REPORT_HTML_FILE
 
@@ -72,8 +72,6 @@ def handle_report(arguments: argparse.Namespace) -> int:
     page = render_html(read_report(source))
     beside = source if source.is_dir() else source.parent
     target: Path = arguments.html or beside / REPORT_HTML_FILE
-    unfinished = target.with_name(target.name + ".part")
-    unfinished.write_text(page, encoding="utf-8")
-    os.replace(unfinished, target)
+    write_atomically(target, page.encode())
     print(f"open {target}")
     return DONE

@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.errors import FileRejectedError
 from harness.exchange.document import Answer, Document, FileKind
 from harness.exchange.signature import CertificateLookup, SignedFile, sign_document, verify_file
-from harness.files import write_atomically
+from harness.files import make_run_folder, write_atomically
 from harness.pki.authority import Credential
 from hw_profiles.errors import FileRefusedError
 from hw_profiles.regular_file import read_regular_file
@@ -41,7 +41,7 @@ class ExchangeFolder:
 
     def __init__(self, path: Path) -> None:
         """Use (and make) the folder."""
-        path.mkdir(parents=True, exist_ok=True)
+        make_run_folder(path)
         self.path = path
 
     def publish(self, name: str, document: Document, credential: Credential) -> Answer:

@@ -16,12 +16,13 @@ from emulator.devices.comms_hub.hub import CommsHub
 from emulator.devices.home import hub_of, hub_site, surroundings_of
 from emulator.devices.joining_key import joining_key
 from emulator.devices.world_clock import WorldClock
-from emulator.nonvolatile import WorldStore
 from emulator.wan.link import WanLink
 from harness.errors import UnreachableError
 from harness.homes import backups
+from harness.homes.device_memory import mark_of, open_memory
 from harness.homes.dongle import check_network
 from harness.homes.rehearsal import wan_parameters
+from harness.journal import Entry
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import DeviceKind
@@ -44,7 +45,7 @@ class DistantHome:
         self._kernel = kernel
         self._moniker = moniker
         self._overwrite = overwrite_network
-        self._store = WorldStore(workspace.world_path)
+        self._store = open_memory(workspace)
         self._clock = WorldClock(kernel, self._store)
         surroundings = surroundings_of(kernel, Medium(kernel, capture=None), installation)
         self._site = hub_site(installation, self._store, surroundings)
@@ -67,6 +68,10 @@ class DistantHome:
         if not self._workspace.resumed:
             await self._keep(backups.BEFORE_FILE)
         await self._install()
+
+    def sync(self, last: Entry) -> None:
+        """Have all that the hub remembers on disk, with the journal's last entry as its mark."""
+        self._store.sync(mark_of(last))
 
     async def stop(self) -> None:
         """Stop the hub and close the files; the dongle goes on."""

@@ -35,7 +35,7 @@ from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.devices.world_clock import WorldClock, world_clock
 from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
-from emulator.nonvolatile import WorldStore
+from emulator.nonvolatile import IN_MEMORY, WorldStore
 from harness.homes.zep import ZepSender
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
@@ -116,7 +116,7 @@ class Emulation:
         """Open the files; raises `EmulatorError` or `HarnessError` for those that cannot be."""
         self.installation = installation
         self.options = options
-        self._store = WorldStore(options.state or Path(":memory:"))
+        self._store = WorldStore(options.state or IN_MEMORY)
         epoch = installation.start_unix_seconds
         self.kernel = Kernel(options.seed, epoch_unix_seconds=epoch, start_us=world_clock(self._store))
         self._clock = WorldClock(self.kernel, self._store)

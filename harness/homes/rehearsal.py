@@ -15,7 +15,8 @@ from emulator.devices.world_clock import world_clock
 from emulator.nonvolatile import WorldStore
 from emulator.wan.link import WanLink, WanParameters
 from harness.homes import backups
-from harness.journal import read_last
+from harness.homes.device_memory import mark_of, open_memory
+from harness.journal import Entry, read_last
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Wan
 
@@ -32,6 +33,9 @@ class World(Protocol):
     async def start(self) -> None:
         """Bring the installation up as the old head end left it."""
 
+    def sync(self, last: Entry) -> None:
+        """Have all that the devices remember on disk before the journal goes on after `last`."""
+
     async def stop(self) -> None:
         """Cut the power and close the files."""
 
@@ -45,7 +49,7 @@ class Rehearsal:
         self._kernel = kernel
         self._started = False
         self.link = WanLink(kernel, wan_parameters(workspace.installation.record.wan))
-        self._store = WorldStore(workspace.world_path)
+        self._store = open_memory(workspace)
         self._capture = PcapngCapture(workspace.capture_path, append=workspace.resumed)
         self._keys = KeyLog(workspace.keys_path)
         medium = Medium(kernel, capture=self._capture)
@@ -59,6 +63,10 @@ class Rehearsal:
         self._started = True
         if not self._workspace.resumed:
             await self._backup(backups.BEFORE_FILE)
+
+    def sync(self, last: Entry) -> None:
+        """Have all that the devices remember on disk, with the journal's last entry as its mark."""
+        self._store.sync(mark_of(last))
 
     async def stop(self) -> None:
         """Cut the power; what is on disk is what a power cut leaves."""
@@ -96,12 +104,18 @@ def kernel_for(workspace: Workspace, *, real_time: bool = False) -> Kernel:
     start_us = 0
     if workspace.resumed:
         last_us = read_last(workspace.journal_path).time_us
-        store = WorldStore(workspace.world_path)
-        try:
-            start_us = max(last_us, world_clock(store)) + RESUME_GAP_US
-        finally:
-            store.close()
+        start_us = max(last_us, _world_clock(workspace)) + RESUME_GAP_US
     epoch = workspace.installation.start_unix_seconds
     if real_time:
         start_us = max(start_us, int(time.time() - epoch) * MICROSECONDS)
     return Kernel(workspace.request.seed, epoch_unix_seconds=epoch, start_us=start_us)
+
+
+def _world_clock(workspace: Workspace) -> int:
+    if not workspace.world_path.exists():
+        return 0
+    store = WorldStore(workspace.world_path)
+    try:
+        return world_clock(store)
+    finally:
+        store.close()

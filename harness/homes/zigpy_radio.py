@@ -18,7 +18,7 @@ from emulator.clock.kernel import MICROSECONDS, Kernel
 from emulator.coordinator.inproc import InprocApplication
 from emulator.devices.home import household, hub_site, set_links, surroundings_of
 from emulator.devices.smart_energy_device import SmartEnergyDevice
-from emulator.nonvolatile import WorldStore
+from emulator.nonvolatile import IN_MEMORY, WorldStore
 from harness.errors import HarnessError
 from hw_profiles.installation import Installation, load_installation
 
@@ -40,7 +40,7 @@ class EmulatedHomeApplication(InprocApplication):
         )
         self.installation: Installation = load_installation(path)
         self.kernel = Kernel(seed, epoch_unix_seconds=self.installation.start_unix_seconds)
-        self._store = WorldStore(Path(":memory:"))
+        self._store = WorldStore(IN_MEMORY)
         medium = Medium(self.kernel, capture=None)
         surroundings = surroundings_of(self.kernel, medium, self.installation)
         self.household: dict[str, SmartEnergyDevice] = household(self.installation, self._store, surroundings)

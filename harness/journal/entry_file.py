@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import JournalError
 from harness.facts import Kind
 from harness.journal.entry import Entry
-from harness.journal.lock import FolderLock
+from harness.journal.lock import FolderLock, is_at, is_held
+from hw_profiles.whole_file import make_private
 
 _SCHEMA = (
     "CREATE TABLE entry (sequence INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, unix_us INTEGER NOT NULL,"
@@ -56,16 +61,19 @@ class EntryFile:
     def __init__(self, path: Path) -> None:
         """Raises `FolderInUseError` when another process writes there, `JournalError` for an unusable file."""
         self._path = path
-        self._lock = FolderLock(path.with_name(path.name + ".lock"))
+        self._lock = FolderLock(_lock_of(path))
         try:
-            database = sqlite3.connect(path, isolation_level=None)
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")
-            database.execute("PRAGMA wal_autocheckpoint=1000")
+            make_private(path)
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            self._lock.release()
+            raise JournalError(f"journal {path}: {error.strerror}; check the disk and the file") from error
+        try:
+            self._database = _opened(path)
         except sqlite3.Error as error:
+            os.close(self._file)
             self._lock.release()
             raise JournalError(f"journal {path}: {error}; check the disk and the file") from error
-        self._database = database
 
     def begun(self) -> bool:
         """Tell whether the table, and so its first entry, is there."""
@@ -84,6 +92,7 @@ class EntryFile:
 
     def append(self, entry: Entry) -> None:
         """Write an entry; it is on disk when this returns."""
+        self._require_in_place()
         self._guard(lambda: self._database.execute(_INSERT, _row(entry)))
 
     def entries(self, kind: Kind | None = None) -> Iterator[Entry]:
@@ -93,11 +102,23 @@ class EntryFile:
         rows: list[_Row] = self._guard(lambda: self._database.execute(query, arguments).fetchall())
         yield from map(_entry, rows)
 
+    def _require_in_place(self) -> None:
+        """Raise `JournalError` when what is written would be found by nobody, or beside somebody else's entries."""
+        if not (is_at(self._file, self._path) and self._lock.in_place()):
+            raise JournalError(
+                f"journal {self._path}: removed or replaced while the run was writing it; "
+                "leave run folders alone while they are in use, and start a new run"
+            )
+
     def close(self) -> None:
-        """Close the file and give up the lock."""
+        """Close the file, as one file that can be read where nothing can be written, and give up the lock."""
         try:
+            # A full disk, or another reader, leaves the write-ahead log beside the file: as good, but two files.
+            with suppress(sqlite3.Error):
+                self._database.execute("PRAGMA journal_mode=DELETE")
             self._database.close()
         finally:
+            os.close(self._file)
             self._lock.release()
 
     def _guard(self, work: Callable[[], T]) -> T:
@@ -140,16 +161,54 @@ def read_last(path: Path) -> Entry:
     return entries[-1]
 
 
-def _look(path: Path, query: str) -> list[Any]:
-    """Ask the file something without locking or writing."""
+def _opened(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
     try:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            return database.execute(query).fetchall()
-        finally:
-            database.close()
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute("PRAGMA wal_autocheckpoint=1000")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def _look(path: Path, query: str) -> list[Any]:
+    """Ask the file something without locking or writing, on any medium."""
+    try:
+        if is_held(_lock_of(path)):
+            return _asked(path, "mode=ro", query)
+        unmerged = [log for log in map(path.with_name, _logs_of(path)) if log.exists() and log.stat().st_size]
+        if not unmerged:
+            return _asked(path, "immutable=1", query)
+        # Left by a killed run: SQLite would merge them into the file, so it is given copies to do that with.
+        with tempfile.TemporaryDirectory(prefix="smets1-") as place:
+            for file in (path, *unmerged):
+                shutil.copyfile(file, Path(place) / file.name)
+            return _asked(Path(place) / path.name, "mode=rw", query)
     except sqlite3.Error as error:
         raise _damaged(path, error) from error
+    except OSError as error:
+        raise JournalError(
+            f"journal {path}: {error.strerror}; check the disk and the file's permissions"
+        ) from error
+
+
+def _logs_of(path: Path) -> tuple[str, str]:
+    """Return the names of what SQLite may not have merged into a database yet."""
+    return f"{path.name}-wal", f"{path.name}-journal"
+
+
+def _asked(path: Path, how: str, query: str) -> list[Any]:
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+    try:
+        return database.execute(query).fetchall()
+    finally:
+        database.close()
 
 
 def _damaged(path: Path, error: Exception) -> JournalError:

@@ -46,6 +46,8 @@ class Journal:
         self._attempts: dict[str, int] = {}
         self.on_append: Callable[[Entry], None] = lambda entry: None
         """Called after each entry is on disk: live progress, and the crash tests."""
+        self.before_outcome: Callable[[], None] = lambda: None
+        """Called before the outcome of an effect is written: what the effect changed must be on disk by then."""
 
     @classmethod
     def create(cls, path: Path, header: Begun, *, clock: Clock, key: ec.EllipticCurvePrivateKey) -> Journal:
@@ -178,6 +180,7 @@ class Journal:
         expected = act.RESULT if status is Status.DONE else Failed
         if type(result) is not expected:
             raise JournalError(f"{intent.key}: ended with {result!r}, expected {expected.__name__}")
+        self.before_outcome()
         outcome = Outcome(intent.subject, type(act), status, intent.sequence, result)
         return self._append(outcome, intent.key)
 

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from harness.errors import CertificateError
-from harness.files import write_atomically
+from harness.files import make_run_folder, write_atomically
 from harness.pki.authority import Credential, RehearsalAuthority, Usage
 from harness.pki.profile import Holder, check_authority, check_organisation, holder_of
 from harness.pki.roles import RemotePartyRole
@@ -35,7 +35,7 @@ class CertificateDirectory:
     @classmethod
     def publish(cls, folder: Path, authority: RehearsalAuthority) -> CertificateDirectory:
         """Publish an authority's root and issuing certificates and return the directory."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_run_folder(folder)
         for name, credential in ((ROOT_FILE, authority.root), (ISSUING_FILE, authority.issuing)):
             write_atomically(folder / name, credential.certificate.public_bytes(Encoding.PEM))
         return cls(folder)

@@ -123,6 +123,12 @@ class OutsideWorld(Protocol):
         Raises `UnreachableError` when the hub itself gives no answer.
         """
 
+    async def firmware(self, eui64: int) -> str | None:
+        """Return the version a device says it runs now, as the inventory writes it; None when it has no say in it.
+
+        Raises `UnreachableError` when neither it nor the hub for it gives an answer.
+        """
+
     async def send_control(self, eui64: int, envelope: bytes) -> bytes:
         """Carry a control envelope to the device and return its response.
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from emulator.eui64 import parse_eui64
+from harness.errors import ContradictionError
 from harness.exchange.document import Document, FileKind, Row
 from harness.facts.enrolment import Commissioned, CommissioningOf, ObligationNoted, PlacementNoted
 from harness.facts.terms import CertificateRole, Event
 from harness.regime.case import EnrolmentCase, MigratingDevice
 from harness.regime.dossier import Stage
+from harness.regime.parties import ROLE_TEXT
 from harness.regime.result_rows import placement_of, result_rows
 from harness.regime.validation import Finding
 from hw_profiles.model import DeviceKind
@@ -38,6 +41,7 @@ class Commissioning(Stage):
         regime, dsp, party = self._regime, self._regime.dsp, self._regime.commissioning_party
         request = self._dossier.receive(dsp, FileKind.REQUEST)
         placements = list(request.having("Placement"))
+        await self._confirm(request)
         for row in request.having("Commission"):
             self._commission_device(row["eui64"], placements)
         inventory = [
@@ -54,6 +58,30 @@ class Commissioning(Stage):
         self._note_placements(outcome)
         left_out = len(inventory) < len(self._case.controlled())
         return Event.GAS_EXCLUDED if left_out else Event.ALL_COMMISSIONED
+
+    async def _confirm(self, request: Document) -> None:
+        """Ask each device for its firmware and keys; raises `ContradictionError` unless they are as requested."""
+        world, parameters = self._dossier.world, self._dossier.parameters
+        for row in request.having("Commission"):
+            name, eui64 = row["eui64"], parse_eui64(row["eui64"])
+            if self._journal.done(CommissioningOf.key_of(name)) is not None:
+                continue
+            running = await self._dossier.persistently(
+                partial(world.firmware, eui64), parameters.device_test_attempts
+            )
+            if running not in (None, row["firmwareVersion"]):
+                raise ContradictionError(
+                    f"{name} runs firmware {running}, and its commissioning was requested with "
+                    f"{row['firmwareVersion']}; find out what changed it since the upgrade"
+                )
+            for controller, *_ in self._dossier.controllers():
+                if not await self._dossier.persistently(
+                    partial(controller.keys_agree, eui64, world.send_control), parameters.control_attempts
+                ):
+                    raise ContradictionError(
+                        f"{name} no longer has the {ROLE_TEXT[controller.role]} key that the {controller.name} gave "
+                        "it; find out who changed it since the rotation"
+                    )
 
     def _commission_device(self, name: str, placements: Sequence[Row]) -> None:
         if self._journal.done(CommissioningOf.key_of(name)) is not None:

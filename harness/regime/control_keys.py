@@ -38,7 +38,7 @@ class HeldKey(NamedTuple):
     """A control key as its holder keeps it.
 
     `counter` is the last one used, `reserved` the last one that may have been used as far as the disk knows;
-    `pending` is a rotation that may have reached the device.
+    `pending` is a rotation that may have reached the device; `taken` is the generation at which the key was taken over.
     """
 
     key: bytes
@@ -48,6 +48,7 @@ class HeldKey(NamedTuple):
     pending_key: bytes = b""
     pending_envelope: bytes = b""
     reserved: int = 0
+    taken: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """Return the record as JSON data."""
@@ -59,6 +60,7 @@ class HeldKey(NamedTuple):
             "pending_key": self.pending_key.hex(),
             "pending_envelope": self.pending_envelope.hex(),
             "reserved": max(self.reserved, self.counter),
+            "taken": self.taken,
         }
 
     @classmethod
@@ -77,6 +79,7 @@ class HeldKey(NamedTuple):
             octets("pending_key"),
             octets("pending_envelope"),
             reserved,
+            int(str(value.get("taken", 0))),
         )
 
 
@@ -93,9 +96,9 @@ class ControlKeys:
         self._secret = secret
 
     def take(self, eui64: int, key: HeldKey) -> None:
-        """Hold a device's key; one already held is left as it is."""
+        """Hold a device's key as taken over; one already held is left as it is."""
         if eui64 not in self._held:
-            self._put(eui64, key)
+            self._put(eui64, key._replace(taken=key.generation))
 
     def holds(self, eui64: int) -> bool:
         """Whether a key for the device is held."""
@@ -155,6 +158,11 @@ class ControlKeys:
             f"{format_eui64(eui64)} refused its new {self.role.name.lower()} key: {response.status.name}"
         )
 
+    async def settle(self, eui64: int, send: Send) -> None:
+        """Finish a rotation that was begun and never seen to end; raises as `rotate` does."""
+        if self.holds(eui64) and self.held(eui64).pending_envelope:
+            await self.rotate(eui64, self.held(eui64).generation + 1, send)
+
     def _prepared(self, eui64: int, generation: int) -> HeldKey:
         held = self.held(eui64)
         if held.pending_envelope:
@@ -175,7 +183,7 @@ class ControlKeys:
         return held
 
     def _commit(self, eui64: int, held: HeldKey, generation: int) -> HeldKey:
-        new = HeldKey(held.pending_key, generation, 0, held.point)
+        new = HeldKey(held.pending_key, generation, 0, held.point, taken=held.taken)
         self._put(eui64, new)
         return new
 

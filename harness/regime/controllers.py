@@ -65,8 +65,12 @@ class Controller(Party):
         return response.status is ControlStatus.OK
 
     def next_generation(self, eui64: int) -> int:
-        """Return the generation the coming rotation will give the device."""
-        return self.control_keys(self.role).held(eui64).generation + 1
+        """Return the generation that follows the one taken over: what the device is rotated to, however often."""
+        return self.control_keys(self.role).held(eui64).taken + 1
+
+    async def settle(self, eui64: int, send: Send) -> None:
+        """Finish a rotation that was killed: the device may have the new key already."""
+        await self.control_keys(self.role).settle(eui64, send)
 
     async def rotate(self, eui64: int, generation: int, send: Send) -> int:
         """Replace the device's key and return its generation; safe to repeat."""

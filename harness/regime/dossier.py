@@ -89,7 +89,7 @@ class Dossier:
             )
             name = file_name(document, self.parameters.service_provider)
             if effect.in_doubt and name in office.exchange.names():
-                answer = Answer(name, party.read(name, kind).sha256)
+                answer = party.adopt(name, kind)
             else:
                 answer = party.publish(name, replace(document, rows=tuple(rows())))
             effect.done(Published(answer.name, answer.sha256))

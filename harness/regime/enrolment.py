@@ -65,6 +65,9 @@ class _NoWorld:
     async def device_test(self, eui64: int) -> DeviceTest:
         raise UnreachableError("no device is reached in this step")
 
+    async def firmware(self, eui64: int) -> str | None:
+        raise UnreachableError("no device is reached in this step")
+
     async def send_control(self, eui64: int, envelope: bytes) -> bytes:
         raise UnreachableError("no device is reached in this step")
 

@@ -26,7 +26,7 @@ from harness.errors import FileRejectedError, JournalError
 from harness.exchange.document import ANSWERS, Answer, Document, FileKind
 from harness.exchange.folder import ExchangeFolder
 from harness.exchange.signature import SignedFile
-from harness.files import write_atomically
+from harness.files import make_run_folder, write_atomically
 from harness.journal import Clock, Json, canonical_json
 from harness.pki.authority import Credential, Secret, Usage
 from harness.pki.directory import CertificateDirectory
@@ -57,7 +57,7 @@ class Party:
 
     def __init__(self, office: Office, folder: Path, eui64: int, secret: Secret) -> None:
         """Open the party's folder, reading what it knew before; `secret` makes its keys and nobody else's."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_run_folder(folder)
         self.office = office
         self.folder = folder
         self.eui64 = eui64
@@ -140,10 +140,19 @@ class Party:
     def publish(self, name: str, document: Document) -> Answer:
         """Sign a document and put it in the exchange folder."""
         answer = self.office.exchange.publish(name, document, self.credential("signing"))
-        sent = self.table("sent")
-        sent[document.kind.prefix] = max(document.counter, int(str(sent.get(document.kind.prefix, 0))))
-        self.save()
+        self._note_sent(document)
         return answer
+
+    def adopt(self, name: str, kind: FileKind) -> Answer:
+        """Own up to a file that a killed run published: its counter is used, whether or not that was noted."""
+        signed = self.read(name, kind)
+        self._note_sent(signed.document)
+        return Answer(name, signed.sha256)
+
+    def _note_sent(self, document: Document) -> None:
+        sent, prefix = self.table("sent"), document.kind.prefix
+        sent[prefix] = max(document.counter, int(str(sent.get(prefix, 0))))
+        self.save()
 
     def receive(self, name: str, kind: FileKind) -> Document:
         """Read a file meant for this party, checking all of V01 to V05; raises `FileRejectedError`."""

@@ -34,6 +34,15 @@ from harness.run_folder import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REP
 from harness.workspace.images import Images, open_images
 from harness.workspace.options import RunOptions
 from hw_profiles.installation import Installation, load_installation
+from hw_profiles.whole_file import (
+    PRIVATE_FOLDER,
+    make_folders,
+    sync_folder,
+    sync_tree,
+    unfinished,
+    unfinished_folders,
+    unfinished_name,
+)
 
 RUN_FILE = "run.json"
 INPUTS_FOLDER = "inputs"
@@ -83,13 +92,11 @@ class Workspace:
         images = open_images(installation, options.image, options.catalogue_memory)
         images.check_stored()
         folder = options.out
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise FolderInUseError(
-                f"{folder} is not empty; choose another, or continue it: smets1 run --resume {folder}"
-            )
+        _require_free(folder)
         try:
             request = _prepare(folder, options, installation, images.versions)
         except (OSError, JournalError) as error:
+            _require_free(folder)
             raise JournalError(f"{folder}: cannot begin a run there ({_why(error)})") from error
         return cls(folder, request, resumed=False)
 
@@ -147,7 +154,7 @@ class Workspace:
         return self.folder / REPORT_JSON_FILE
 
     def open_journal(self, kernel: Kernel) -> Journal:
-        """Open the journal with the campaign key.
+        """Open the journal with the campaign key, and clear away what a killed run had begun to write.
 
         Raises `HarnessError` when the catalogue is older than the one that the run began with.
         """
@@ -157,6 +164,8 @@ class Workspace:
         except HarnessError:
             journal.close()
             raise
+        for path in unfinished(self.folder):
+            path.unlink(missing_ok=True)
         return journal
 
     def _require_no_older_catalogue(self, began_with: Mapping[str, int]) -> None:
@@ -179,28 +188,43 @@ def campaign_key(seed: int) -> ec.EllipticCurvePrivateKey:
     return key_from_seed(str(seed).encode(), "campaign")
 
 
+def _require_free(folder: Path) -> None:
+    """Raise an error of the folder's when it holds something already, or is where the command was given."""
+    if not folder.name or folder.resolve() == Path.cwd():
+        raise HarnessError(f"--out: {folder} is not a new folder; give the name of one to be made")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FolderInUseError(
+            f"{folder} is not empty; choose another, or continue it: smets1 run --resume {folder}"
+        )
+
+
 _LOCK = "preparing.lock"
 
 
 def _prepare(
     folder: Path, options: RunOptions, installation: Installation, catalogue: Mapping[str, int]
 ) -> Request:
-    """Make the folder of a run beside its place, and put it there when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(folder.name + ".part")
-    lock = _own(part)
+    """Make the folder of a run beside its place, and put it there when all of it is on disk."""
+    make_folders(folder.parent)
+    _clear_abandoned(folder)
+    part = folder.with_name(unfinished_name(folder.name))
+    part.mkdir(mode=PRIVATE_FOLDER)
     try:
-        request = _copy_inputs(part, options, installation)
-        write_atomically(part / RUN_FILE, request.to_json().encode())
-        kernel = Kernel(options.seed, epoch_unix_seconds=installation.start_unix_seconds)
-        _begin_journal(part, request, installation, kernel, catalogue)
-        (part / _LOCK).unlink()
-        os.replace(part, folder)
+        lock = FolderLock(part / _LOCK)
+        try:
+            request = _copy_inputs(part, options, installation)
+            write_atomically(part / RUN_FILE, request.to_json().encode())
+            kernel = Kernel(options.seed, epoch_unix_seconds=installation.start_unix_seconds)
+            _begin_journal(part, request, installation, kernel, catalogue)
+            (part / _LOCK).unlink()
+            sync_tree(part)
+            os.replace(part, folder)
+        finally:
+            lock.release()
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    finally:
-        lock.release()
+    sync_folder(folder.parent)
     return request
 
 
@@ -215,14 +239,16 @@ def _why(error: OSError | JournalError) -> str:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _own(part: Path) -> FolderLock:
-    """Take an empty folder to prepare a run in; one left by a killed run is emptied."""
-    part.mkdir(exist_ok=True)
-    lock = FolderLock(part / _LOCK)
-    for item in part.iterdir():
-        if item.name != _LOCK:
-            shutil.rmtree(item) if item.is_dir() else item.unlink()
-    return lock
+def _clear_abandoned(folder: Path) -> None:
+    """Remove what runs killed while they prepared `folder` left beside it: folders of this user, in use by nobody."""
+    for part in unfinished_folders(folder.parent, folder.name):
+        if not (part / _LOCK).exists():
+            continue  # killed, or begun, this very moment: empty
+        try:
+            FolderLock(part / _LOCK).release()
+        except FolderInUseError:
+            continue
+        shutil.rmtree(part)
 
 
 def _begin_journal(
@@ -288,7 +314,7 @@ def _input_files(installation: Installation) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent, mode=PRIVATE_FOLDER)
     shutil.copyfile(source, target)
 
 

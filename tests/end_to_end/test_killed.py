@@ -96,13 +96,12 @@ def test_a_run_killed_before_its_folder_is_there_leaves_nothing_in_the_way(
     quick_home: Path, whole: Whole, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    part = tmp_path / "run.part"
     running = Killable(("run", quick_home, "--out", folder))
-    assert running.signal_when(part.exists)
+    assert running.signal_when(lambda: any(tmp_path.iterdir()))
     running.wait()
     if not folder.exists():
         assert Killable(("run", quick_home, "--out", folder)).wait().status == 0
     else:
         assert Killable(("run", "--resume", folder)).wait().status == 0
-    assert not part.exists()
+    assert list(tmp_path.iterdir()) == [folder]
     _assert_same_end(folder, whole)

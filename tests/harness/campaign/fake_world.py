@@ -21,6 +21,7 @@ from emulator.smart_energy.ota.file import parse
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError, WanMessage, decode, encode
 from harness.homes.rehearsal import wan_parameters
+from harness.journal import Entry
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
@@ -56,6 +57,7 @@ class FakeHome:
         self.sizes: dict[str, int] = {}
         self.wan_up = True
         self.writes = 0
+        self.synced: list[int] = []
         self.commands: list[str] = []
         for entry in installation.record.devices:
             version = installation.installed_firmware(entry.name).ota_version
@@ -96,6 +98,9 @@ class FakeWorld:
                 self._scope.call_later(5 * MICROSECONDS, self._block, name)
             elif device.job["state"] == "released":
                 self._scope.call_later(5 * MICROSECONDS, self._activate, name)
+
+    def sync(self, last: Entry) -> None:
+        self.home.synced.append(last.sequence)
 
     async def stop(self) -> None:
         self.link.on_hub = None

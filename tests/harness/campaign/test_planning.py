@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator.nonvolatile import WorldStore
 from firmware_catalog.errors import CatalogError
 from harness.errors import HarnessError
 from harness.examples import DORMANT_SEMI as EXAMPLE
@@ -15,6 +17,7 @@ from harness.facts.campaign import Planned
 from harness.facts.discovery import Found
 from harness.facts.plan import DevicePlan, Hop, Plan
 from harness.facts.terms import Verdict
+from harness.journal import FolderLock
 from harness.workspace.images import ImageError, open_images
 from harness.workspace.options import RunOptions
 from harness.workspace.workspace import Workspace
@@ -170,11 +173,52 @@ def test_a_run_needs_nothing_but_its_folder_to_be_resumed(tmp_path: Path) -> Non
 
 
 def test_a_folder_left_half_prepared_does_not_stand_in_the_way(tmp_path: Path) -> None:
-    part = tmp_path / "run.part"
+    part = tmp_path / ".run.0123456789abcdef.part"
     (part / "inputs").mkdir(parents=True)
     (part / "run.json").write_text("{")
+    (part / "preparing.lock").write_text("1")
     Workspace.create(RunOptions(installation=EXAMPLE, out=tmp_path / "run"))
-    assert not part.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_that_another_process_prepares_is_left_to_it(tmp_path: Path) -> None:
+    part = tmp_path / ".run.0123456789abcdef.part"
+    part.mkdir()
+    lock = FolderLock(part / "preparing.lock")
+    Workspace.create(RunOptions(installation=EXAMPLE, out=tmp_path / "run"))
+    lock.release()
+    assert part.is_dir()
+
+
+def test_what_the_user_has_beside_the_run_is_never_touched(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "photo").write_text("mine")
+    (tmp_path / "run.part").symlink_to(elsewhere)
+    (tmp_path / ".run.0123456789abcdef.part").symlink_to(elsewhere)
+    Workspace.create(RunOptions(installation=EXAMPLE, out=tmp_path / "run"))
+    assert (elsewhere / "photo").read_text() == "mine"
+    assert (tmp_path / "run.part").is_symlink()
+
+
+def test_a_run_folder_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        workspace = Workspace.create(RunOptions(installation=EXAMPLE, out=tmp_path / "run"))
+        WorldStore(workspace.world_path).close()
+    finally:
+        os.umask(before)
+    modes = {
+        path.name: path.stat().st_mode & 0o777 for path in (workspace.folder, *workspace.folder.iterdir())
+    }
+    assert modes["run"] == modes["inputs"] == 0o700
+    assert modes["journal.sqlite"] == modes["world.sqlite"] == 0o600
+
+
+def test_the_current_folder_is_not_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HarnessError, match="not a new folder"):
+        Workspace.create(RunOptions(installation=EXAMPLE, out=Path()))
 
 
 def test_a_folder_that_is_no_run_is_not_resumed(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -218,3 +220,67 @@ def test_the_header_names_the_campaign(path: Path) -> None:
     with begin(path) as journal:
         assert journal.header.seed == 7
         assert next(journal.entries(Kind.HEADER)).sequence == 0
+
+
+# The file on its medium
+
+
+def _listing(folder: Path) -> dict[str, tuple[int, int]]:
+    return {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir()}
+
+
+def test_a_closed_journal_is_one_file_that_reading_does_not_touch(path: Path) -> None:
+    with begin(path) as journal:
+        fill(journal, StoppedClock())
+    before = _listing(path.parent)
+    assert "journal.sqlite-wal" not in before
+    assert len(read_entries(path)) == 5
+    assert _listing(path.parent) == before
+
+
+def test_a_killed_journal_is_read_with_its_log_and_not_touched(path: Path, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    with begin(path) as journal:
+        fill(journal, StoppedClock())
+        for name in ("journal.sqlite", "journal.sqlite-wal"):
+            shutil.copyfile(path.with_name(name), killed / name)
+    before = _listing(killed)
+    assert read_entries(killed / path.name) == read_entries(path)
+    assert _listing(killed) == before
+
+
+def test_a_journal_under_way_can_be_read(path: Path) -> None:
+    with begin(path) as journal:
+        fill(journal, StoppedClock())
+        assert read_entries(path)[-1].hash.hex() == journal.head
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite", "journal.sqlite.lock"])
+def test_a_journal_removed_while_it_is_written_is_noticed_before_the_next_entry(
+    path: Path, name: str
+) -> None:
+    with begin(path) as journal:
+        path.with_name(name).unlink()
+        with pytest.raises(JournalError, match="removed or replaced"):
+            journal.write(seen())
+
+
+def test_the_files_of_a_journal_are_their_owners_alone_whatever_the_umask(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with begin(path) as journal:
+            fill(journal, StoppedClock())
+            modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_what_an_effect_changed_is_settled_before_its_outcome_is_written(path: Path) -> None:
+    with begin(path) as journal:
+        settled: list[Kind] = []
+        journal.before_outcome = lambda: settled.append(journal.last.kind)
+        with journal.effect(rotation()) as effect:
+            effect.done(KeyRotated(1))
+        assert settled == [Kind.INTENT]

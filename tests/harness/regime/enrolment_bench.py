@@ -70,6 +70,8 @@ class World:
     lose: Callable[[int], bool] = lambda count: False
     """Whether the response to the n-th envelope is lost on the way back."""
     sent: int = 0
+    running: dict[int, str] = field(default_factory=dict)
+    """Firmware of devices that run another than their case says."""
 
     def __post_init__(self) -> None:
         self.memory = {device.eui64: MemoryNonVolatile() for device in DEVICES}
@@ -78,6 +80,10 @@ class World:
 
     async def device_test(self, eui64: int) -> DeviceTest:
         return DeviceTest(eui64 not in self.silent)
+
+    async def firmware(self, eui64: int) -> str | None:
+        listed = next(device.firmware for device in DEVICES if device.eui64 == eui64)
+        return self.running.get(eui64, listed)
 
     async def send_control(self, eui64: int, envelope: bytes) -> bytes:
         if eui64 in self.silent:

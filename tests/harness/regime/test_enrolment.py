@@ -8,9 +8,10 @@ import pytest
 import harness.exchange.folder as folder_module
 import harness.regime.party as party_module
 from harness import files
-from harness.errors import RegimeError, UnreachableError
+from harness.errors import ContradictionError, FileRejectedError, RegimeError, UnreachableError
+from harness.exchange.document import Document
 from harness.facts import Fact, Kind
-from harness.facts.enrolment import EnrolmentResult
+from harness.facts.enrolment import EnrolmentResult, Transition
 from harness.facts.terms import State
 from harness.journal import Entry, Journal, read_entries, verify_journal
 from harness.regime.case import DeviceTest
@@ -311,3 +312,60 @@ async def test_a_gas_meter_that_falls_silent_before_its_keys_are_tried_is_left_o
     result = await bench.enrol()
     assert result.state is State.ELECTRICITY_ONLY
     assert {problem.code for problem in result.problems} == {"GT01"}
+
+
+PUBLISHED_BEFORE_CUT_OVER = 9
+
+
+@pytest.mark.parametrize("n", range(PUBLISHED_BEFORE_CUT_OVER))
+async def test_a_kill_between_a_file_and_its_counter_does_not_poison_later_attempts(
+    n: int, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path)
+    bench.world.silent.append(ESME.eui64)
+    note, noted = party_module.Party._note_sent, iter(range(10_000))
+
+    def dying(self: party_module.Party, document: Document) -> None:
+        if next(noted) == n:
+            raise Crash
+        note(self, document)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(party_module.Party, "_note_sent", dying)
+        with pytest.raises(Crash):
+            await bench.enrol()
+    assert (await bench.enrol()).state is State.NOT_VIABLE
+    bench.world.silent.clear()
+    with bench.journal() as journal:
+        retry(journal, bench.case)
+    result = await bench.enrol()
+    assert (result.state, [problem.code for problem in result.problems if problem.code == "V05"]) == (
+        State.COMMISSIONED,
+        [],
+    )
+
+
+async def test_a_key_rotated_before_the_journal_lost_its_tail_is_not_rotated_again(bench: Bench) -> None:
+    def kill(entry: Entry) -> None:
+        if isinstance(entry.fact, Transition) and entry.fact.to is State.CUT_OVER:
+            raise Crash
+
+    with pytest.raises(Crash):
+        await bench.enrol(kill)
+    older = bench.journal_path.read_bytes()
+    assert (await bench.enrol()).state is State.COMMISSIONED
+    bench.journal_path.write_bytes(older)
+    with pytest.raises(FileRejectedError, match="already exists with other content"):
+        await bench.enrol()
+    assert {bench.world.rotations(device) for device in CONTROLLED} == {(1, 1)}
+
+
+async def test_a_device_that_runs_another_firmware_than_was_requested_is_not_commissioned(
+    bench: Bench,
+) -> None:
+    bench.world.running[ESME.eui64] = "00000001"
+    with pytest.raises(ContradictionError, match="runs firmware 00000001"):
+        await bench.enrol()
+    assert not bench.regime().dsp.commissioned(ESME.eui64)
+    bench.world.running.clear()
+    assert (await bench.enrol()).state is State.COMMISSIONED
