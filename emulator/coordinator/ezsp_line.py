@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
-
-from zigpy.application import ControllerApplication
+from typing import Protocol
 
 from emulator.coordinator.ezsp.core import NcpConfig
 from emulator.coordinator.ezsp.ncp import Ncp
-from emulator.coordinator.ezsp_radio import EzspRadio
-from emulator.coordinator.hub_radio import HubSite, zigpy_config
+from emulator.coordinator.ezsp_application import EzspApplication
+from emulator.coordinator.hub_application import RadioError
 from emulator.coordinator.port import CoordinatorPort
+from emulator.coordinator.radio import HubSite, zigpy_config
 from emulator.coordinator.transports import LineDevice, PtyServer, TcpServer, serve_pty, serve_tcp
 from emulator.coordinator.wire import Wire
-from emulator.coordinator.zigpy_port import RadioError, ZigpyPort
+from emulator.coordinator.zigpy_port import ZigpyPort
 from emulator.eui64 import format_eui64
-from emulator.nonvolatile import NonVolatile
 
 DEFAULT_VERSION = 13
 KEY_SLOTS = 12
@@ -35,36 +34,31 @@ class EzspLine:
         self.path = path
         self._baud = baud
         self._watchdog = watchdog
-        self._memory: NonVolatile | None = None
-        self._entropy: Entropy = secrets.token_bytes
-        self._eui64 = 0
-        self._port: ZigpyPort | None = None
 
-    def application(self, site: HubSite) -> ControllerApplication:
-        """Return the zigpy application of the hub's next life."""
-        self._memory, self._eui64 = site.memory, site.node.eui64
-        application = EzspRadio(
-            ezsp_config(self.path, site.network, baud=self._baud, watchdog=self._watchdog)
-        )
-        application.hub_endpoints = site.node.endpoints
-        return application
+    @asynccontextmanager
+    async def open(self, site: HubSite) -> AsyncIterator[CoordinatorPort]:
+        """Bring the hub's network up on the dongle; raises `RadioError` when it is another hub's."""
+        config = ezsp_config(self.path, site.network, baud=self._baud, watchdog=self._watchdog)
+        async with started(config, site, secrets.token_bytes) as port:
+            yield port
 
-    async def power_on(self) -> None:
-        """A dongle has its power from elsewhere."""
 
-    async def power_off(self) -> None:
-        """A dongle has its power from elsewhere."""
-
-    def port(self, application: Any) -> CoordinatorPort:
-        """Return the hub's port of a started application; raises `RadioError` when it is another hub's dongle."""
-        assert self._memory is not None
-        self._port = ZigpyPort(application, self._memory, entropy=self._entropy)
-        if self._port.eui64 != self._eui64:
+@asynccontextmanager
+async def started(config: dict[str, object], site: HubSite, entropy: Entropy) -> AsyncIterator[ZigpyPort]:
+    """Run bellows for a hub; `entropy` makes network keys. Raises `RadioError` for a dongle of another address."""
+    application = EzspApplication(config)
+    application.hub_endpoints = site.node.endpoints
+    await application.startup(auto_form=True)
+    try:
+        port = ZigpyPort(application, site.memory, entropy=entropy)
+        if port.eui64 != site.node.eui64:
             raise RadioError(
-                f"{self.path}: the dongle is {format_eui64(self._port.eui64)}, the installation's hub is "
-                f"{format_eui64(self._eui64)}; give the dongle this address or the installation that one"
+                f"{application.config['device']['path']}: the dongle is {format_eui64(port.eui64)}, the installation's "
+                f"hub is {format_eui64(site.node.eui64)}; give the dongle this address or the installation that one"
             )
-        return self._port
+        yield port
+    finally:
+        await application.shutdown()
 
 
 class Connection(Protocol):
@@ -77,42 +71,35 @@ class Connection(Protocol):
         """Disconnect it."""
 
 
-class EzspLoopback(EzspLine):
+class EzspLoopback:
     """An emulated dongle on the same air and kernel, reached as a real one is: bellows here, an NCP there."""
 
     def __init__(self, connection: Connection, *, version: int = DEFAULT_VERSION) -> None:
         """`version` is the EZSP version of the dongle's firmware."""
-        super().__init__("", watchdog=False)
         self.ncp: Ncp | None = None
         self._connection = connection
         self._version = version
-        self._site: HubSite | None = None
-        self._application: EzspRadio | None = None
 
-    def application(self, site: HubSite) -> ControllerApplication:
-        """Return the zigpy application of the hub's next life."""
-        application = super().application(site)
-        assert isinstance(application, EzspRadio)
-        self._entropy = site.kernel.scope("hub/network keys").random.randbytes
-        self._site, self._application = site, application
-        return application
+    @asynccontextmanager
+    async def open(self, site: HubSite) -> AsyncIterator[CoordinatorPort]:
+        """Power the dongle, connect it, and bring the hub's network up on it."""
+        entropy = site.kernel.scope("hub/network keys").random.randbytes
+        async with self._powered(site) as path:
+            config = ezsp_config(path, site.network, watchdog=False)
+            async with started(config, site, entropy) as port:
+                yield port
 
-    async def power_on(self) -> None:
-        """Power the dongle and connect it."""
-        site, application = self._site, self._application
-        assert site is not None
-        assert application is not None
-        self.ncp = Ncp(
+    @asynccontextmanager
+    async def _powered(self, site: HubSite) -> AsyncIterator[str]:
+        """Power the dongle and connect it for as long as the block runs; gives the path a host opens."""
+        ncp = self.ncp = Ncp(
             site.kernel, site.medium, ncp_config(site, self._version), site.dongle_memory, on_key=site.on_key
         )
-        self.path = await self._connection.open(self.ncp)
-        application.config["device"]["path"] = self.path
-
-    async def power_off(self) -> None:
-        """Disconnect the dongle and cut its power."""
-        await self._connection.close()
-        if self.ncp is not None:
-            self.ncp.power_off()
+        try:
+            yield await self._connection.open(ncp)
+        finally:
+            await self._connection.close()
+            ncp.power_off()
             self.ncp = None
 
 

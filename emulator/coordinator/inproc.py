@@ -7,7 +7,7 @@ own clusters go through `InprocPort`, straight between the stack and the hub.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import zigpy.application
@@ -22,6 +22,7 @@ from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.coordinator.neighbour_table import neighbour_table
 from emulator.coordinator.port import Claim
+from emulator.coordinator.radio_memory import KnownDevice
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
@@ -43,10 +44,13 @@ _UNKNOWN_EUI64 = 0xFFFFFFFFFFFFFFFF
 class InprocPort:
     """The `CoordinatorPort` of a node in this process."""
 
-    def __init__(self, node: Node) -> None:
-        """`node` is a coordinator."""
+    def __init__(self, node: Node, application: zigpy.application.ControllerApplication) -> None:
+        """`node` is a coordinator, `application` zigpy's view of it."""
         self.on_data: Claim | None = None
         self.on_event: Callable[[StackEvent], None] | None = None
+        self.on_radio: Callable[[bool], None] | None = None
+        self.application = application
+        self.known_devices: Mapping[int, KnownDevice] = {}
         self._node = node
         if node.trust_centre is None:
             raise ValueError(f"node {node.eui64:016X} is no coordinator")
@@ -178,7 +182,7 @@ class InprocApplication(zigpy.application.ControllerApplication):
             on_key=self._on_key,
             pass_zdo=True,
         )
-        self._port = InprocPort(node)
+        self._port = InprocPort(node, self)
         node.on_data = self._data
         node.on_event = self._event
         self._node = node

@@ -6,9 +6,12 @@ sees only what the hub does not claim. The in-process radio implements it direct
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from zigpy.application import ControllerApplication
+
+from emulator.coordinator.radio_memory import KnownDevice
 from emulator.stack.events import StackEvent
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
 from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
@@ -23,6 +26,16 @@ class CoordinatorPort(Protocol):
 
     on_data: Claim | None
     on_event: Callable[[StackEvent], None] | None
+    on_radio: Callable[[bool], None] | None
+    """Told when the radio is lost (False) and when it is back; a radio that is part of the hub is never lost."""
+
+    @property
+    def application(self) -> ControllerApplication:
+        """The zigpy application of the radio: network settings and backups are zigpy's."""
+
+    @property
+    def known_devices(self) -> Mapping[int, KnownDevice]:
+        """What the host remembers of devices because its radio may not, by EUI-64."""
 
     @property
     def eui64(self) -> int:

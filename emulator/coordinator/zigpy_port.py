@@ -1,8 +1,7 @@
 """The hub on any zigpy radio: a `CoordinatorPort` over a `ControllerApplication`.
 
 Traffic goes through the application's `send_packet` and is taken from it in `packet_received`, below zigpy's parser;
-zigpy keeps the life of the radio: connecting, forming, backing up. What zigpy's radio interface has no word for
-(storing an established link key, changing the network key, long messages) each radio family adds in a `HubRadio`.
+zigpy keeps the life of the radio; what its radio interface has no word for is in `HubApplication`.
 """
 
 from __future__ import annotations
@@ -10,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
 import zigpy.application
 import zigpy.exceptions
 import zigpy.types as t
-import zigpy.zdo.types as zdo_t
 
+from emulator.coordinator.hub_application import HubApplication, from_zigpy, to_zigpy
 from emulator.coordinator.neighbour_table import neighbour_table
 from emulator.coordinator.port import Claim
 from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
-from emulator.errors import EmulatorError, FrameError
+from emulator.errors import FrameError
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.events import DeviceAnnounced, DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import (
@@ -52,121 +51,10 @@ LOGGER = logging.getLogger(__name__)
 FIRST_BROADCAST = 0xFFF8
 ANSWER_TIMEOUT_S = 12.0
 """How long a ZDO question waits for its answer."""
-RECONNECT_S = (1.0, 2.0, 5.0, 10.0)
-"""Waits between attempts to get a lost radio back; the last one repeats."""
 COMMAND_ATTEMPTS = 3
 COMMAND_RETRY_S = 2.0
 RX_ON_WHEN_IDLE = 0x08
 _LONGEST_OPEN_S = 254
-
-
-class RadioError(EmulatorError):
-    """A radio that cannot do what the hub needs; the message says which, what, and what to do."""
-
-    exit_status = 3
-
-
-class HubRadio(zigpy.application.ControllerApplication):
-    """What a zigpy application is given so that the hub can run on it; put it before the radio library's class."""
-
-    hub_endpoints: tuple[SimpleDescriptor, ...] = ()
-    """The hub's own endpoints, registered instead of zigpy's. Set before `startup`."""
-    _port: ZigpyPort | None = None
-    _ending = False
-    _recovery: asyncio.Task[None] | None = None
-
-    # What a radio family adds
-
-    async def learn_device(self, eui64: t.EUI64, short: t.NWK, *, sleepy: bool) -> None:
-        """Let the radio know an address pair and how patient it must be; most learn by themselves."""
-
-    async def store_link_key(self, eui64: t.EUI64, key: t.KeyData) -> None:
-        """Use this link key with a device from now on; raises `RadioError`."""
-        raise RadioError(
-            f"{type(self).__name__}: cannot store link keys, so no Smart Energy; use an EZSP dongle"
-        )
-
-    async def forget_link_key(self, eui64: t.EUI64) -> None:
-        """Forget the link key of a device that was removed."""
-
-    async def change_network_key(self, key: t.KeyData) -> None:
-        """Distribute a network key and switch to it; raises `RadioError`."""
-        raise RadioError(f"{type(self).__name__}: cannot change the network key; use an EZSP dongle")
-
-    async def send_long(self, packet: t.ZigbeePacket) -> None:
-        """Send an ASDU that may not fit one frame; raises what `send_packet` raises."""
-        await self.send_packet(packet)
-
-    # zigpy's hooks
-
-    async def register_endpoints(self) -> None:
-        """Register the hub's endpoints, or zigpy's own when none were set."""
-        if not self.hub_endpoints:
-            await super().register_endpoints()
-        for endpoint in self.hub_endpoints:
-            await self.add_endpoint(zdo_t.SimpleDescriptor.deserialize(endpoint.encode())[0])
-
-    async def permit(self, time_s: int = 60, node: t.EUI64 | str | None = None) -> None:
-        """Open or close the network as zigpy does, but never to the well-known key, as radio libraries may."""
-        await zigpy.application.ControllerApplication.permit(self, time_s, node)
-
-    async def permit_gp(self, time_s: int) -> None:
-        """Smart Energy networks have no Green Power."""
-
-    def packet_received(self, packet: t.ZigbeePacket) -> None:
-        """Give a packet to the hub; zigpy sees what the hub does not claim, and all while the radio comes back."""
-        if self._port is None or not self._port.up or not self._port.received(packet):
-            super().packet_received(packet)
-
-    def handle_join(
-        self, nwk: t.NWK, ieee: t.EUI64, parent_nwk: t.NWK, *, handle_rejoin: bool = True
-    ) -> None:
-        """Tell the hub of a device that joined; zigpy would interview it."""
-        if self._port is None:
-            super().handle_join(nwk, ieee, parent_nwk, handle_rejoin=handle_rejoin)
-        elif int(nwk) != 0 or from_zigpy(ieee) != self._port.eui64:
-            self._port.joined(from_zigpy(ieee), int(nwk), parent_nwk)
-
-    def handle_leave(self, nwk: t.NWK, ieee: t.EUI64) -> None:
-        """Tell the hub of a device that left."""
-        super().handle_leave(nwk, ieee)
-        if self._port is not None:
-            self._port.left(from_zigpy(ieee), int(nwk))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Try to get the radio back until it is back or the hub stops."""
-        super().connection_lost(exc)  # type: ignore[arg-type]
-        if self._ending or self._port is None or (self._recovery is not None and not self._recovery.done()):
-            return
-        LOGGER.warning("radio lost (%r); trying to reach it again", exc)
-        self._recovery = asyncio.get_running_loop().create_task(self._recover(self._port))
-
-    async def _recover(self, port: ZigpyPort) -> None:
-        port.radio_lost()
-        for wait_s in _waits():
-            try:
-                await self.disconnect()
-            except Exception as error:
-                # The line is gone: that it cannot be closed properly is expected.
-                LOGGER.debug("closing the lost radio: %r", error)
-            await asyncio.sleep(wait_s)
-            try:
-                await self.connect()
-                await self.initialize(auto_form=False)
-            except Exception as error:
-                LOGGER.warning("radio not back yet: %s", error or repr(error))
-            else:
-                port.radio_back()
-                return
-
-    async def shutdown(self, *, db: bool = True) -> None:
-        """Stop for good."""
-        self._ending = True
-        if self._recovery is not None:
-            self._recovery.cancel()
-        if self._port is not None:
-            await self._port.stop()
-        await super().shutdown(db=db)
 
 
 class ZigpyPort:
@@ -174,7 +62,7 @@ class ZigpyPort:
 
     def __init__(
         self,
-        radio: HubRadio,
+        application: HubApplication,
         nonvolatile: NonVolatile,
         *,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
@@ -185,9 +73,9 @@ class ZigpyPort:
         self.on_radio: Callable[[bool], None] | None = None
         self.up = True
         self.memory = RadioMemory(nonvolatile)
-        self._radio = radio
+        self._radio = application
         self._entropy = entropy
-        self._eui64 = from_zigpy(radio.state.node_info.ieee)
+        self._eui64 = from_zigpy(application.state.node_info.ieee)
         self._tsn = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
@@ -195,7 +83,17 @@ class ZigpyPort:
         self._present.set()
         self._answers: dict[tuple[int, int, int], asyncio.Future[bytes]] = {}
         self._sought: set[int] = set()
-        radio._port = self
+        application.hub_port = self
+
+    @property
+    def application(self) -> zigpy.application.ControllerApplication:
+        """The zigpy application of the radio."""
+        return self._radio
+
+    @property
+    def known_devices(self) -> Mapping[int, KnownDevice]:
+        """What the host remembers of devices."""
+        return self.memory.devices
 
     @property
     def eui64(self) -> int:
@@ -493,12 +391,6 @@ class ZigpyPort:
         task.add_done_callback(self._tasks.discard)
 
 
-def _waits() -> Iterator[float]:
-    yield from RECONNECT_S
-    while True:
-        yield RECONNECT_S[-1]
-
-
 def _address(destination: int) -> t.AddrModeAddress:
     if destination >= FIRST_BROADCAST:
         return t.AddrModeAddress(addr_mode=t.AddrMode.Broadcast, address=t.BroadcastAddress(destination))
@@ -512,13 +404,3 @@ def _status_of(error: zigpy.exceptions.DeliveryError) -> Status:
     if "TOO_LONG" in name:
         return Status.APS_ASDU_TOO_LONG
     return Status.APS_NO_ACK
-
-
-def to_zigpy(eui64: int) -> t.EUI64:
-    """Return zigpy's form of an EUI-64."""
-    return t.EUI64.deserialize(eui64.to_bytes(8, "little"))[0]
-
-
-def from_zigpy(eui64: t.EUI64) -> int:
-    """Return an EUI-64 of zigpy's as an integer."""
-    return int.from_bytes(eui64.serialize(), "little")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 from emulator.air.medium import Medium
 from emulator.air.phy import SENSITIVITY_DBM, lqi_of
 from emulator.clock.kernel import Kernel
-from emulator.coordinator.hub_radio import HubSite, InprocRadio, Radio
+from emulator.coordinator.radio import HubSite, InprocRadio, Radio
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.devices.comms_hub.hub import CommsHub
@@ -68,6 +69,8 @@ class Home:
         self._scope = kernel.scope("world")
         self._surroundings = surroundings_of(kernel, medium, installation, on_key)
         self._radio = radio or InprocRadio()
+        self._line = AsyncExitStack()
+        """Holds the radio open while the hub has power."""
         self.hub = self._make_hub()
         self.devices = household(installation, memory, self._surroundings)
         set_links(medium, installation)
@@ -116,7 +119,7 @@ class Home:
             return
         self._hub_on = False
         await self.hub.stop()
-        await self._radio.power_off()
+        await self._line.aclose()
 
     async def power_cycle_hub(self, off_s: float) -> None:
         """Cut the hub's power for `off_s` seconds."""
@@ -126,8 +129,8 @@ class Home:
 
     async def _start_hub(self) -> None:
         self._hub_on = True
-        await self._radio.power_on()
-        await self.hub.start(self._radio.port)
+        site = hub_site(self.installation, self._memory, self._surroundings)
+        self.hub.start(await self._line.enter_async_context(self._radio.open(site)))
 
     def restore_links(self) -> None:
         """Give the air the walls and distances of the installation again."""
@@ -157,7 +160,7 @@ class Home:
         return False
 
     def _make_hub(self) -> CommsHub:
-        return hub_of(self.installation, self._memory, self._surroundings, self._radio, self.link)
+        return hub_of(self.installation, self._memory, self._surroundings, self.link)
 
 
 # Construction
@@ -199,9 +202,9 @@ def set_links(medium: Medium, installation: Installation) -> None:
 
 
 def hub_of(
-    installation: Installation, memory: WorldMemory, surroundings: Surroundings, radio: Radio, link: WanLink
+    installation: Installation, memory: WorldMemory, surroundings: Surroundings, link: WanLink
 ) -> CommsHub:
-    """Return the hub of an installation on `radio`; it has no power yet."""
+    """Return the hub of an installation; it has no power yet."""
     entry = installation.hub
     return CommsHub(
         surroundings,
@@ -209,7 +212,6 @@ def hub_of(
         installation.models[entry.name],
         memory.device(entry.name),
         link=link,
-        application=radio.application(hub_site(installation, memory, surroundings)),
         installed=installation.installed_firmware(entry.name).ota_version,
     )
 

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from emulator.clock.kernel import MICROSECONDS
 from emulator.clock.loop import run as run_loop
+from emulator.coordinator.ezsp_application import FIRST_WITH_INSTALL_CODES
 from emulator.coordinator.ezsp_line import DEFAULT_VERSION
-from emulator.coordinator.ezsp_radio import FIRST_WITH_INSTALL_CODES
 from emulator.coordinator.monikers import LOOPBACK_HOST, Kind, Moniker
 from harness.command.arguments import (
     add_installation,

@@ -129,7 +129,7 @@ def _found(radio: Attached) -> str:
 async def _back_up(moniker: Moniker, path: Path) -> int:
     async with connected(moniker.address) as application:
         try:
-            document = await backups.take(application, None, int(time.time()))
+            document = await backups.take(application, int(time.time()))
         except zigpy.exceptions.NetworkNotFormed as error:
             raise HarnessError(f"{moniker}: the dongle is on no network; there is nothing to save") from error
         backups.write(path, document)

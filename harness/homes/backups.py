@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import zigpy.types as t
 from zigpy.application import ControllerApplication
 from zigpy.backups import NetworkBackup
 
-from emulator.coordinator.zigpy_port import ZigpyPort, to_zigpy
+from emulator.coordinator.hub_application import to_zigpy
+from emulator.coordinator.radio_memory import KnownDevice
 from emulator.devices.comms_hub.hub import CommsHub
 from harness.errors import HarnessError
 from harness.files import write_atomically
@@ -33,12 +35,13 @@ class BackupError(HarnessError):
     """A backup that cannot be read or restored."""
 
 
-async def take(application: ControllerApplication, port: object, unix_seconds: int) -> dict[str, Any]:
-    """Return the state of a running radio as the open format's JSON; the host's own table of keys is part of it."""
+async def take(
+    application: ControllerApplication, unix_seconds: int, known: Mapping[int, KnownDevice] | None = None
+) -> dict[str, Any]:
+    """Return the state of a running radio as the open format's JSON, with what the host knows of devices."""
     await application.load_network_info(load_devices=True)
     network = application.state.network_info
-    if isinstance(port, ZigpyPort):
-        _add_host_table(network, port)
+    _add_host_table(network, known or {})
     backup = NetworkBackup(
         backup_time=datetime.fromtimestamp(unix_seconds, UTC),
         network_info=network,
@@ -49,10 +52,10 @@ async def take(application: ControllerApplication, port: object, unix_seconds: i
     return document
 
 
-def _add_host_table(network: zigpy.state.NetworkInfo, port: ZigpyPort) -> None:
+def _add_host_table(network: zigpy.state.NetworkInfo, known: Mapping[int, KnownDevice]) -> None:
     """Complete what the dongle tells with what the host knows: keys it has no slot for, addresses it forgets."""
     held = {key.partner_ieee for key in network.key_table}
-    for eui64, device in port.memory.devices.items():
+    for eui64, device in known.items():
         address = to_zigpy(eui64)
         if device.link_key is not None and not device.expected and address not in held:
             network.key_table.append(zigpy.state.Key(key=t.KeyData(device.link_key), partner_ieee=address))
@@ -66,7 +69,8 @@ async def keep(hub: CommsHub, folder: Path, name: str, unix_seconds: int) -> Non
     A radio that does not answer leaves no backup, which is said: the campaign's outcome does not hang on it.
     """
     try:
-        document = await take(hub.application, hub.port, unix_seconds)
+        port = hub.port
+        document = await take(port.application, unix_seconds, port.known_devices)
     except Exception as error:
         # Each radio library has its own errors for a line that is gone.
         LOGGER.warning("%s: no backup, the radio does not answer: %s", name, error or repr(error))

@@ -6,12 +6,12 @@ Behind a socket or terminal they may be another process's emulation; behind a se
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.coordinator.ezsp_line import EzspLine
 from emulator.coordinator.monikers import Moniker
-from emulator.coordinator.zigpy_port import ZigpyPort
 from emulator.devices.comms_hub.hub import CommsHub
 from emulator.devices.home import hub_of, hub_site, surroundings_of
 from emulator.devices.joining_key import joining_key
@@ -50,7 +50,9 @@ class DistantHome:
         surroundings = surroundings_of(kernel, Medium(kernel, capture=None), installation)
         self._site = hub_site(installation, self._store, surroundings)
         self._line = EzspLine(moniker.address, watchdog=True)
-        self._hub: CommsHub = hub_of(installation, self._store, surroundings, self._line, self.link)
+        self._hub: CommsHub = hub_of(installation, self._store, surroundings, self.link)
+        self._open = AsyncExitStack()
+        """Holds the radio while the hub runs."""
         self._started = False
 
     async def start(self) -> None:
@@ -60,11 +62,10 @@ class DistantHome:
         """
         self._clock.start()
         await check_network(self._line.path, self._site, overwrite=self._overwrite)
-        await self._hub.start(self._line.port)
+        port = await self._open.enter_async_context(self._line.open(self._site))
+        self._hub.start(port)
         self._started = True
-        port = self._hub.port
-        if isinstance(port, ZigpyPort):
-            port.on_radio = self._radio_changed
+        port.on_radio = self._radio_changed
         if not self._workspace.resumed:
             await self._keep(backups.BEFORE_FILE)
         await self._install()
@@ -80,8 +81,11 @@ class DistantHome:
                 await self._keep(backups.AFTER_FILE)
                 await self._hub.stop()
         finally:
-            self._clock.stop()
-            self._store.close()
+            try:
+                await self._open.aclose()
+            finally:
+                self._clock.stop()
+                self._store.close()
 
     def _radio_changed(self, up: bool) -> None:
         """A hub without its radio answers nothing: what the head end asks meanwhile it asks again afterwards."""

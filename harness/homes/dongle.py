@@ -16,10 +16,10 @@ import bellows.types as b
 import zigpy.exceptions
 from bellows.exception import InvalidCommandError
 
+from emulator.coordinator.ezsp_application import EzspApplication
 from emulator.coordinator.ezsp_line import ezsp_config
-from emulator.coordinator.ezsp_radio import EzspRadio
-from emulator.coordinator.hub_radio import HubSite
-from emulator.coordinator.zigpy_port import from_zigpy
+from emulator.coordinator.hub_application import from_zigpy
+from emulator.coordinator.radio import HubSite
 from emulator.eui64 import format_eui64
 from harness.errors import HarnessError
 from harness.homes import backups
@@ -64,13 +64,13 @@ class DongleReport:
 
 
 @asynccontextmanager
-async def connected(path: str, network: dict[str, object] | None = None) -> AsyncIterator[EzspRadio]:
+async def connected(path: str, network: dict[str, object] | None = None) -> AsyncIterator[EzspApplication]:
     """Open a dongle for as long as the block runs; nothing of it is changed.
 
     Raises `RadioUnavailableError`: no such port, no permission, in use, no EZSP, or a version that is not supported.
     """
     _check_port(path)
-    application = EzspRadio(ezsp_config(path, network or {}, watchdog=False))
+    application = EzspApplication(ezsp_config(path, network or {}, watchdog=False))
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             await application.connect()
@@ -158,7 +158,7 @@ async def inspect(path: str) -> DongleReport:
         )
 
 
-async def _has(application: EzspRadio, command: str) -> bool:
+async def _has(application: EzspApplication, command: str) -> bool:
     """Tell whether the dongle has a Smart Energy library: one without refuses to show a certificate."""
     try:
         async with asyncio.timeout(CBKE_TIMEOUT_S):
@@ -172,7 +172,7 @@ async def _has(application: EzspRadio, command: str) -> bool:
     return status not in (b.sl_Status.NOT_AVAILABLE, b.sl_Status.NOT_SUPPORTED)
 
 
-async def network_of(application: EzspRadio) -> str | None:
+async def network_of(application: EzspApplication) -> str | None:
     """Return the network a connected dongle holds, in a few words, or None."""
     try:
         await application.load_network_info(load_devices=False)

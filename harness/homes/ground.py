@@ -13,8 +13,8 @@ from emulator.coordinator.ezsp_line import (
     TcpConnection,
     WireConnection,
 )
-from emulator.coordinator.hub_radio import Radio
 from emulator.coordinator.monikers import Kind, Moniker, parse
+from emulator.coordinator.radio import Radio
 from harness.errors import HarnessError
 from harness.homes.distant_home import DistantHome
 from harness.homes.reality import require_rehearsable

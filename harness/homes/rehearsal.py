@@ -9,7 +9,7 @@ from emulator.air.capture import PcapngCapture
 from emulator.air.keylog import KeyLog
 from emulator.air.medium import Medium
 from emulator.clock.kernel import MICROSECONDS, Kernel
-from emulator.coordinator.hub_radio import Radio
+from emulator.coordinator.radio import Radio
 from emulator.devices.home import Home
 from emulator.devices.world_clock import world_clock
 from emulator.nonvolatile import WorldStore

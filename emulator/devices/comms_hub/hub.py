@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from zigpy.application import ControllerApplication
-
 from emulator.clock.kernel import MICROSECONDS, Timer
 from emulator.coordinator.port import CoordinatorPort
 from emulator.crypto.install_code import install_code_link_key
@@ -69,15 +67,13 @@ class CommsHub:
         nonvolatile: NonVolatile,
         *,
         link: WanLink,
-        application: ControllerApplication,
         installed: int,
     ) -> None:
-        """`application` runs the radio; `installed` is the firmware version the hub came with."""
+        """`installed` is the firmware version the hub came with."""
         self.eui64 = entry.address
         self.model = model
         self._surroundings = surroundings
         self._nonvolatile = nonvolatile
-        self._application = application
         self._link = link
         self._scope = surroundings.kernel.scope(f"{entry.name}/hub")
         self._guard = SecurityPolicy()
@@ -99,28 +95,21 @@ class CommsHub:
         return int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little")
 
     @property
-    def application(self) -> ControllerApplication:
-        """The zigpy application of the radio."""
-        return self._application
-
-    @property
     def port(self) -> CoordinatorPort:
         """The radio's port; raises `RuntimeError` before `start`."""
         if self._port is None:
             raise RuntimeError("the hub has not been started; await start() first")
         return self._port
 
-    async def start(self, port_of: Any) -> None:
-        """Start the network and every service; `port_of` gives the application's port once it is connected."""
-        await self._application.startup(auto_form=True)
-        port: CoordinatorPort = port_of(self._application)
+    def start(self, port: CoordinatorPort) -> None:
+        """Start every service on a radio whose network is up."""
         self._port = port
         for key in self._nonvolatile.keys(_ALLOWED):
             link_key = self._nonvolatile.get(key)
             eui64 = int(key.removeprefix(_ALLOWED), 16)
             if link_key is not None and port.link_key(eui64) is None:
                 port.allow(eui64, link_key)
-        self._key_sequence = int(self._application.state.network_info.network_key.seq)
+        self._key_sequence = int(port.application.state.network_info.network_key.seq)
         primary = self.model.endpoints[0].id
         self._transactions = Transactions(port, primary)
         # Who binds the hub's clusters is known to its radio alone: reports go to who configured them.
@@ -149,11 +138,10 @@ class CommsHub:
                 self._await_key_establishment(eui64)
 
     async def stop(self) -> None:
-        """Stop the services and the radio: the hub is without power."""
+        """Stop the services: the hub is without power."""
         if self._wan is not None:
             await self._wan.stop()
         self._scope.end()
-        await self._application.shutdown()
 
     # What the head end and the installer ask for
 
@@ -179,7 +167,7 @@ class CommsHub:
 
     def status(self) -> dict[str, Any]:
         """Return the hub's own view of the home."""
-        network = self._application.state.network_info
+        network = self.port.application.state.network_info
         return {
             "eui64": format_eui64(self.eui64),
             "firmware": int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little"),

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 import pytest
 import zigpy.types as t
 
-from emulator.coordinator.ezsp_line import PtyConnection, WireConnection, ezsp_config
-from emulator.coordinator.ezsp_radio import EzspRadio
+from emulator.clock.loop import run as run_virtually
+from emulator.coordinator.ezsp.core import NcpConfig
+from emulator.coordinator.ezsp.ncp import Ncp
+from emulator.coordinator.ezsp_application import EzspApplication
+from emulator.coordinator.ezsp_line import EzspLine, PtyConnection, WireConnection, ezsp_config
+from emulator.coordinator.hub_application import RadioError, to_zigpy
 from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
 from emulator.coordinator.wire import Wire
-from emulator.coordinator.zigpy_port import RadioError, to_zigpy
 from emulator.crypto.install_code import install_code_link_key
 from emulator.devices.control import (
     ControlEnvelope,
@@ -24,6 +27,7 @@ from emulator.devices.control import (
     rehearsal_identity,
     response_holds,
 )
+from emulator.devices.home import hub_site, surroundings_of
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.stack.primitives import ApsdeRequest, Security, Status
@@ -35,6 +39,7 @@ from tests.emulator.devices.home_world import (
     ELECTRICITY_TYPE,
     GAS,
     HOUR,
+    HUB,
     MINUTE,
     World,
     image_of,
@@ -83,7 +88,6 @@ def test_a_home_is_installed_and_a_meter_upgraded_through_bellows(line: str) -> 
 def test_every_protocol_version_carries_an_upgrade(version: int) -> None:
     world = EzspWorld(version=version)
     world.run(upgrade)
-    assert world.radio.path.startswith("smets1-wire-")
 
 
 @pytest.mark.parametrize("device", [ELECTRICITY, GAS, DISPLAY])
@@ -269,18 +273,29 @@ def test_secured_traffic_is_told_from_unsecured() -> None:
     world.run(story)
 
 
-def test_another_hubs_dongle_is_refused() -> None:
+def test_another_hubs_dongle_is_refused_and_let_go() -> None:
     world = EzspWorld()
-    other = EzspWorld(with_entry("hub", eui64="00-DB-12-34-56-78-90-FF"))
+    installation = with_entry("hub", eui64="00-DB-12-34-56-78-90-FF")
+    other = hub_site(
+        installation, world.memory, surroundings_of(world.kernel, world.medium, world.installation)
+    )
+    ncp = Ncp(world.kernel, world.medium, NcpConfig(HUB), MemoryNonVolatile())
+    wire = Wire(ncp)
 
-    async def story(world: World) -> None:
-        await asyncio.sleep(1)
+    async def story() -> None:
+        line = EzspLine(wire.path, watchdog=False)
+        with pytest.raises(
+            RadioError, match="the dongle is 00-DB-12-34-56-78-90-A0, the installation's hub is"
+        ):
+            async with line.open(other):
+                raise AssertionError("another hub's dongle was opened")
+        again = hub_site(
+            world.installation, world.memory, surroundings_of(world.kernel, world.medium, world.installation)
+        )
+        async with line.open(again) as port:
+            assert port.eui64 == HUB
 
-    world.run(story)
-    application = other.home.hub._application
-    application.state.node_info.ieee = world.home.hub._application.state.node_info.ieee
-    with pytest.raises(RadioError, match="00-DB-12-34-56-78-90-A0"):
-        other.radio.port(application)
+    run_virtually(story(), world.kernel)
 
 
 def test_the_table_of_devices_outlives_the_host() -> None:
@@ -302,7 +317,7 @@ async def test_a_dongle_that_cannot_be_told_of_install_codes_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """bellows answers OK for EZSP 4 and tells the dongle nothing: the device would never get in."""
-    monkeypatch.setattr(EzspRadio, "ezsp", property(lambda _: SimpleNamespace(ezsp_version=4)))
-    radio = EzspRadio(ezsp_config("/dev/null", {}))
+    monkeypatch.setattr(EzspApplication, "ezsp", property(lambda _: SimpleNamespace(ezsp_version=4)))
+    radio = EzspApplication(ezsp_config("/dev/null", {}))
     with pytest.raises(RadioError, match=r"cannot be admitted by its install code.*use EZSP 5 or newer"):
         await radio.permit_with_link_key(to_zigpy(1), t.KeyData(bytes(16)))

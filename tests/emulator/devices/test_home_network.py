@@ -374,7 +374,7 @@ def test_key_establishment_is_retried_with_pauses() -> None:
     world = World()
 
     async def story() -> None:
-        await world.home.hub.start(lambda application: application.port)
+        await world.home.switch_hub(on=True)
         for entry in world.installation.record.devices:
             if entry.install_code:
                 world.home.hub.permit(entry.address, entry.install_code_octets, 254)

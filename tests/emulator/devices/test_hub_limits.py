@@ -53,8 +53,8 @@ def test_a_device_that_shares_no_key_in_twenty_minutes_is_removed() -> None:
     world = World()
 
     async def story() -> None:
+        await world.home.switch_hub(on=True)
         hub = world.home.hub
-        await hub.start(lambda application: application.port)
         entry = world.installation.device("electricity")
         hub.permit(entry.address, entry.install_code_octets, 254)
         hub._key_establishment.machine.receive = lambda *_a, **_f: []  # type: ignore[method-assign]
@@ -105,7 +105,7 @@ def test_a_hub_takes_no_more_children_than_its_model_says() -> None:
     world = World(small)
 
     async def story() -> None:
-        await world.home.hub.start(lambda application: application.port)
+        await world.home.switch_hub(on=True)
         port = world.home.hub.port
         for entry in world.installation.record.devices:
             if entry.install_code:

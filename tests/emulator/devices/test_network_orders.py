@@ -94,7 +94,7 @@ def test_downloads_go_on_after_a_change_of_channel() -> None:
     async def story(world: World) -> None:
         await begin(world, ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, OCTETS))
         await begin(world, GAS, image_of(GAS_TYPE, GAS_NEW, 6_000))
-        application = world.home.hub.application
+        application = world.home.hub.port.application
         assert isinstance(application, InprocApplication)
         application.node.change_channel(26)
         await finish(world, ELECTRICITY, ELECTRICITY_NEW, within_s=10 * MINUTE)

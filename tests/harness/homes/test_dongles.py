@@ -106,7 +106,7 @@ def test_a_backup_makes_another_dongle_the_same_hub(installation: Installation, 
     async def save(path: str) -> None:
         await formed(first)(path)
         async with connected(path) as application:
-            backups.write(tmp_path / "hub.json", await backups.take(application, None, 1_772_438_400))
+            backups.write(tmp_path / "hub.json", await backups.take(application, 1_772_438_400))
 
     first.run(save)
     backup = backups.read(tmp_path / "hub.json")

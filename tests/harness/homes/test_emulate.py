@@ -21,9 +21,9 @@ from bellows.zigbee.application import ControllerApplication
 from emulator.air.capture import read_frames
 from emulator.clock.loop import run as run_virtually
 from emulator.coordinator.ezsp_line import ezsp_config
+from emulator.coordinator.hub_application import to_zigpy
 from emulator.coordinator.monikers import parse
 from emulator.coordinator.spinel.rcp import Rcp
-from emulator.coordinator.zigpy_port import to_zigpy
 from emulator.crypto.install_code import install_code_link_key
 from emulator.devices.electricity_meter import ElectricityMeter
 from harness.command.emulate import notices

@@ -9,7 +9,7 @@ import pytest
 import zigpy.types as t
 from zigpy.application import RADIO_ENTRY_POINT_GROUP, ControllerApplication
 
-from emulator.coordinator.zigpy_port import to_zigpy
+from emulator.coordinator.hub_application import to_zigpy
 from emulator.crypto.install_code import install_code_link_key
 from harness.errors import HarnessError
 from harness.examples import DORMANT_SEMI as HOME

@@ -1,10 +1,10 @@
-"""The hub's radio: what makes the zigpy application that a comms hub runs on, wherever the radio is."""
+"""The hub's radio, wherever it is: `async with radio.open(site) as port`."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
-
-from zigpy.application import ControllerApplication
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NamedTuple, Protocol
 
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
@@ -31,27 +31,23 @@ class HubSite(NamedTuple):
 
 
 class Radio(Protocol):
-    """One kind of radio for one hub; a new application is made for each life of the hub."""
+    """One kind of radio for one hub."""
 
-    def application(self, site: HubSite) -> ControllerApplication:
-        """Return the zigpy application of the hub's next life."""
+    def open(self, site: HubSite) -> AbstractAsyncContextManager[CoordinatorPort]:
+        """Bring the hub's network up on the radio, forming it if need be, for as long as the block runs.
 
-    async def power_on(self) -> None:
-        """Give an emulated radio power, before its application connects."""
-
-    async def power_off(self) -> None:
-        """Take it away, after the application has stopped."""
-
-    def port(self, application: Any) -> CoordinatorPort:
-        """Return the hub's port of a started application."""
+        An emulated radio is given its power first, and loses it at the end. Raises `RadioError` for a radio that cannot
+        serve, and what zigpy's radio libraries raise for a line that fails.
+        """
 
 
 class InprocRadio:
     """The radio is a node of the emulated air in this process; its power is the application's connection."""
 
-    def application(self, site: HubSite) -> ControllerApplication:
-        """Return the zigpy application of the hub's next life."""
-        return InprocApplication(
+    @asynccontextmanager
+    async def open(self, site: HubSite) -> AsyncIterator[CoordinatorPort]:
+        """Bring the hub's network up on its own node."""
+        application = InprocApplication(
             zigpy_config("inproc:", site.network),
             kernel=site.kernel,
             medium=site.medium,
@@ -59,16 +55,11 @@ class InprocRadio:
             nonvolatile=site.memory,
             on_key=site.on_key,
         )
-
-    async def power_on(self) -> None:
-        """Nothing to do: connecting is power."""
-
-    async def power_off(self) -> None:
-        """Nothing to do: disconnecting is power."""
-
-    def port(self, application: InprocApplication) -> CoordinatorPort:
-        """Return the hub's port of a connected application."""
-        return application.port
+        await application.startup(auto_form=True)
+        try:
+            yield application.port
+        finally:
+            await application.shutdown()
 
 
 def zigpy_config(path: str, network: dict[str, object], **more: object) -> dict[str, object]:

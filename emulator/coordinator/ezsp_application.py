@@ -15,7 +15,7 @@ import zigpy.state
 import zigpy.types as t
 from bellows.zigbee.application import ControllerApplication
 
-from emulator.coordinator.zigpy_port import HubRadio, RadioError
+from emulator.coordinator.hub_application import HubApplication, RadioError
 
 MAX_PAYLOAD_OCTETS = 82
 """APS payload of one frame without APS security (fact sheet, protocol 4.6)."""
@@ -34,7 +34,7 @@ FIRST_WITH_INSTALL_CODES = 5
 _NO_SLOT = 0xFF
 
 
-class EzspRadio(HubRadio, ControllerApplication):  # type: ignore[misc]
+class EzspApplication(HubApplication, ControllerApplication):  # type: ignore[misc]
     """bellows with what the hub needs beyond zigpy's radio interface."""
 
     @property
