@@ -321,13 +321,20 @@ class Ota:
 
 @dataclass(frozen=True, slots=True)
 class SecurityProfile:
-    """CBKE suites in order of preference, and the install-code length without CRC."""
+    """CBKE suites in order of preference, and the install-code length without CRC.
+
+    `serves_unregistered` tells whether protected clusters are served under the install code's key, before a key was
+    established with the asker. The framework of the era checks that a frame is under a link key, not under which
+    (fact sheet 2.9); its maker says that the install code's key "does not have full access privileges"
+    (docs.silabs.com, using installation codes: security use). Both are built.
+    """
 
     cbke_suites: Annotated[
         tuple[Annotated[int, Choice((1, 2))], ...],
         Length(1, 2),
     ] = (1,)
     install_code_octets: Annotated[int, Choice((6, 8, 12, 16))] = 16
+    serves_unregistered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from emulator.stack.primitives import (
     Status,
 )
 from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
-from emulator.stack.zdo.frames import NeighbourEntry, ZdoStatus
+from emulator.stack.zdo.frames import EndpointList, NeighbourEntry, ZdoStatus
 
 _UNKNOWN_EUI64 = 0xFFFFFFFFFFFFFFFF
 
@@ -105,7 +105,7 @@ class InprocPort:
     async def active_endpoints(self, short: int) -> tuple[int, ...] | None:
         """Ask a device for its endpoints; None when it does not answer."""
         answer = await self._ask(short, zdo_t.ZDOCmd.Active_EP_req, short.to_bytes(2, "little"))
-        return None if answer is None else tuple(answer[4 : 4 + answer[3]])
+        return None if answer is None else EndpointList.decode(answer).endpoints
 
     async def simple_descriptor(self, short: int, endpoint: int) -> SimpleDescriptor | None:
         """Ask a device what an endpoint is; None when it does not answer."""

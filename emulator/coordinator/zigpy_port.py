@@ -40,6 +40,7 @@ from emulator.stack.zdo.frames import (
     ZDO_PROFILE,
     AddressResponse,
     DeviceAnnouncement,
+    EndpointList,
     IeeeAddressRequest,
     NeighbourEntry,
     ZdoCluster,
@@ -295,7 +296,7 @@ class ZigpyPort:
     async def active_endpoints(self, short: int) -> tuple[int, ...] | None:
         """Ask a device for its endpoints; None when it does not answer."""
         answer = await self._ask(short, ZdoCluster.ACTIVE_EP, short.to_bytes(2, "little"))
-        return None if answer is None else tuple(answer[4 : 4 + answer[3]])
+        return None if answer is None else EndpointList.decode(answer).endpoints
 
     async def simple_descriptor(self, short: int, endpoint: int) -> SimpleDescriptor | None:
         """Ask a device what an endpoint is; None when it does not answer."""

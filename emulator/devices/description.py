@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 from emulator.devices.attributes import AttributeRow
 from emulator.devices.firmware_client import FirmwareClient
-from hw_profiles.model import ActivationPolicy, FirmwareVersion, Model, Quirk
+from emulator.stack.zdo.descriptors import (
+    CONSTANT_MAINS,
+    DISPOSABLE_BATTERY,
+    PowerDescriptor,
+    power_level,
+)
+from hw_profiles.model import ActivationPolicy, FirmwareVersion, Model, NodeType, PowerSource, Quirk
 
 _NO_VERSION = 0xFFFFFFFF
 
@@ -29,6 +35,14 @@ def basic_rows(
         AttributeRow(0x0007, "power_source", "enum8", model.node.power_source.zcl),
         AttributeRow(0x4000, "sw_build_id", "string", display),
     )
+
+
+def power_descriptor(model: Model, percent: float = 100.0) -> PowerDescriptor:
+    """Return the node power descriptor of a device whose battery, if it has one, holds `percent`."""
+    battery = model.node.power_source is PowerSource.BATTERY
+    source = DISPOSABLE_BATTERY if battery else CONSTANT_MAINS
+    periodic = model.node.type is NodeType.SLEEPY
+    return PowerDescriptor(int(periodic), source, source, power_level(percent))
 
 
 def ota_rows(

@@ -131,6 +131,12 @@ class FirmwareClient:
         if first:
             self._run(self.machine.power_up())
 
+    def left(self) -> None:
+        """The network was left: forget its server and what came from it."""
+        self._server = None
+        self._pending.clear()
+        self._run(self.machine.left())
+
     def handle(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
         """A frame of the OTA cluster arrived from the server."""
         try:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from struct import Struct
 
-from emulator.clock.kernel import MICROSECONDS
+from emulator.clock.kernel import MICROSECONDS, Scope, Timer
 from emulator.devices.attributes import AttributeRow
+from emulator.devices.description import power_descriptor
 from emulator.devices.life import Life
 from emulator.devices.meter import METERING, Meter, seconds
 from emulator.devices.registers import Registers
@@ -19,7 +20,7 @@ from emulator.smart_energy.ota.effects import OtaPhase
 from emulator.stack.primitives import ApsdeIndication
 from emulator.zcl.client import Peer
 from emulator.zcl.foundation import reports
-from emulator.zcl.frame import GeneralCommand, ZclFrame
+from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus, status_of
 from hw_profiles.model import Event
 
 MIRROR_SERVICE = Service(METERING, server=False)
@@ -30,6 +31,13 @@ NO_MIRROR = 0xFFFF
 SEGMENT_GAP_US = 500_000
 MIRROR_RETRY_US = 10 * MICROSECONDS
 _LAST_ENDPOINT = 240
+_NO_MIRROR_HERE = (
+    ZclStatus.NOT_AUTHORIZED,
+    ZclStatus.UNSUP_CLUSTER_COMMAND,
+    ZclStatus.UNSUP_GENERAL_COMMAND,
+    ZclStatus.UNSUPPORTED_CLUSTER,
+)
+"""How a hub answers reports on an endpoint that is no mirror, or another meter's."""
 _MIRROR = "mirror.endpoint"
 _USED = "battery.used_nah"
 _LOW = "battery.low"
@@ -43,6 +51,7 @@ class GasMeter(Meter):
     """A GSME."""
 
     services = (*Meter.services, MIRROR_SERVICE)
+    _next_push: Timer | None = None
 
     def _registered(self) -> None:
         super()._registered()
@@ -61,7 +70,7 @@ class GasMeter(Meter):
             return
         endpoint = life.registration.services.get(MIRROR_SERVICE)
         if endpoint is None:
-            life.scope.call_later(MIRROR_RETRY_US, self._seek_mirror)
+            life.membership.call_later(MIRROR_RETRY_US, self._seek_mirror)
             return
         # RequestMirror travels from the meter's server side to the hub's client side (fact sheet 2.10).
         life.client.from_server(Peer(0, endpoint), METERING, REQUEST_MIRROR, b"", self._mirror_answered)
@@ -75,11 +84,11 @@ class GasMeter(Meter):
         if life is None:
             return
         if frame is None or not frame.is_cluster_command or frame.command != REQUEST_MIRROR_RESPONSE:
-            life.scope.call_later(30 * MIRROR_RETRY_US, self._seek_mirror)
+            life.membership.call_later(30 * MIRROR_RETRY_US, self._seek_mirror)
             return
         endpoint = int.from_bytes(frame.payload[:2], "little") if len(frame.payload) >= 2 else NO_MIRROR
         if not 1 <= endpoint <= _LAST_ENDPOINT:
-            life.scope.call_later(30 * MIRROR_RETRY_US, self._seek_mirror)
+            life.membership.call_later(30 * MIRROR_RETRY_US, self._seek_mirror)
             return
         self.nonvolatile.put(_MIRROR, bytes((endpoint,)))
         self._push()
@@ -97,16 +106,39 @@ class GasMeter(Meter):
             side = life.endpoint(self.model.endpoints[0].id).side(cluster)
             found = [side.attributes.find(identifier) for identifier in wanted] if side is not None else []
             for segment in reports(attribute for attribute in found if attribute is not None):
-                life.scope.call_later(delay, self._report, peer, cluster, segment)
+                life.membership.call_later(delay, self._report, peer, cluster, segment)
                 delay += SEGMENT_GAP_US
-        life.scope.call_later(seconds(self.model.timings.reporting_interval_s), self._push)
+        life.scope.cancel(self._next_push)
+        interval = seconds(self.model.timings.reporting_interval_s)
+        self._next_push = life.membership.call_later(interval, self._push)
 
     def _report(self, peer: Peer, cluster: int, segment: bytes) -> None:
         if self.life is not None:
             secured = Peer(peer.address, peer.endpoint, secure=cluster != BASIC)
             self.life.client.general(
-                secured, cluster, GeneralCommand.REPORT_ATTRIBUTES, segment, from_server=True
+                secured,
+                cluster,
+                GeneralCommand.REPORT_ATTRIBUTES,
+                segment,
+                self._report_answered,
+                from_server=True,
             )
+
+    def _report_answered(self, answer: ZclFrame | None) -> None:
+        """A hub that takes no reports from this meter has no mirror for it any more: ask for one."""
+        if answer is None or answer.is_cluster_command or len(answer.payload) < 2:
+            return
+        if status_of(answer) in _NO_MIRROR_HERE and self.nonvolatile.get(_MIRROR) is not None:
+            self._forget_mirror()
+            self._seek_mirror()
+
+    def _forget_mirror(self) -> None:
+        self.nonvolatile.delete(_MIRROR)
+        Scope.cancel(self._next_push)
+
+    def _forget_network(self, life: Life) -> None:
+        super()._forget_network(life)
+        self._forget_mirror()
 
     # Battery
 
@@ -132,6 +164,7 @@ class GasMeter(Meter):
             )
             life.octets_sent = life.octets_received = 0
             self._charge(cost)
+            life.node.power = power_descriptor(self.model, self.battery_percent)
             if self.battery_percent < battery.low_percent:
                 self._note_low_battery()
 
@@ -162,6 +195,7 @@ class GasMeter(Meter):
 
     def _build(self, life: Life) -> None:
         number = self.model.endpoints[0].id
+        life.node.power = power_descriptor(self.model, self.battery_percent)
         self._serve(life, number, POWER_CONFIGURATION, self._power_rows())
         super()._build(life)
         metering = life.endpoint(number).side(METERING)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from emulator.clock.kernel import MICROSECONDS
+from emulator.devices.life import Life
 from emulator.devices.meter import CURRENT_SUMMATION_DELIVERED, METERING, seconds
 from emulator.devices.registration import Service
 from emulator.devices.smart_energy_device import SmartEnergyDevice
@@ -56,13 +57,18 @@ class InHomeDisplay(SmartEnergyDevice):
         self._refresh_electricity()
         self._refresh_gas()
 
+    def _forget_network(self, life: Life) -> None:
+        super()._forget_network(life)
+        self._meters = {}
+        self._pending_peer = None
+
     def _find_meters(self) -> None:
         life = self.life
         if life is None or self._meters:
             return
         question = MatchDescriptorRequest(BROADCAST_RX_ON, 0x0109, (METERING,), ()).encode()
         life.node.zdo.request(BROADCAST_RX_ON, ZdoCluster.MATCH_DESC, question)
-        life.scope.call_later(DISCOVERY_RETRY_US, self._find_meters)
+        life.membership.call_later(DISCOVERY_RETRY_US, self._find_meters)
 
     def _zdo(self, indication: ApsdeIndication) -> None:
         if indication.cluster != ZdoCluster.MATCH_DESC | RESPONSE or self.life is None:
@@ -95,7 +101,9 @@ class InHomeDisplay(SmartEnergyDevice):
         for eui64 in sorted(self._meters):
             peer = self._meters[eui64]
             life.client.read_attributes(peer, METERING, (_SUMMATION, _DEMAND), self._electricity_read)
-        life.scope.call_later(seconds(self.model.timings.reporting_interval_s), self._refresh_electricity)
+        life.membership.call_later(
+            seconds(self.model.timings.reporting_interval_s), self._refresh_electricity
+        )
 
     def _refresh_gas(self) -> None:
         life = self.life
@@ -104,7 +112,7 @@ class InHomeDisplay(SmartEnergyDevice):
         mirror = life.registration.services.get(MIRROR)
         if mirror is not None:
             life.client.read_attributes(Peer(COORDINATOR, mirror), METERING, (_SUMMATION,), self._gas_read)
-        life.scope.call_later(GAS_REFRESH_US, self._refresh_gas)
+        life.membership.call_later(GAS_REFRESH_US, self._refresh_gas)
 
     def _electricity_read(self, answer: Values | None) -> None:
         self.electricity = self._reading(answer) or self.electricity

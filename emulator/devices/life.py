@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from emulator.crypto.suite import Suite
+from emulator.devices.description import power_descriptor
 from emulator.devices.firmware_client import FirmwareClient
 from emulator.devices.joining_key import joining_key
 from emulator.devices.key_establishment import KeyEstablishmentShell
@@ -18,6 +19,7 @@ from emulator.faults.firmware import FirmwareFaults
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.cbke.machines import CbkeConfig, HostCryptography, KeyEstablishment
 from emulator.smart_energy.security_policy import SecurityPolicy
+from emulator.stack.events import KeyKind
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.nwk.service import NodeType
 from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest, Confirm, Security, Status
@@ -53,10 +55,13 @@ class Life:
     ) -> None:
         """`version` is the firmware that boots; `boots` numbers this life; `services` are sought at the hub."""
         self.model = model
-        self.scope = surroundings.kernel.scope(f"{entry.name}/{boots}")
+        self._kernel = surroundings.kernel
+        self.scope = self._kernel.scope(f"{entry.name}/{boots}")
+        self.membership = self._kernel.scope(f"{self.scope.name}/network")
+        """For what the device does as long as it belongs to a network; it ends when that is left."""
         self.octets_sent = 0
         self.octets_received = 0
-        self._guard = SecurityPolicy()
+        self._guard = self._security_policy()
         self._endpoints: dict[int, ZclEndpoint] = {}
         self.node = Node(
             surroundings.kernel,
@@ -111,7 +116,17 @@ class Life:
     def end(self) -> None:
         """Lose power."""
         self.scope.end()
+        self.membership.end()
         self.node.power_off()
+
+    def leave_network(self) -> None:
+        """Void what belonged to the network that was left."""
+        self.membership.end()
+        self.membership = self._kernel.scope(self.membership.name)
+        self.registration.forget()
+        self.reports.forget()
+        if self.firmware is not None:
+            self.firmware.left()
 
     def endpoint(self, number: int) -> ZclEndpoint:
         """Return the ZCL side of an endpoint."""
@@ -139,6 +154,14 @@ class Life:
         if short is None and self.node.parameters is not None:
             self.node.locate(eui64)
         return short
+
+    def _security_policy(self) -> SecurityPolicy:
+        if self.model.security.serves_unregistered:
+            return SecurityPolicy()
+        return SecurityPolicy(registered=self._registered_with)
+
+    def _registered_with(self, eui64: int | None) -> bool:
+        return eui64 is not None and self.node.link_key_kind(eui64) in (KeyKind.CBKE, KeyKind.APPLICATION)
 
     def time_server(self) -> Peer | None:
         """Return the hub's Time server, once it is known."""
@@ -236,6 +259,7 @@ def _node_config(entry: DeviceEntry, model: Model, boots: int) -> NodeConfig:
         ),
         name=f"{entry.name}/{boots}",
         mains_powered=model.node.power_source is not PowerSource.BATTERY,
+        power=power_descriptor(model, entry.battery_percent),
         rx_on_when_idle=model.node.type is not ProfileNodeType.SLEEPY,
         preconfigured_link_key=joining_key(entry),
         own_link_key_request=entry.joins_with_known_key,

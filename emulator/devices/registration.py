@@ -85,7 +85,11 @@ class Registration:
         return self._nonvolatile.get(_REGISTERED) is not None
 
     def forget(self) -> None:
-        """Start anew at the next registration: the network was left."""
+        """Start anew at the next registration: the network was left, and what was under way on it is void."""
+        self._scope.cancel(self._retry)
+        self._running = False
+        self._failures = self._silences = 0
+        self.services = {}
         self._nonvolatile.delete(_REGISTERED)
         self._nonvolatile.delete(_SERVICES)
 
@@ -110,6 +114,8 @@ class Registration:
 
     def _match(self, service: Service, then: Callable[[int | None], None]) -> None:
         def answered(response: bytes | None) -> None:
+            if not self._running:
+                return
             if response is None:
                 self._silent()
                 return
@@ -133,6 +139,8 @@ class Registration:
         self._client.read_attributes(peer, KEY_ESTABLISHMENT, (_SUITES,), self._suites_read)
 
     def _suites_read(self, answer: Values | None) -> None:
+        if not self._running:
+            return
         offered = None if answer is None else answer.get(_SUITES.attribute)
         if offered is None:
             self._try_again("the hub did not say which suites it has")
@@ -145,7 +153,7 @@ class Registration:
         self._shell.start(trust_centre, self._endpoint, suite)
 
     def _established(self, established: Established) -> None:
-        if established.link_key is None:
+        if established.link_key is None or (established.initiated and not self._running):
             return
         self._node.set_link_key(established.partner, established.link_key)
         if established.initiated:
@@ -154,10 +162,12 @@ class Registration:
             self._scope.call_later(250_000, self._discover, 0)
 
     def _failed(self, failed: Failed) -> None:
-        if failed.initiated:
-            self._try_again(failed.detail)
+        if failed.initiated and self._running:
+            self._try_again(failed.detail, failed.wait_seconds * MICROSECONDS)
 
     def _discover(self, index: int) -> None:
+        if not self._running:
+            return
         if index == len(self._wanted):
             found = sorted(self.services.items())
             records = [_RECORD.pack(cluster, server, endpoint) for (cluster, server), endpoint in found]
@@ -179,13 +189,14 @@ class Registration:
         if self.on_complete is not None:
             self.on_complete()
 
-    def _try_again(self, reason: str) -> None:
+    def _try_again(self, reason: str, wait_us: int = 0) -> None:
+        """Register again in a while, not before `wait_us`: a Terminate says how long its sender wants to rest."""
         self._running = False
         self._failures += 1
         if self.on_failed is not None:
             self.on_failed(reason)
         pause = PAUSE_US if self._failures % ATTEMPTS_IN_SUCCESSION == 0 else RETRY_US
-        self._retry = self._scope.call_later(pause, self.start)
+        self._retry = self._scope.call_later(max(pause, wait_us), self.start)
 
     def _silent(self) -> None:
         """The hub does not answer: perhaps it lost its list of children in a power cut."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from emulator.clock.kernel import MICROSECONDS, Timer
+from emulator.clock.kernel import MICROSECONDS
 from emulator.devices.attributes import AttributeRow, Configuration, complete, table_of
 from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
 from emulator.devices.description import basic_rows, ota_rows
@@ -83,7 +83,6 @@ class SmartEnergyDevice:
         self.life: Life | None = None
         self._hardware = surroundings.kernel.scope(f"{entry.name}/hardware")
         self._powered = False
-        self._clock_timer: Timer | None = None
         self.ready = False
         """Registered with the hub, services found, in this life."""
         if nonvolatile.get(_VERSION) is None:
@@ -184,14 +183,13 @@ class SmartEnergyDevice:
 
     def _forget_network(self, life: Life) -> None:
         """Void what belonged to the network that was left; subclasses add theirs."""
-        life.registration.forget()
-        life.reports.forget()
+        life.leave_network()
 
     def _on_network(self) -> None:
         # Registration is not repeated after a rejoin (fact sheet 2.8).
         if self.life is not None and not self.ready:
             delay = int(self.model.timings.registration_start_s * MICROSECONDS)
-            self.life.scope.call_later(delay, self.life.registration.start)
+            self.life.membership.call_later(delay, self.life.registration.start)
 
     def _registration_failed(self, reason: str) -> None:
         self.log.append(Event.JOIN_FAILED, self.unix_seconds, reason)
@@ -218,8 +216,7 @@ class SmartEnergyDevice:
 
     def _keep_clock_set(self, life: Life) -> None:
         if life is self.life:
-            life.scope.cancel(self._clock_timer)
-            self._clock_timer = life.scope.call_later(_DAY_US, self._keep_clock_set, life)
+            life.membership.call_later(_DAY_US, self._keep_clock_set, life)
             peer = life.time_server()
             if peer is not None:
                 life.client.read_attributes(peer, TIME, (_TIME, TIME_STATUS), self._time_read)

@@ -8,6 +8,7 @@ They differ on Time, too: the former protects it, the latter does not; the forme
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from emulator.smart_energy.ota.messages import OTA_CLUSTER, OtaCommand
@@ -50,6 +51,11 @@ class SecurityPolicy:
 
     protected: frozenset[int] = PROTECTED_CLUSTERS
     refusal: int = ZclStatus.NOT_AUTHORIZED
+    registered: Callable[[int | None], bool] = lambda _: True
+    """Whether a key was established with the sender of that EUI-64, or shared through the trust centre.
+
+    A device that serves protected clusters under the key of its install code takes everybody as registered.
+    """
 
     def demands_aps_security(self, profile: int, cluster: int) -> bool:
         """Whether unicasts of this cluster are to be protected with the link key."""
@@ -57,9 +63,9 @@ class SecurityPolicy:
 
     def __call__(self, indication: ApsdeIndication, frame: ZclFrame) -> int | None:
         """Return the status to refuse the frame with, or None to let it in."""
-        if indication.security >= Security.APS or not self.demands_aps_security(
-            indication.profile, indication.cluster
-        ):
+        if not self.demands_aps_security(indication.profile, indication.cluster):
+            return None
+        if indication.security >= Security.APS and self.registered(indication.source_eui64):
             return None
         if is_broadcast_image_notify(indication, frame) or indication.source == indication.destination:
             return None

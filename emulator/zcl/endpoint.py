@@ -26,6 +26,9 @@ from emulator.zcl.frame import (
 from emulator.zcl.reporting import SECOND, Configurer, Reporter
 
 SMART_ENERGY_PROFILE = 0x0109
+LONGEST_ANSWER = 128
+"""Octets of an ASDU that every Smart Energy device takes, in fragments: the default of its startup set for the maximum
+incoming transfer size (fact sheet, devices 2.8)."""
 
 
 class Reply(NamedTuple):
@@ -81,12 +84,15 @@ class ZclEndpoint:
         on_response: ResponseTaker | None = None,
         on_reporting: ReportingChanged | None = None,
         look_us: int = SECOND,
+        longest_answer: int = LONGEST_ANSWER,
     ) -> None:
         """`guard` is the security policy; `clock` returns microseconds, for reporting intervals.
 
         `on_response`, usually `ZclClient.receive`, gets what may answer our own requests: general responses,
         and cluster commands nobody handles. `on_reporting` sees to it that what is configured is reported, by a
-        device that looks at its values every `look_us`; without it no attribute can be reported.
+        device that looks at its values every `look_us`; without it no attribute can be
+        reported. Answers to general requests have at most `longest_answer` octets: what does not fit is left for
+        another question.
         """
         self.number = number
         self.profile = profile
@@ -95,6 +101,7 @@ class ZclEndpoint:
         self._clock = clock
         self._on_reporting = on_reporting
         self._look_us = look_us
+        self._longest_answer = longest_answer
         self._sides: dict[tuple[int, bool], ClusterSide] = {}
 
     def add_server(
@@ -222,9 +229,10 @@ class ZclEndpoint:
     def _general(self, side: ClusterSide, indication: ApsdeIndication, frame: ZclFrame) -> list[bytes] | None:
         """Answer a general request; None when the command is not supported, [] when it has no answer."""
         payload, maker, table = frame.payload, frame.manufacturer, side.attributes
+        room = self._longest_answer - (3 if maker is None else 5)
         match frame.command:
             case GeneralCommand.READ_ATTRIBUTES:
-                answer = foundation.read_attributes(table, payload, maker)
+                answer = foundation.read_attributes(table, payload, maker, room)
             case GeneralCommand.WRITE_ATTRIBUTES:
                 answer = foundation.write_attributes(table, payload, maker)
             case GeneralCommand.WRITE_ATTRIBUTES_UNDIVIDED:
@@ -236,15 +244,15 @@ class ZclEndpoint:
             case GeneralCommand.CONFIGURE_REPORTING:
                 answer = self._configure_reporting(side, indication, frame)
             case GeneralCommand.READ_REPORTING_CONFIGURATION:
-                answer = foundation.read_reporting_configuration(table, side.reporter, payload, maker)
+                answer = foundation.read_reporting_configuration(table, side.reporter, payload, maker, room)
             case GeneralCommand.DISCOVER_ATTRIBUTES:
-                answer = foundation.discover_attributes(table, payload, maker)
+                answer = foundation.discover_attributes(table, payload, maker, room=room)
             case GeneralCommand.DISCOVER_ATTRIBUTES_EXTENDED:
-                answer = foundation.discover_attributes(table, payload, maker, extended=True)
+                answer = foundation.discover_attributes(table, payload, maker, extended=True, room=room)
             case GeneralCommand.DISCOVER_COMMANDS_RECEIVED:
-                answer = foundation.discover_commands(side.handlers, payload)
+                answer = foundation.discover_commands(side.handlers, payload, room)
             case GeneralCommand.DISCOVER_COMMANDS_GENERATED:
-                answer = foundation.discover_commands(side.generated, payload)
+                answer = foundation.discover_commands(side.generated, payload, room)
             case _:
                 return None
         command = _ANSWERS.get(frame.command, frame.command + 1)

@@ -15,26 +15,37 @@ from emulator.zcl.attributes import Attribute, AttributeTable, parse_records
 from emulator.zcl.frame import ZclStatus
 from emulator.zcl.reporting import REPORT_OCTETS, Configurer, Reporter, ReportingRecord
 
+UNLIMITED = 0xFFFF
+"""Octets of an answer that nothing limits."""
 _SEND_REPORTS = 0x00
 _RECEIVE_REPORTS = 0x01
 _READ, _WRITE, _REPORT = 0x01, 0x02, 0x04
 
 
-def read_attributes(table: AttributeTable, payload: bytes, manufacturer: int | None = None) -> bytes:
-    """Answer Read Attributes (ZCL 2.5.1, 2.5.2)."""
+def read_attributes(
+    table: AttributeTable, payload: bytes, manufacturer: int | None = None, room: int = UNLIMITED
+) -> bytes:
+    """Answer Read Attributes (ZCL 2.5.1, 2.5.2) with as many records as `room` octets take."""
     if len(payload) % 2 or not payload:
         raise FrameError(f"ZCL Read Attributes: {len(payload)} octets, expected pairs of octets")
-    parts = []
+    answer = b""
     for at in range(0, len(payload), 2):
         identifier = payload[at : at + 2]
-        attribute = table.find(int.from_bytes(identifier, "little"), manufacturer)
-        if attribute is None:
-            parts.append(identifier + bytes((ZclStatus.UNSUPPORTED_ATTRIBUTE,)))
-        elif not attribute.readable:
-            parts.append(identifier + bytes((ZclStatus.WRITE_ONLY,)))
-        else:
-            parts.append(identifier + bytes((0, attribute.type_id)) + attribute.serialise())
-    return b"".join(parts)
+        record = _read_record(table.find(int.from_bytes(identifier, "little"), manufacturer), identifier)
+        if len(record) > room:
+            record = identifier + bytes((ZclStatus.INSUFFICIENT_SPACE,))
+        if len(answer) + len(record) > room:
+            break
+        answer += record
+    return answer
+
+
+def _read_record(attribute: Attribute | None, identifier: bytes) -> bytes:
+    if attribute is None:
+        return identifier + bytes((ZclStatus.UNSUPPORTED_ATTRIBUTE,))
+    if not attribute.readable:
+        return identifier + bytes((ZclStatus.WRITE_ONLY,))
+    return identifier + bytes((0, attribute.type_id)) + attribute.serialise()
 
 
 def write_attributes(
@@ -121,9 +132,13 @@ def _is_analogue(type_id: int) -> bool:
 
 
 def read_reporting_configuration(
-    table: AttributeTable, reporter: Reporter | None, payload: bytes, manufacturer: int | None = None
+    table: AttributeTable,
+    reporter: Reporter | None,
+    payload: bytes,
+    manufacturer: int | None = None,
+    room: int = UNLIMITED,
 ) -> bytes:
-    """Answer Read Reporting Configuration (ZCL 2.5.9, 2.5.10)."""
+    """Answer Read Reporting Configuration (ZCL 2.5.9, 2.5.10) with as many records as `room` octets take."""
     if len(payload) % 3 or not payload:
         raise FrameError(f"ZCL Read Reporting Configuration: {len(payload)} octets, expected triples")
     parts = []
@@ -139,6 +154,8 @@ def read_reporting_configuration(
         else:
             intervals = record.minimum_s.to_bytes(2, "little") + record.maximum_s.to_bytes(2, "little")
             parts.append(b"\0" + head + bytes((record.type_id,)) + intervals + record.change)
+        if sum(map(len, parts)) > room:
+            return b"".join(parts[:-1])
     return b"".join(parts)
 
 
@@ -150,11 +167,16 @@ def _not_configured(attribute: Attribute | None) -> ZclStatus:
 
 
 def discover_attributes(
-    table: AttributeTable, payload: bytes, manufacturer: int | None = None, *, extended: bool = False
+    table: AttributeTable,
+    payload: bytes,
+    manufacturer: int | None = None,
+    *,
+    extended: bool = False,
+    room: int = UNLIMITED,
 ) -> bytes:
-    """Answer Discover Attributes or Discover Attributes Extended (ZCL 2.5.13, 2.5.22)."""
+    """Answer Discover Attributes or Discover Attributes Extended (ZCL 2.5.13, 2.5.22) within `room` octets."""
     _need(payload, 0, 3)
-    start, maximum = payload[0] | payload[1] << 8, payload[2]
+    start, maximum = payload[0] | payload[1] << 8, min(payload[2], (room - 1) // (4 if extended else 3))
     found = list(table.ordered(start, manufacturer))
     parts = [
         attribute.identifier.to_bytes(2, "little")
@@ -173,11 +195,12 @@ def _access(attribute: Attribute) -> int:
     )
 
 
-def discover_commands(commands: Iterable[int], payload: bytes) -> bytes:
-    """Answer Discover Commands Received or Generated (ZCL 2.5.18, 2.5.20)."""
+def discover_commands(commands: Iterable[int], payload: bytes, room: int = UNLIMITED) -> bytes:
+    """Answer Discover Commands Received or Generated (ZCL 2.5.18, 2.5.20) within `room` octets."""
     _need(payload, 0, 2)
     found = [command for command in sorted(commands) if command >= payload[0]]
-    return bytes((len(found) <= payload[1], *found[: payload[1]]))
+    maximum = min(payload[1], room - 1)
+    return bytes((len(found) <= maximum, *found[:maximum]))
 
 
 def reports(attributes: Iterable[Attribute], limit: int = REPORT_OCTETS) -> list[bytes]:

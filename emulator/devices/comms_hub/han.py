@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from emulator.coordinator.port import CoordinatorPort
 from emulator.devices.attributes import TYPE_IDS
 from emulator.devices.comms_hub.transactions import DeviceUnreachableError, Question, Transactions
+from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
@@ -121,18 +123,25 @@ class Han:
         *,
         from_server: bool = False,
     ) -> dict[str, Any]:
-        """Read attributes; `from_server` reads the client side (the OTA client's attributes)."""
-        payload = b"".join(attribute.to_bytes(2, "little") for attribute in attributes)
-        frame = await self._general(
-            eui64, endpoint, cluster, GeneralCommand.READ_ATTRIBUTES, payload, from_server=from_server
-        )
-        if frame.command == GeneralCommand.DEFAULT_RESPONSE:
-            raise WanError(
-                "refused", f"{format_eui64(eui64)} refused the read: {status_name(status_of(frame))}"
+        """Read attributes; `from_server` reads the client side (the OTA client's attributes).
+
+        A device answers with as many as fit its answer: it is asked for the others again, as long as that helps.
+        """
+        found: dict[str, Any] = {}
+        wanted = list(attributes)
+        while wanted:
+            payload = b"".join(attribute.to_bytes(2, "little") for attribute in wanted)
+            frame = await self._general(
+                eui64, endpoint, cluster, GeneralCommand.READ_ATTRIBUTES, payload, from_server=from_server
             )
-        return {
-            f"{record.attribute:04x}": _record_fields(record) for record in parse_read_response(frame.payload)
-        }
+            if frame.command == GeneralCommand.DEFAULT_RESPONSE:
+                refusal = status_name(status_of(frame))
+                raise WanError("refused", f"{format_eui64(eui64)} refused the read: {refusal}")
+            records = parse_read_response(frame.payload)
+            found |= {f"{record.attribute:04x}": _record_fields(record) for record in records}
+            told = {record.attribute for record in records}.intersection(wanted)
+            wanted = [attribute for attribute in wanted if attribute not in told] if told else []
+        return found
 
     async def write(
         self, eui64: int, endpoint: int, cluster: int, attribute: int, *, type_name: str, value: Any
@@ -224,9 +233,14 @@ class Han:
         return node
 
     async def _insist(self, ask: Callable[[], Awaitable[_T | None]], eui64: int) -> _T:
-        """Ask a ZDO question until it is answered: a sleepy device may sleep through the first."""
+        """Ask a ZDO question until it is answered: a sleepy device may sleep through the first.
+
+        An answer that cannot be read is none.
+        """
         for _ in range(_ZDO_ATTEMPTS):
-            answer = await ask()
+            answer = None
+            with suppress(FrameError):
+                answer = await ask()
             if answer is not None:
                 return answer
         raise WanError("unreachable", f"{format_eui64(eui64)} does not answer discovery")

@@ -46,6 +46,11 @@ _DOWNLOADED = (OtaPhase.ENDING, OtaPhase.WAITING, OtaPhase.COUNTDOWN, OtaPhase.E
 class OtaClient(BlockTransfer):
     """One device's OTA client; attributes of cluster 0x0019 are its properties."""
 
+    _started = False
+    """Whether the server is known: nothing is asked before."""
+    _notified = False
+    """Whether an Image Notify came before that."""
+
     @property
     def downloaded_version(self) -> int | None:
         """Version of the complete image in the slot, None while there is none."""
@@ -54,7 +59,25 @@ class OtaClient(BlockTransfer):
     # Events
 
     def power_up(self) -> Effects:
-        """Start after a reset: pick up a saved download, otherwise query after a random delay."""
+        """Start after a reset, when the server is known: pick up a saved download, otherwise query.
+
+        It queries after a random delay, or at once when an Image Notify came while the server was still looked for.
+        """
+        self._started = True
+        effects = self._pick_up()
+        if self._notified and self.phase == OtaPhase.IDLE:
+            effects = [*effects, *self.query()]
+        self._notified = False
+        return effects
+
+    def left(self) -> Effects:
+        """The network was left: what was downloaded and ordered on it is void, until `power_up` on the next."""
+        self._started = self._notified = False
+        self.key, self.offset, self._saved = None, 0, None
+        effects: Effects = [CancelTimer(name) for name in OtaTimer]
+        return [*effects, *self._enter(OtaPhase.IDLE), SaveState(None)]
+
+    def _pick_up(self) -> Effects:
         saved = self._saved
         if saved is not None and saved.key.version == self.policy.current_version:
             # The activation that this state was waiting for has happened.
@@ -75,6 +98,9 @@ class OtaClient(BlockTransfer):
     def notify(self, payload: bytes, *, broadcast: bool) -> Effects:
         """Image Notify arrived; a unicast one always makes an idle client query."""
         message = messages.parse_image_notify(payload)
+        if not self._started:
+            self._notified = self._notified or not broadcast or self._broadcast_concerns_me(message)
+            return []
         if self.phase != OtaPhase.IDLE or (broadcast and not self._broadcast_concerns_me(message)):
             return []
         return self.query()

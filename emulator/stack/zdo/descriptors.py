@@ -90,12 +90,24 @@ class NodeDescriptor(NamedTuple):
         return cls(first & 0x07, capability, manufacturer, buffer, incoming, mask, outgoing, extra)
 
 
+CONSTANT_MAINS, DISPOSABLE_BATTERY = 0x1, 0x4
+"""Power sources in a node power descriptor (2.3.2.4.2)."""
+
+
+def power_level(percent: float) -> int:
+    """Return the nearest of the four levels there are: critical, 33 %, 66 % and 100 % (2.3.2.4.4)."""
+    return min((0x0, 0x4, 0x8, 0xC), key=lambda level: abs(level * 100 / 12 - percent))
+
+
 class PowerDescriptor(NamedTuple):
-    """The node power descriptor (2.3.2.4): bit fields of four bits each."""
+    """The node power descriptor (2.3.2.4): bit fields of four bits each.
+
+    `mode` is 0 for a receiver that is on as the node descriptor says, 1 for one that comes on periodically.
+    """
 
     mode: int = 0
-    available_sources: int = 0x1
-    current_source: int = 0x1
+    available_sources: int = CONSTANT_MAINS
+    current_source: int = CONSTANT_MAINS
     level: int = 0xC
 
     def encode(self) -> bytes:

@@ -396,3 +396,27 @@ def test_key_establishment_is_retried_with_pauses() -> None:
         await world.home.hub.stop()
 
     run(story(), world.kernel)
+
+
+@pytest.mark.parametrize("name", ["electricity", "gas"])
+def test_a_read_of_everything_is_answered_and_nobody_leaves_for_it(name: str) -> None:
+    world = installed()
+
+    async def story(world: World) -> None:
+        device = world.home.devices[name]
+        assert device.life is not None
+        side = device.life.endpoint(1).side(METERING)
+        assert side is not None
+        wanted = [attribute.identifier for attribute in side.attributes.ordered()]
+        assert len(wanted) >= 17
+        rejoins: list[object] = []
+        device.life.node.rejoin = lambda **_: rejoins.append(1)  # type: ignore[method-assign]
+        answer = await world.head_end.call(
+            "read", device=format_eui64(device.eui64), endpoint=1, cluster=METERING, attributes=wanted
+        )
+        assert sorted(answer["values"]) == [f"{identifier:04x}" for identifier in wanted]
+        assert all(value["status"] == 0 for value in answer["values"].values())
+        await asyncio.sleep(MINUTE)
+        assert rejoins == []
+
+    world.run(story)

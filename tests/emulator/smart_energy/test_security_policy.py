@@ -53,3 +53,13 @@ def test_the_answer_to_an_unsecured_frame_is_let_in() -> None:
 
 def test_the_other_reading_is_a_switch() -> None:
     assert verdict(0x0702, policy=SecurityPolicy(refusal=ZclStatus.FAILURE)) == ZclStatus.FAILURE
+
+
+def test_a_strict_device_serves_protected_clusters_only_to_whom_it_has_a_key_established_with() -> None:
+    strict = SecurityPolicy(registered=lambda eui64: eui64 == 2)
+    assert verdict(0x0702, security=Security.APS, policy=strict) == ZclStatus.NOT_AUTHORIZED
+    assert verdict(0x0000, security=Security.APS, policy=strict) is None
+    assert verdict(0x0702, security=Security.APS, policy=SecurityPolicy(registered=lambda _: True)) is None
+    assert (
+        verdict(0x0702, frame.build(0x18, 1, 0x0B, b"\0\x7e"), security=Security.APS, policy=strict) is None
+    )

@@ -219,3 +219,37 @@ def test_commands_behind_the_gate_do_not_exist() -> None:
     endpoint.add_server(0x0702, handlers={4: lambda _i, _f: None}, gate=lambda command: command < 4)
     answer = frame.parse(endpoint.receive(indication(frame.build(1, 5, 4), cluster=0x0702))[0])
     assert answer.payload == bytes((4, ZclStatus.UNSUP_CLUSTER_COMMAND))
+
+
+def _crowded(longest: int) -> ZclEndpoint:
+    table = AttributeTable()
+    for identifier in range(60):
+        table.add(Attribute(identifier, 0x25, f"a{identifier}", reportable=True), identifier)
+    table.add(Attribute(0x0100, 0x42, "long", reportable=True), "x" * 200)
+    endpoint = ZclEndpoint(1, on_reporting=lambda _endpoint, _side: None, longest_answer=longest)
+    endpoint.add_server(BASIC, table, dict.fromkeys(range(200), lambda _i, _f: None), generated=range(200))
+    return endpoint
+
+
+@pytest.mark.parametrize("longest", [40, 73, 128])
+@pytest.mark.parametrize(
+    ("command", "payload"),
+    [
+        (GeneralCommand.READ_ATTRIBUTES, b"".join(bytes((each, 0)) for each in range(60))),
+        (GeneralCommand.READ_REPORTING_CONFIGURATION, b"".join(bytes((0, each, 0)) for each in range(60))),
+        (GeneralCommand.DISCOVER_ATTRIBUTES, b"\0\0\xff"),
+        (GeneralCommand.DISCOVER_ATTRIBUTES_EXTENDED, b"\0\0\xff"),
+        (GeneralCommand.DISCOVER_COMMANDS_RECEIVED, b"\0\xff"),
+        (GeneralCommand.DISCOVER_COMMANDS_GENERATED, b"\0\xff"),
+    ],
+)
+def test_answers_hold_as_much_as_the_asker_takes(longest: int, command: int, payload: bytes) -> None:
+    (asdu,) = _crowded(longest).receive(indication(frame.build(0, 7, command, payload)))
+    assert longest - 10 < len(asdu) <= longest
+    if command > GeneralCommand.REPORT_ATTRIBUTES:
+        assert frame.parse(asdu).payload[0] == 0, "there is more to discover"
+
+
+def test_an_attribute_too_long_for_any_answer_says_so() -> None:
+    answer = ask(_crowded(128), GeneralCommand.READ_ATTRIBUTES, b"\x00\x01\x05\x00")
+    assert answer.payload == bytes.fromhex("0001 89 0500 00 25 050000000000")

@@ -25,6 +25,15 @@ def client(saved: e.SavedTransfer | None = None, **changes: Any) -> OtaClient:
     return OtaClient(replace(POLICY, **changes), Kernel(3).scope("meter"), saved)
 
 
+def _started(machine: OtaClient) -> OtaClient:
+    machine.power_up()
+    return machine
+
+
+def started(**changes: Any) -> OtaClient:
+    return _started(client(**changes))
+
+
 def downloading(**changes: Any) -> OtaClient:
     machine = client(**changes)
     machine.query()
@@ -129,18 +138,52 @@ def test_wait_for_data_delays(wait: tuple[int, int], delay_s: int | None) -> Non
     ],
 )
 def test_broadcast_notify_is_heeded_when_it_concerns_the_device(fields: tuple[int, ...], asks: bool) -> None:
-    effects = client().notify(m.ImageNotify(100, *fields).pack(), broadcast=True)
+    effects = started().notify(m.ImageNotify(100, *fields).pack(), broadcast=True)
     assert bool(effects) == asks
 
 
 def test_unicast_notify_always_makes_it_query() -> None:
-    assert client().notify(m.ImageNotify(1, 0x1057, 1, 1).pack(), broadcast=False)
+    assert started().notify(m.ImageNotify(1, 0x1057, 1, 1).pack(), broadcast=False)
+
+
+@pytest.mark.parametrize(
+    ("broadcast", "version", "asks"), [(False, 1, True), (True, 2, True), (True, 1, False)]
+)
+def test_a_notify_before_the_server_is_known_is_not_forgotten(
+    broadcast: bool, version: int, asks: bool
+) -> None:
+    machine = client()
+    notify = m.ImageNotify(100, 0x1057, 1, version).pack()
+    assert machine.notify(notify, broadcast=broadcast) == []
+    effects = machine.power_up()
+    assert any(isinstance(effect, e.Send) for effect in effects) == asks
+    assert (machine.phase is e.OtaPhase.QUERYING) == asks
+
+
+def test_a_notify_before_the_server_is_known_does_not_disturb_a_saved_download() -> None:
+    saved = e.SavedTransfer(e.OtaPhase.WAITING, KEY, 1000, 1000)
+    machine = client(saved)
+    machine.notify(m.ImageNotify(100).pack(), broadcast=False)
+    machine.power_up()
+    assert machine.phase is e.OtaPhase.WAITING
+
+
+@pytest.mark.parametrize("phase", [e.OtaPhase.DOWNLOADING, e.OtaPhase.WAITING, e.OtaPhase.COUNTDOWN])
+def test_leaving_voids_what_was_downloaded_and_ordered(phase: e.OtaPhase) -> None:
+    machine = client(e.SavedTransfer(phase, KEY, 1000, 1000, 5))
+    machine.power_up()
+    effects = machine.left()
+    assert e.SaveState(None) in effects
+    assert {effect.name for effect in effects if isinstance(effect, e.CancelTimer)} == set(e.OtaTimer)
+    assert (machine.phase, machine.downloaded_version) == (e.OtaPhase.IDLE, None)
+    assert not any(isinstance(effect, e.SetTimer) for effect in machine.timer(e.OtaTimer.ACTIVATE))
+    assert any(isinstance(effect, e.SetTimer) for effect in machine.power_up())
 
 
 def test_jitter_lets_that_share_of_devices_answer() -> None:
     scope = Kernel(9).scope("fleet")
     notify = m.ImageNotify(30).pack()
-    asked = sum(bool(OtaClient(POLICY, scope).notify(notify, broadcast=True)) for _ in range(1000))
+    asked = sum(bool(_started(OtaClient(POLICY, scope)).notify(notify, broadcast=True)) for _ in range(1000))
     assert 250 < asked < 350
 
 
