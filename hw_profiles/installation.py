@@ -23,6 +23,7 @@ from hw_profiles.identifiers import (
     parse_mpan,
     parse_mprn,
 )
+from hw_profiles.limits import DEFAULT_LIMITS, Limits
 from hw_profiles.loader import load_model
 from hw_profiles.model import DeviceKind, FirmwareVersion, Model, ModelId
 from hw_profiles.sequence import Sequence as ConfigurationSequence
@@ -248,6 +249,7 @@ class InstallationRecord:
     links: tuple[Link, ...] = ()
     authorisation: Authorisation = Authorisation()
     enrolment: Enrolment = Enrolment()
+    limits: Limits = DEFAULT_LIMITS
     firmware_authorities: tuple[FirmwareAuthority, ...] = ()
     permit_join_s: U16 = 254
 

@@ -12,6 +12,7 @@ from harness.head_end import HeadEnd, HubRefusedError
 from harness.journal import Journal
 from harness.workspace.images import Images
 from hw_profiles.installation import DeviceEntry, Installation
+from hw_profiles.limits import Limits
 
 
 class NoAnswerError(Exception):
@@ -27,6 +28,11 @@ class Context:
     journal: Journal
     images: Images
     found: Mapping[str, Found]
+
+    @property
+    def limits(self) -> Limits:
+        """How patient the campaign is."""
+        return self.installation.record.limits
 
     def found_of(self, entry: DeviceEntry) -> Found:
         """Return what was found of a device."""

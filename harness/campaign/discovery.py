@@ -17,8 +17,6 @@ from hw_profiles.model import DeviceKind, Model
 BASIC, OTA = 0x0000, 0x0019
 HW_VERSION, MANUFACTURER_NAME, MODEL_IDENTIFIER = 0x0003, 0x0004, 0x0005
 CURRENT_FILE_VERSION = 0x0002
-TOPOLOGY_TIMEOUT_S = 1200.0
-"""Every router is asked in turn, page by page, and up to three times."""
 
 
 async def discover(
@@ -45,10 +43,13 @@ async def discover(
     return found
 
 
-async def discover_topology(head_end: HeadEnd, journal: Journal) -> None:
-    """Ask who hears whom and how well, and journal the answer; a hub that cannot tell is no obstacle."""
+async def discover_topology(head_end: HeadEnd, journal: Journal, timeout_s: float) -> None:
+    """Ask who hears whom and how well, and journal the answer; a hub that cannot tell is no obstacle.
+
+    Every router is asked in turn, page by page, and up to three times, which `timeout_s` must allow.
+    """
     try:
-        answer = await head_end.call("topology", timeout_s=TOPOLOGY_TIMEOUT_S)
+        answer = await head_end.call("topology", timeout_s=timeout_s)
     except HubRefusedError as error:
         journal.write(Topology(detail=error.text))
         return

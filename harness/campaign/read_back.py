@@ -20,33 +20,26 @@ from harness.regime.parties import ROLE_TEXT
 from harness.regime.world import Regime
 from hw_profiles.installation import DeviceEntry
 
-UNREACHABLE_PAUSE_S = 1800.0
-UNREACHABLE_LIMIT = 108
-"""Pauses before a hub counts as lost: three days, with the time each question is repeated itself."""
-READ_BACK_ATTEMPTS = 4
-READ_BACK_PAUSE_S = 120.0
-"""A device that has just restarted may not answer at once."""
 
-
-async def patiently(ask: Callable[[], Awaitable[Fields]]) -> Fields:
+async def patiently(context: Context, ask: Callable[[], Awaitable[Fields]]) -> Fields:
     """Ask the hub; a wide-area link that is down for days is waited for. Raises `HubUnreachableError` in the end."""
-    for remaining in reversed(range(UNREACHABLE_LIMIT)):
+    for remaining in reversed(range(context.limits.hub_attempts)):
         try:
             return await ask()
         except HubUnreachableError:
             if remaining == 0:
                 raise
-        await asyncio.sleep(UNREACHABLE_PAUSE_S)
-    raise AssertionError("UNREACHABLE_LIMIT is at least 1")
+        await asyncio.sleep(context.limits.hub_pause_s)
+    raise AssertionError("hub_attempts is at least 1")
 
 
 async def read_back(context: Context, entry: DeviceEntry) -> int:
     """Return the OTA version a device says it runs, asked again while it restarts; raises `NoAnswerError`."""
-    for _ in range(READ_BACK_ATTEMPTS - 1):
+    for _ in range(context.limits.read_back_attempts - 1):
         try:
             return await context.read_version(entry)
         except NoAnswerError:
-            await asyncio.sleep(READ_BACK_PAUSE_S)
+            await asyncio.sleep(context.limits.read_back_pause_s)
     return await context.read_version(entry)
 
 

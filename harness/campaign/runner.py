@@ -247,7 +247,7 @@ class _Campaign:
             already = {found.subject: found for found in self._journal.facts(Found)}
             found = await discover(self._installation, head_end, self._journal, already)
             if not any(self._journal.facts(Topology)):
-                await discover_topology(head_end, self._journal)
+                await discover_topology(head_end, self._journal, self._installation.record.limits.topology_s)
             for problem in compare(self._installation, found):
                 record(problem, self._journal)
             return found

@@ -38,12 +38,6 @@ from harness.head_end import Fields, HubRefusedError, HubUnreachableError
 CHUNK_OCTETS = ATTACHMENT_MAX
 TRANSFER_POLL_S = 3600.0
 ACTIVATION_POLL_S = 300.0
-TRANSFER_STALL_S = 5 * 86_400.0
-"""A transfer without a single octet for so long has failed: a sleepy meter may ask but once a day."""
-ACTIVATION_LIMIT_S = 3 * 86_400.0
-HOP_ATTEMPTS = 3
-DOWNLOADS_AFTER_RELEASE = 3
-"""A device that fetches a released image so often again is not going to run it."""
 BLOCK_OCTETS = 48
 """Data octets of a block that fit beside APS security (protocol facts 4.6)."""
 HELD_STATES = ("held", "released", "activated")
@@ -116,7 +110,7 @@ async def _upload(context: Context, hop: Hop, subject: str) -> None:
     data = context.images.octets(hop.sha256)
 
     async def call(op: str, **arguments: Any) -> Fields:
-        return await patiently(lambda: context.head_end.call(op, **arguments))
+        return await patiently(context, lambda: context.head_end.call(op, **arguments))
 
     with journal.effect(ImageUpload(subject, hop)) as effect:
         state = await call("image_begin", sha256=hop.sha256, size=len(data), name=hop.name)
@@ -129,11 +123,16 @@ async def _upload(context: Context, hop: Hop, subject: str) -> None:
         effect.done(ImageAtHub(tuple(answer["key"])))
 
 
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.3g} hours"
+
+
 class _DeviceUpgrade:
     """All hops of one device."""
 
     def __init__(self, context: Context, plan: DevicePlan, images: _ImageLocks) -> None:
         self._context = context
+        self._limits = context.limits
         self._plan = plan
         self._images = images
         self._entry = context.installation.device(plan.name)
@@ -159,7 +158,7 @@ class _DeviceUpgrade:
     async def _install(self, hop: Hop) -> None:
         if self._journal.done(Activation.key_of(self._plan.device, hop)) is not None:
             return
-        for remaining in reversed(range(HOP_ATTEMPTS)):
+        for remaining in reversed(range(self._limits.hop_attempts)):
             try:
                 await self._images.bring(hop, self._plan.device)
                 await self._transfer(hop)
@@ -180,13 +179,14 @@ class _DeviceUpgrade:
         with self._journal.effect(Transfer(self._plan.device, hop)) as effect:
             try:
                 await patiently(
+                    self._context,
                     lambda: self._context.head_end.call(
                         "schedule",
                         device=self._plan.device,
                         sha256=hop.sha256,
                         block=BLOCK_OCTETS,
                         period_ms=0,
-                    )
+                    ),
                 )
                 job = await self._transferred()
             except _HopFailed as failure:
@@ -206,31 +206,33 @@ class _DeviceUpgrade:
             latest = max(self._offset, int(job.get("offset", 0)))
             if (latest, state) != (offset, stayed):
                 offset, stayed, moved_s = latest, state, loop.time()
-            if loop.time() - moved_s > TRANSFER_STALL_S:
+            if loop.time() - moved_s > self._limits.transfer_stall_s:
                 raise _HopFailed(
-                    "FileTransferFailure", f"nothing happened for {TRANSFER_STALL_S / 3600:.0f} hours"
+                    "FileTransferFailure", f"nothing happened for {_hours(self._limits.transfer_stall_s)}"
                 )
-            await self._alert_or(TRANSFER_POLL_S)
+            await self._alert_or(min(TRANSFER_POLL_S, self._limits.transfer_stall_s))
 
     async def _activated(self) -> None:
         """Wait until the device runs the image, as the hub sees it; one that only fetches it again has failed."""
         loop = asyncio.get_running_loop()
         downloads, released_s = self._downloads, loop.time()
         while str((await self._job())["state"]) != "activated":
-            if self._downloads - downloads >= DOWNLOADS_AFTER_RELEASE:
+            if self._downloads - downloads >= self._limits.downloads_after_release:
                 raise _HopFailed(
                     "ActivationFailure", "the device fetches the image again instead of running it"
                 )
-            if loop.time() - released_s > ACTIVATION_LIMIT_S:
+            if loop.time() - released_s > self._limits.activation_s:
                 raise _HopFailed(
-                    "ActivationFailure", f"no restart within {ACTIVATION_LIMIT_S / 3600:.0f} hours"
+                    "ActivationFailure", f"no restart within {_hours(self._limits.activation_s)}"
                 )
-            await self._alert_or(ACTIVATION_POLL_S)
+            await self._alert_or(min(ACTIVATION_POLL_S, self._limits.activation_s))
 
     async def _job(self) -> Fields:
         """Ask the hub for the device's job; raises `_HopFailed` when it has failed."""
         self._alerted.clear()
-        job = await patiently(lambda: self._context.head_end.call("job", device=self._plan.device))
+        job = await patiently(
+            self._context, lambda: self._context.head_end.call("job", device=self._plan.device)
+        )
         if str(job["state"]) in FAILED_STATES:
             raise _HopFailed(*_failure_of(job, self._outcome))
         return job
@@ -277,7 +279,8 @@ class _DeviceUpgrade:
     async def _release(self, hop: Hop) -> None:
         try:
             await patiently(
-                lambda: self._context.head_end.call("release", critical=True, device=self._plan.device, at=0)
+                self._context,
+                lambda: self._context.head_end.call("release", critical=True, device=self._plan.device, at=0),
             )
         except HubRefusedError as error:
             if not await self._runs(hop):

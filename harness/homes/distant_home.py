@@ -29,7 +29,6 @@ from hw_profiles.model import DeviceKind
 
 REOPEN_S = 200
 """The network is opened again this often while devices are awaited; it closes by itself after 254 s."""
-INSTALL_PATIENCE_S = 7200
 
 
 class DistantHome:
@@ -96,12 +95,12 @@ class DistantHome:
 
     async def _install(self) -> None:
         """Let in what is not there yet, as an installer would: by install code, in the installation's order."""
-        patience_s = INSTALL_PATIENCE_S
+        patience_s = limit_s = self._workspace.installation.record.limits.join_s
         while missing := self._missing():
             if patience_s <= 0:
                 names = ", ".join(entry.name for entry in missing)
                 raise UnreachableError(
-                    f"{self._moniker}: {names} did not join within {INSTALL_PATIENCE_S // 60} minutes; check power, "
+                    f"{self._moniker}: {names} did not join within {limit_s / 60:.3g} minutes; check power, "
                     "range and install codes, and that each device is in its joining mode"
                 )
             for entry in missing:

@@ -43,6 +43,7 @@ class FakeDevice:
     answers: bool = True
     fails_transfer: str = ""
     ignores_release: bool = False
+    fetches_again: bool = False
     refuses_writes: bool = False
     model: str | None = None
 
@@ -56,6 +57,7 @@ class FakeHome:
         self.images: dict[str, bytes] = {}
         self.sizes: dict[str, int] = {}
         self.wan_up = True
+        self.silenced_by: set[str] = set()
         self.writes = 0
         self.synced: list[int] = []
         self.commands: list[str] = []
@@ -110,7 +112,12 @@ class FakeWorld:
 
     def _received(self, datagram: bytes) -> None:
         receiver = self._receivers[self._hub]
+        if not self.home.wan_up:
+            return
         opened = receiver.open(datagram)
+        if not isinstance(opened, bytes) and decode(opened.command).fields["op"] in self.home.silenced_by:
+            self.home.wan_up = False
+            return
         if isinstance(opened, bytes):
             self.link.to_head_end(opened)
             return
@@ -278,6 +285,10 @@ class FakeWorld:
 
     def _activate(self, name: str) -> None:
         device = self.home.devices[name]
+        if device.fetches_again and device.job["state"] == "released":
+            self._alert("transfer-started", name, version=device.job["version"], offset=0)
+            self._scope.call_later(3600 * MICROSECONDS, self._activate, name)
+            return
         if device.ignores_release or device.job["state"] != "released":
             return
         device.version = device.job["version"]

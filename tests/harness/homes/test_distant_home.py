@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from emulator.clock.kernel import MICROSECONDS
 from emulator.clock.loop import run as run_virtually
 from emulator.coordinator.monikers import parse
 from emulator.coordinator.transports import PtyServer
+from harness.errors import UnreachableError
 from harness.examples import DORMANT_SEMI as HOME
 from harness.homes import backups
 from harness.homes.distant_home import DistantHome
@@ -88,6 +90,29 @@ def test_a_dongle_of_another_address_is_refused(tmp_path: Path) -> None:
         home = distant()
         with pytest.raises(AddressError, match=f"the installation's hub is {OTHER_HUB}"):
             await home.start()
+        await home.stop()
+        await emulation.stop()
+
+    run_virtually(story(), emulation.kernel, grace_s=GRACE_S)
+
+
+@pytest.mark.parametrize("limit_s", [400, 1000])
+def test_devices_that_do_not_join_are_waited_for_as_long_as_the_installation_says(
+    tmp_path: Path, limit_s: int
+) -> None:
+    other = tmp_path / "home"
+    shutil.copytree(HOME.parent, other)
+    wrong_code = HOME.read_text().replace("1F068F1915FAC6A2A1A6", "00010203040506070262")
+    (other / HOME.name).write_text(f"{wrong_code}\n[limits]\njoin_s = {limit_s}\n")
+    emulation, distant = bench(tmp_path, other / HOME.name)
+
+    async def story() -> None:
+        await emulation.start()
+        home = distant()
+        began_us = emulation.kernel.now
+        with pytest.raises(UnreachableError, match=f"display did not join within {limit_s / 60:.3g} minutes"):
+            await home.start()
+        assert limit_s <= (emulation.kernel.now - began_us) / MICROSECONDS < limit_s + 300
         await home.stop()
         await emulation.stop()
 
