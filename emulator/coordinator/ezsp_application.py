@@ -15,7 +15,7 @@ import zigpy.state
 import zigpy.types as t
 from bellows.zigbee.application import ControllerApplication
 
-from emulator.coordinator.hub_application import HubApplication, RadioError
+from emulator.coordinator.hub_application import HubApplication, RadioError, Remembered, from_zigpy
 
 MAX_PAYLOAD_OCTETS = 82
 """APS payload of one frame without APS security (fact sheet, protocol 4.6)."""
@@ -32,6 +32,8 @@ KEY_SWITCH_S = 10.0
 FIRST_WITH_INSTALL_CODES = 5
 """EZSP version from which bellows hands keys of joining devices to the dongle; before, it only says that it did."""
 _NO_SLOT = 0xFF
+FIRST_UNUSED_SHORT = 0xFFF8
+"""From here on a short address is nobody's, and what a dongle says of a device it does not know."""
 
 
 class EzspApplication(HubApplication, ControllerApplication):  # type: ignore[misc]
@@ -96,6 +98,23 @@ class EzspApplication(HubApplication, ControllerApplication):  # type: ignore[mi
             if b.sl_Status.OK not in response:
                 return slot
         raise RadioError(f"EZSP dongle: all {size} key slots are taken; remove devices that are gone")
+
+    async def remembered(self) -> tuple[Remembered, ...]:
+        """Return the partners in the dongle's key table, with the addresses of those it has heard of."""
+        types = {eui64: kind async for _, eui64, kind in self.ezsp.read_child_data()}
+        found = []
+        async for key in self.ezsp.read_link_keys():
+            (*status, short) = await self.ezsp.lookupNodeIdByEui64(eui64=key.partner_ieee)
+            known = all(each == b.sl_Status.OK for each in status) and short < FIRST_UNUSED_SHORT
+            found.append(
+                Remembered(
+                    from_zigpy(key.partner_ieee),
+                    key.key.serialize(),
+                    int(short) if known else None,
+                    types.get(key.partner_ieee) == b.EmberNodeType.SLEEPY_END_DEVICE,
+                )
+            )
+        return tuple(found)
 
     async def forget_link_key(self, eui64: t.EUI64) -> None:
         """Erase a device's key from the dongle's key table."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import zigpy.application
 import zigpy.types as t
@@ -29,6 +29,15 @@ class RadioError(EmulatorError):
     """A radio that cannot do what the hub needs; the message says which, what, and what to do."""
 
     exit_status = 3
+
+
+class Remembered(NamedTuple):
+    """A device that a radio shares a link key with. `short` is None where the radio does not tell."""
+
+    eui64: int
+    link_key: bytes
+    short: int | None = None
+    sleepy: bool = False
 
 
 class ApplicationPort(Protocol):
@@ -79,6 +88,10 @@ class HubApplication(zigpy.application.ControllerApplication):
         raise RadioError(
             f"{type(self).__name__}: cannot store link keys, so no Smart Energy; use an EZSP dongle"
         )
+
+    async def remembered(self) -> tuple[Remembered, ...]:
+        """Return the devices that the radio holds link keys of, as far as it tells."""
+        return ()
 
     async def forget_link_key(self, eui64: t.EUI64) -> None:
         """Forget the link key of a device that was removed."""

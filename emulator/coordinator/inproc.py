@@ -7,7 +7,7 @@ own clusters go through `InprocPort`, straight between the stack and the hub.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import zigpy.application
@@ -80,6 +80,11 @@ class InprocPort:
     def set_link_key(self, eui64: int, key: bytes) -> None:
         """Replace the link key shared with a device after key establishment."""
         self._node.set_link_key(eui64, key)
+
+    async def recall(self, wanted: Collection[int]) -> tuple[int, ...]:
+        """Return nobody: the node's memory is the hub's, so the radio knows of no others."""
+        del wanted
+        return ()
 
     def allow(self, eui64: int, link_key: bytes) -> None:
         """Let a device join with this preconfigured link key."""

@@ -6,7 +6,7 @@ sees only what the hub does not claim. The in-process radio implements it direct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from zigpy.application import ControllerApplication
@@ -55,6 +55,12 @@ class CoordinatorPort(Protocol):
 
     def set_link_key(self, eui64: int, key: bytes) -> None:
         """Replace the link key shared with a device after key establishment."""
+
+    async def recall(self, wanted: Collection[int]) -> tuple[int, ...]:
+        """Take from the radio the keys and addresses of `wanted` devices that only it knows; returns whose it had.
+
+        So a hub whose own memory is new goes on with devices that are on its network already.
+        """
 
     def allow(self, eui64: int, link_key: bytes) -> None:
         """Let a device join with this preconfigured link key."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -247,6 +247,17 @@ class ZigpyPort:
         device = self.memory.get(eui64) or KnownDevice()
         self.memory.put(eui64, device._replace(link_key=key, expected=False))
         self._command("link key", lambda: self._radio.store_link_key(to_zigpy(eui64), t.KeyData(key)))
+
+    async def recall(self, wanted: Collection[int]) -> tuple[int, ...]:
+        """Take from the radio the keys and addresses of `wanted` devices that only it knows; returns whose it had."""
+        recalled = []
+        for device in await self._radio.remembered():
+            if device.eui64 in wanted and self.link_key(device.eui64) is None:
+                known = KnownDevice(device.short, device.link_key, sleepy=device.sleepy)
+                self.memory.put(device.eui64, known)
+                self._introduce(device.eui64)
+                recalled.append(device.eui64)
+        return tuple(recalled)
 
     def allow(self, eui64: int, link_key: bytes) -> None:
         """Let a device join with this preconfigured link key, whenever the network is open."""

@@ -94,7 +94,11 @@ class DistantHome:
         await backups.keep(self._hub, self._workspace.folder, name, self._kernel.unix_seconds)
 
     async def _install(self) -> None:
-        """Let in what is not there yet, as an installer would: by install code, in the installation's order."""
+        """Let in what is not there yet, as an installer would: by install code, in the installation's order.
+
+        What an earlier run let in, a dry run for one, is on the network still: the dongle remembers it.
+        """
+        await self._hub.recall({entry.address: joining_key(entry) for entry in self._missing()})
         patience_s = limit_s = self._workspace.installation.record.limits.join_s
         while missing := self._missing():
             if patience_s <= 0:

@@ -5,6 +5,7 @@ One program for any radio: it needs a zigpy application for the network's life a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from emulator.clock.kernel import MICROSECONDS, Timer
@@ -164,6 +165,16 @@ class CommsHub:
         self.port.allow(eui64, link_key)
         self.port.permit_joining(min(seconds, 254))
         self.log.append(Event.DEVICE_LOG_CHANGED, self._scope.unix_seconds, format_eui64(eui64))
+
+    async def recall(self, joining_keys: Mapping[int, bytes]) -> tuple[int, ...]:
+        """List the devices of `joining_keys` that are on the network already, as the radio remembers; returns which.
+
+        `joining_keys` gives, by EUI-64, the key each may join with should it ever come anew.
+        """
+        recalled = await self.port.recall(joining_keys)
+        for eui64 in recalled:
+            self._nonvolatile.put(f"{_ALLOWED}{eui64:016x}", joining_keys[eui64])
+        return recalled
 
     def status(self) -> dict[str, Any]:
         """Return the hub's own view of the home."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from emulator.clock.kernel import Scope
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.primitives import ApsdeIndication
+from emulator.stack.primitives import ApsdeIndication, Security
 from emulator.zcl.attributes import Attribute, AttributeRecord, AttributeTable
 from emulator.zcl.endpoint import Reply, ZclEndpoint
 from emulator.zcl.frame import ZclFrame, ZclStatus
@@ -92,15 +92,14 @@ class Mirrors:
     def _take(self, eui64: int) -> int | None:
         for number, owner in self._owners.items():
             if owner == 0:
-                self._owners[number] = eui64
-                self._nonvolatile.put(f"mirror.{number}", eui64.to_bytes(8, "little"))
+                self._give(number, eui64)
                 return number
         return None
 
     def _report(
         self, number: int, cluster: int, indication: ApsdeIndication, records: list[AttributeRecord]
     ) -> int | None:
-        if indication.source_eui64 != self._owners[number]:
+        if not self._owned(number, indication):
             return ZclStatus.NOT_AUTHORIZED
         now = self._scope.unix_seconds
         self.last_report[self._owners[number]] = now
@@ -114,6 +113,22 @@ class Mirrors:
             self._tables[number, cluster].add(cell, value)
             self._values[number, cluster, record.attribute] = MirroredValue(value, now)
         return None
+
+    def _owned(self, number: int, indication: ApsdeIndication) -> bool:
+        """Tell whether a mirror is the sender's; one that is nobody's becomes its own.
+
+        A meter goes on reporting to the mirror it was once given, also when the hub's memory is new. Who may share a
+        key with the hub is decided when it joins.
+        """
+        source = indication.source_eui64
+        free = self._owners[number] == 0 and indication.security is Security.APS
+        if free and source is not None and self.endpoint_of(source) is None:
+            self._give(number, source)
+        return source is not None and source == self._owners[number]
+
+    def _give(self, number: int, eui64: int) -> None:
+        self._owners[number] = eui64
+        self._nonvolatile.put(f"mirror.{number}", eui64.to_bytes(8, "little"))
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the mirrors in use, for the head end."""

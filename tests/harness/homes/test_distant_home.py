@@ -14,6 +14,7 @@ from emulator.clock.kernel import MICROSECONDS
 from emulator.clock.loop import run as run_virtually
 from emulator.coordinator.monikers import parse
 from emulator.coordinator.transports import PtyServer
+from emulator.eui64 import format_eui64
 from harness.errors import UnreachableError
 from harness.examples import DORMANT_SEMI as HOME
 from harness.homes import backups
@@ -27,6 +28,8 @@ from tests.emulator.devices.home_world import (
     ELECTRICITY,
     ELECTRICITY_NEW,
     ELECTRICITY_TYPE,
+    GAS,
+    GAS_NEW,
     TestHeadEnd,
     image_of,
 )
@@ -117,3 +120,35 @@ def test_devices_that_do_not_join_are_waited_for_as_long_as_the_installation_say
         await emulation.stop()
 
     run_virtually(story(), emulation.kernel, grace_s=GRACE_S)
+
+
+def test_a_run_in_a_new_folder_goes_on_at_once_with_what_a_dry_run_let_in(tmp_path: Path) -> None:
+    """The order of a lab: a dry run, then the run. The devices are on the dongle's network and will not join again."""
+    emulation, first = bench(tmp_path)
+    options = RunOptions(installation=HOME, out=tmp_path / "again", radio=f"serial:{tmp_path / 'dongle'}")
+    kernel = emulation.kernel
+
+    async def story() -> None:
+        await emulation.start()
+        home = first()
+        await home.start()
+        await home.stop()
+        shorts = {node.name: node.short for node in emulation.nodes()}
+        await asyncio.sleep(3600)
+        home = DistantHome(Workspace.create(options), kernel, parse(options.radio))
+        began_us = kernel.now
+        await home.start()
+        assert kernel.now - began_us < 60 * MICROSECONDS
+        assert {node.name: node.short for node in emulation.nodes()} == shorts
+        head_end = TestHeadEnd(SimpleNamespace(kernel=kernel, link=home.link))  # type: ignore[arg-type]
+        assert await head_end.version(ELECTRICITY) < ELECTRICITY_NEW
+        assert await head_end.version(GAS) < GAS_NEW
+        await asyncio.sleep(3600)
+        status = await head_end.call("status")
+        assert len(status["devices"]) == 3
+        assert [mirror["device"] for mirror in status["mirrors"]] == [format_eui64(GAS)]
+        assert status["mirrors"][0]["last_report"] is not None
+        await home.stop()
+        await emulation.stop()
+
+    run_virtually(story(), kernel, grace_s=GRACE_S)
