@@ -43,6 +43,7 @@ KEY_ESTABLISHMENT = 0x0800
 DEVICE_CONTROL = 0xFC01
 """Manufacturer cluster that carries control envelopes; the project's own stand-in for the makers' protocols."""
 CONTROL_EXECUTE = 0x00
+READ_LOG = 0x01
 
 OTA_SERVER = Service(OTA)
 
@@ -300,7 +301,9 @@ class SmartEnergyDevice:
         )
         endpoint.add_server(KEY_ESTABLISHMENT, table_of(rows))
         endpoint.add_client(KEY_ESTABLISHMENT, table_of(rows))
-        endpoint.add_server(DEVICE_CONTROL, handlers={CONTROL_EXECUTE: self._control})
+        endpoint.add_server(
+            DEVICE_CONTROL, handlers={CONTROL_EXECUTE: self._control, READ_LOG: self._read_log}
+        )
         if life.firmware is not None:
             server = lambda: life.node.nwk.eui64_of(COORDINATOR) or 0  # noqa: E731
             client_rows = ota_rows(self.model, life.firmware, self._shown_version, server)
@@ -329,6 +332,10 @@ class SmartEnergyDevice:
         if [self.control.generation(role) for role in _ROLES] != before:
             self.log.append(Event.KEY_CHANGED, self.unix_seconds, "control key")
         return Reply(CONTROL_EXECUTE, response)
+
+    def _read_log(self, _indication: ApsdeIndication, frame: ZclFrame) -> Reply:
+        """The head end asks for the event log, through the hub."""
+        return Reply(READ_LOG, self.log.answer(frame.payload).encode())
 
     def _configured(self, name: str) -> None:
         self.log.append(Event.CONFIGURATION_CHANGED, self.unix_seconds, name)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from emulator.coordinator.port import CoordinatorPort
 from emulator.devices.attributes import TYPE_IDS
 from emulator.devices.comms_hub.transactions import DeviceUnreachableError, Question, Transactions
+from emulator.devices.event_log import CAPACITY as LOG_CAPACITY
+from emulator.devices.event_log import NO_ENTRY, LogEntry, LogPage, log_question, parse_entry
 from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.security_policy import SecurityPolicy
@@ -31,6 +33,7 @@ BASIC = 0x0000
 OTA = 0x0019
 DEVICE_CONTROL = 0xFC01
 CONTROL_EXECUTE = 0x00
+READ_LOG = 0x01
 _BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0003, 0x0006, 0x4000)
 _OTA_ATTRIBUTES = (0x0002, 0x0001, 0x0006, 0x0007, 0x0008)
 _ROUTER = 1
@@ -180,6 +183,34 @@ class Han:
                 "refused", f"{format_eui64(eui64)} takes no control: {status_name(status_of(frame))}"
             )
         return frame.payload
+
+    async def device_log(self, eui64: int, endpoint: int, since: int) -> list[LogEntry]:
+        """Fetch the entries of a device's event log from number `since` on, oldest first; raises `WanError`."""
+        entries: list[LogEntry] = []
+        octets = b""
+        while len(entries) < LOG_CAPACITY:
+            page = await self._log_page(eui64, endpoint, since, len(octets))
+            if page.number == NO_ENTRY:
+                break
+            if page.number < since or (octets and page.number != since) or page.offset != len(octets):
+                # The ring has moved on meanwhile: the entry is fetched from its beginning.
+                since, octets = max(since, page.number), b""
+                continue
+            since, octets = page.number, octets + page.octets
+            if len(octets) >= page.length or not page.octets:
+                entries.append(parse_entry(octets))
+                since, octets = since + 1, b""
+        return entries
+
+    async def _log_page(self, eui64: int, endpoint: int, number: int, offset: int) -> LogPage:
+        question = log_question(number, offset)
+        frame = await self._request(
+            eui64, endpoint, DEVICE_CONTROL, READ_LOG, payload=question, answer=READ_LOG
+        )
+        if not frame.is_cluster_command:
+            refusal = status_name(status_of(frame))
+            raise WanError("refused", f"{format_eui64(eui64)} shows no event log: {refusal}")
+        return LogPage.decode(frame.payload)
 
     async def _request(
         self,

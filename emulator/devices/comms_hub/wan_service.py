@@ -144,6 +144,7 @@ class WanService:
             "mirror": Operation(ordinary, self._mirror),
             "permit": Operation(ordinary, self._permit),
             "read_log": Operation(ordinary, self._read_log),
+            "device_log": Operation(ordinary, self._device_log),
             "control": Operation(ordinary, self._relay),
             "image_begin": Operation(
                 ordinary, _plain(lambda f, _: firmware.image_begin(f["sha256"], f["size"], f["name"]))
@@ -224,6 +225,12 @@ class WanService:
 
     async def _read_log(self, fields: Fields, _attachment: bytes) -> Result:
         return {"entries": self._hub.read_log(fields["since"])}
+
+    async def _device_log(self, fields: Fields, _attachment: bytes) -> Result:
+        entries = await self._hub.han.device_log(
+            _device(fields), fields.get("endpoint", 1), fields.get("since", 0)
+        )
+        return {"entries": [entry._asdict() for entry in entries]}
 
     async def _relay(self, fields: Fields, _attachment: bytes) -> Result:
         endpoint = fields.get("endpoint", 1)
