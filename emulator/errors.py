@@ -21,3 +21,9 @@ class NonVolatileError(EmulatorError):
     """Non-volatile state that cannot be read or written; `exit_status` is that of failing surroundings."""
 
     exit_status = 3
+
+
+class CaptureError(EmulatorError):
+    """A capture that cannot be written; `exit_status` is that of failing surroundings."""
+
+    exit_status = 3

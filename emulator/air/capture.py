@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from emulator.errors import EmulatorError, FrameError
+from emulator.errors import CaptureError, EmulatorError, FrameError
 
 LINKTYPE_TAP = 283
 
@@ -108,15 +108,21 @@ class PcapngCapture:
 
     def flush(self) -> None:
         """Hand everything recorded to the operating system; it survives a killed process then."""
-        if self._pending:
-            self._file.write(b"".join(self._pending))
-            self._pending.clear()
+        octets = memoryview(b"".join(self._pending))
+        self._pending.clear()
+        while octets:
+            try:
+                octets = octets[self._file.write(octets) :]
+            except OSError as error:
+                raise CaptureError(f"capture {self.path}: {error.strerror}; free some space") from error
 
     def close(self) -> None:
         """Write what is left and close the file."""
         if not self._file.closed:
-            self.flush()
-            self._file.close()
+            try:
+                self.flush()
+            finally:
+                self._file.close()
 
     def __enter__(self) -> PcapngCapture:
         return self

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import math
 import selectors
 import threading
@@ -39,6 +40,7 @@ from typing import Any, TypeVar
 from emulator.clock.kernel import FOREVER, MICROSECONDS, Kernel
 from emulator.errors import EmulatorError
 
+LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
 
 EVENTS_PER_SELECT = 2_000
@@ -260,4 +262,14 @@ def run(
         return VirtualEventLoop(kernel, pace=pace, grace_s=grace_s)
 
     with asyncio.Runner(debug=debug, loop_factory=loop) as runner:
-        return runner.run(main)
+        try:
+            return runner.run(main)
+        except BaseException:
+            # What tasks raise while they are cancelled follows from this, and is not told beside it.
+            runner.get_loop().set_exception_handler(_note)
+            raise
+
+
+def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep an error that follows from another for those who look for it."""
+    LOGGER.debug("%s", context.get("message"), exc_info=context.get("exception"))

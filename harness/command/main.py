@@ -20,6 +20,7 @@ from typing import NamedTuple, NoReturn, TextIO
 
 from emulator.errors import EmulatorError
 from firmware_catalog.errors import CatalogError
+from harness.command import streams
 from harness.errors import HarnessError
 from harness.product import product_version
 from hw_profiles.errors import ProfileError
@@ -116,33 +117,31 @@ def build_parser(arguments: Sequence[str]) -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status. The error boundary."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    _open_closed_output()
+    streams.prepare()
     if os.environ.get(TRACEBACK_VARIABLE) == "1":
         return _dispatch(words, argparse.Namespace())
     options = argparse.Namespace()
     try:
         status = _dispatch(words, options)
         sys.stdout.flush()
-        return status
-    except BrokenPipeError:
-        # The reader of a pipe has gone; nothing more can be said, not even at interpreter exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ENVIRONMENT
+        return _with_lost_output(status)
     except KeyboardInterrupt:
-        return _complain("stopped", _run_folder(options), INTERRUPTED)
+        return _complain("stopped", _resumption(options), INTERRUPTED)
     except Exception as error:
         status, message = explain(error)
-        folder = _run_folder(options) if status >= ENVIRONMENT else None
+        resumption = _resumption(options) if status >= ENVIRONMENT else None
         for line in error.lines if isinstance(error, HarnessError) else (message,):
-            _complain(line, folder, status)
+            _complain(line, resumption, status)
         return status
 
 
-def _open_closed_output() -> None:
-    """Give a process that was started without standard output or error one that leads nowhere."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process
+def _with_lost_output(status: int) -> int:
+    """Say what kept output from where it was to go; a reader of a pipe that has had enough is none of that."""
+    lost = streams.lost()
+    if lost is None:
+        return status
+    _complain(f"standard output: {lost.strerror}; what was to be shown there is missing", None, ENVIRONMENT)
+    return status or ENVIRONMENT
 
 
 def _dispatch(words: Sequence[str], options: argparse.Namespace) -> int:
@@ -160,7 +159,7 @@ def explain(error: Exception) -> tuple[int, str]:
         return getattr(error, "exit_status", BAD_INPUT), str(error)
     if isinstance(error, OSError):
         return ENVIRONMENT, _surroundings(error)
-    if isinstance(error, sqlite3.OperationalError):
+    if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
         return ENVIRONMENT, f"database: {error}; check free space and permissions of the folder"
     kind = type(error).__name__
     return DEFECT, f"defect in smets1: {kind}: {error}; run again with {TRACEBACK_VARIABLE}=1 and report it"
@@ -185,18 +184,19 @@ def _surroundings(error: OSError) -> str:
     return f"{where}{what}; {advice}"
 
 
-def _run_folder(options: argparse.Namespace) -> Path | None:
-    """The run folder of the command, when it holds a journal from which a run can be resumed."""
+def _resumption(options: argparse.Namespace) -> str | None:
+    """The command that resumes the run, when its folder holds a journal from which that can be done."""
     from harness.run_folder import JOURNAL_FILE
 
     folder = getattr(options, "run_folder", None)
-    return folder if isinstance(folder, Path) and (folder / JOURNAL_FILE).exists() else None
+    there = isinstance(folder, Path) and (folder / JOURNAL_FILE).exists()
+    return str(options.resume_with) if there else None
 
 
-def _complain(message: str, resumable: Path | None, status: int, stream: TextIO | None = None) -> int:
+def _complain(message: str, resumption: str | None, status: int, stream: TextIO | None = None) -> int:
     line = re.sub(r"\s*\n\s*", " ", message.strip())
-    if resumable is not None:
-        line += f"; resume with: smets1 run --resume {resumable}"
+    if resumption is not None:
+        line += f"; resume with: {resumption}"
     prefix = "smets1: " if status == INTERRUPTED else "smets1: error: "
     print(f"{prefix}{line}", file=stream or sys.stderr)
     return status

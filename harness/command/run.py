@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
+import shlex
 import sys
-import threading
 from pathlib import Path
 
 from firmware_catalog.memory import state_folder
@@ -21,6 +20,8 @@ from harness.command.arguments import (
     require_folders,
 )
 from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
+from harness.command.stopping import stop_when_asked
+from harness.command.streams import write_document
 from harness.command.terminal import close, progress_for
 from harness.errors import FolderInUseError, HarnessError
 from harness.facts.terms import Verdict
@@ -137,19 +138,29 @@ def handle(arguments: argparse.Namespace) -> int:
     """Run the campaign, show it, and say where the report is."""
     options = options_of(arguments)
     arguments.run_folder = options.out
-    if threading.current_thread() is threading.main_thread():
-        # A service manager's request to stop is Ctrl-C by another name.
-        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    arguments.resume_with = resume_command(options)
+    stop_when_asked()
     progress = progress_for(sys.stdout, silent=options.json)
     try:
         report = _run(options, progress)
     finally:
         close(progress)
     if options.json:
-        sys.stdout.write(report.to_json())
+        write_document(report.to_json())
     elif (options.out / REPORT_HTML_FILE).exists():
         print(f"\nopen {options.out / REPORT_HTML_FILE}\ncheck it: smets1 verify {options.out}")
     return status_of(report)
+
+
+def resume_command(options: RunOptions) -> str:
+    """Return the command that continues this run: run folders remember inputs and radio, not how to reach it."""
+    words = ["smets1", "run", "--resume", str(options.out)]
+    if options.resume is not None and options.radio != INPROC_RADIO:
+        words += ["--radio", options.radio]
+    if options.speed != 1.0:
+        words += ["--speed", f"{options.speed:g}"]
+    words += ["--bench"] * options.bench + ["--json"] * options.json
+    return shlex.join(words)
 
 
 def _run(options: RunOptions, progress: ProgressObserver) -> CampaignReport:

@@ -271,3 +271,23 @@ def test_paced_time_has_moved_when_a_descriptor_wakes_the_loop() -> None:
 def test_a_pace_must_be_positive(pace: float) -> None:
     with pytest.raises(EmulatorError, match="pace"):
         VirtualEventLoop(Kernel(), pace=pace)
+
+
+def test_what_follows_from_the_error_that_ends_a_run_is_not_told_beside_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kernel = Kernel()
+
+    def device() -> None:
+        raise EmulatorError("the disk is full")
+
+    async def main() -> None:
+        kernel.scope("device").call_later(1, device)
+        try:
+            await asyncio.sleep(1)
+        finally:
+            raise OSError("and so is the backup's")
+
+    with pytest.raises(EmulatorError, match="the disk is full"):
+        run(main(), kernel)
+    assert [record.message for record in caplog.records if record.levelname != "DEBUG"] == []

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from emulator.errors import FrameError
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.memory import state_folder
 from harness.command.main import COMMANDS, build_parser, explain, main
+from harness.command.run import resume_command
 from harness.errors import FolderInUseError, HarnessError, RegimeError
 from harness.facts.terms import Verdict
 from harness.journal import Journal, key_from_seed
@@ -328,3 +330,22 @@ def test_a_page_is_made_again(run_folder: Path) -> None:
     assert main(["report", str(run_folder)]) == 0
     assert page.read_text() == before
     assert not list(run_folder.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        ({}, "smets1 run --resume 'a run'"),
+        ({"radio": "tcp:127.0.0.1:6638", "speed": 20.0}, "smets1 run --resume 'a run' --speed 20"),
+        ({"radio": "serial:/dev/ttyUSB0", "bench": True}, "smets1 run --resume 'a run' --bench"),
+        ({"model_folders": (Path("models"),), "json": True}, "smets1 run --resume 'a run' --json"),
+        (
+            {"installation": None, "resume": Path("a run"), "radio": "pty:/tmp/other"},
+            "smets1 run --resume 'a run' --radio pty:/tmp/other",
+        ),
+    ],
+)
+def test_resuming_is_advised_with_the_options_it_needs(given: dict[str, Any], needed: str) -> None:
+    """What the folder remembers (inputs, models, radio) is not among them."""
+    options = RunOptions(**{"installation": Path("home.toml"), "out": Path("a run"), **given})
+    assert resume_command(options) == needed
