@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.crypto.annex_c import ISSUER_SUITE_1, ISSUER_SUITE_2
 from emulator.crypto.certificates import (
     KEY_AGREEMENT,
     NEVER_EXPIRES,
@@ -19,6 +18,7 @@ from emulator.crypto.certificates import (
 )
 from emulator.crypto.suite import Suite
 from emulator.errors import CryptoError, FrameError
+from tests.emulator.crypto.annex_c import ISSUER_SUITE_1, ISSUER_SUITE_2
 
 ANNEX_C_1 = bytes.fromhex(
     "03045fdfc8d85ffb8b3993cb72ddcaa55f00b3e87d6d0000000000000001544553545345434101090006000000000000"

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from emulator.crypto import ecmqv, ecqv
-from emulator.crypto.annex_c import annex_c_public_key
 from emulator.crypto.authority import Identity
 from emulator.crypto.certificates import parse_certificate
 from emulator.crypto.ecdsa import sign, verify
@@ -15,6 +14,7 @@ from emulator.crypto.install_code import parse_install_code
 from emulator.crypto.mmo import aes_mmo, hmac_mmo, key_load_key, key_transport_key, verify_key_hash
 from emulator.crypto.suite import Suite
 from emulator.errors import CryptoError
+from tests.emulator.crypto.annex_c import annex_c_public_key
 from tests.vectors import vectors
 
 _VECTORS = vectors("cryptography")

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from emulator.clock.kernel import Kernel
 from emulator.coordinator.ash import AshLink, LinkEvent, LinkFailed, Received, Role
 from emulator.errors import EmulatorError
-from emulator.faults.line import DEAD, PERFECT, FaultyLine, Heading, LineQuality, Tally, pull, spoil
+from tests.emulator.faults.faulty_line import (
+    DEAD,
+    PERFECT,
+    FaultyLine,
+    Heading,
+    LineQuality,
+    Tally,
+    pull,
+    spoil,
+)
 
 SECOND = 1_000_000
 

@@ -16,9 +16,9 @@ from emulator.clock.loop import run
 from emulator.coordinator.ezsp_line import ezsp_config
 from emulator.coordinator.transports import PtyServer, serve_pty
 from emulator.coordinator.wire import Wire
-from emulator.faults.line import FaultyLine, Heading, LineQuality, pull
 from emulator.stack.primitives import ApsdeRequest
 from tests.emulator.coordinator.ezsp.ncp_world import METERING, SECOND, SMART_ENERGY, Device, World
+from tests.emulator.faults.faulty_line import FaultyLine, Heading, LineQuality, pull
 
 MESSAGES = 40
 ECHO_OCTETS = 40

@@ -10,7 +10,6 @@ from emulator.coordinator.ash import LinkEvent, LinkFailed, LinkState
 from emulator.coordinator.ash_frames import ResetCode
 from emulator.coordinator.ezsp.frames import EzspFrame, encode
 from emulator.coordinator.ezsp.ncp import Ncp
-from emulator.faults.line import DEAD, FaultyLine, Heading, LineQuality
 from emulator.stack.primitives import ApsdeRequest
 from tests.emulator.coordinator.ezsp.ncp_world import (
     ENCRYPTED,
@@ -21,6 +20,7 @@ from tests.emulator.coordinator.ezsp.ncp_world import (
     Host,
     World,
 )
+from tests.emulator.faults.faulty_line import DEAD, FaultyLine, Heading, LineQuality
 
 MESSAGES = 60
 EVERY_FAULT = LineQuality(lost=0.002, flipped=0.002, doubled=0.0005, held=0.005)

@@ -17,7 +17,6 @@ import pytest
 from emulator.clock.kernel import MICROSECONDS, Scope
 from emulator.coordinator.ezsp_line import PtyConnection, WireConnection
 from emulator.coordinator.transports import LineDevice
-from emulator.faults.line import Cable, FaultyLine, Heading, LineQuality, pull
 from hw_profiles.installation import Installation
 from tests.emulator.coordinator.ezsp_home import EzspWorld
 from tests.emulator.devices.home_world import (
@@ -30,6 +29,7 @@ from tests.emulator.devices.home_world import (
     image_of,
     with_model,
 )
+from tests.emulator.faults.faulty_line import Cable, FaultyLine, Heading, LineQuality, pull
 
 IMAGE_OCTETS = 12_000
 BLOCK_OCTETS = 48

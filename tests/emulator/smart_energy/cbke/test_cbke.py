@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.crypto.annex_c import annex_c_public_key
 from emulator.crypto.authority import Identity, IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.errors import CryptoError
@@ -32,6 +31,7 @@ from emulator.smart_energy.cbke.machines import (
     SetTimer,
     TerminateStatus,
 )
+from tests.emulator.crypto.annex_c import annex_c_public_key
 
 INITIATE, EPHEMERAL, CONFIRM, TERMINATE = CbkeCommand
 CLIENT, SERVER, OTHER = 0x00DB000000000001, 0x00DB000000000002, 0x00DB000000000003

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.crypto import annex_c
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.errors import FrameError, SecurityError
@@ -33,6 +32,7 @@ from emulator.smart_energy.ota.signature import (
 )
 from hw_profiles.installation import FirmwareAuthority
 from hw_profiles.model import IntegrityCoverage, Verification
+from tests.emulator.crypto import annex_c
 from tests.ota_samples import ota_sample
 from tests.vectors import vectors
 
