@@ -1,9 +1,8 @@
-"""ASH: the reliable link between a host and an EZSP co-processor, as one table of states and inputs.
+"""ASH: the co-processor's side of the reliable link between a host and an EZSP dongle, as a table of states and inputs.
 
-Octets and timers go in; octets and `LinkEvent`s come out. Both sides are here: the co-processor, and a host for
-tests and probes. The receive window is one frame; up to `window` frames are on their way at once. Silence is answered
-by retransmission with an adaptive timeout (fact sheet, protocol 5.1): after five silent rounds the link has failed,
-the co-processor says ERROR to everything, and only RST helps. No input raises.
+Octets and timers go in; octets and `LinkEvent`s come out. The receive window is one frame; up to `window` frames are on
+their way at once. Silence is answered by retransmission with an adaptive timeout (fact sheet, protocol 5.1): after five
+silent rounds the link has failed, the co-processor says ERROR to everything, and only RST helps. No input raises.
 """
 
 from __future__ import annotations
@@ -43,18 +42,14 @@ ACK_TIMEOUTS = 5
 DEFAULT_WINDOW = 5
 MAX_QUEUE = 64
 """DATA frames held for a host that does not take them; callbacks beyond are dropped, as a full NCP drops them."""
-RESET_WAIT_US = 2_500 * MILLISECOND
-_RST_PREFIX = bytes((CANCEL,)) * 32
 _RSTACK_PREFIX = bytes((CANCEL,))
 """RSTACK ends whatever frame the reset cut short on the line, as co-processors' traces show (`1ac1020b0a527e`)."""
 
 
 class LinkState(Enum):
-    """State of one side of the link."""
+    """State of the link."""
 
     CONNECTED = auto()
-    RESETTING = auto()
-    """Host only: RST is out, RSTACK is awaited."""
     FAILED = auto()
 
 
@@ -62,8 +57,6 @@ class LinkInput(Enum):
     """What may happen to the link."""
 
     RST = auto()
-    RSTACK = auto()
-    ERROR = auto()
     EXPECTED = auto()
     """DATA with the number that is next."""
     REPEATED = auto()
@@ -83,27 +76,19 @@ class LinkAction(Enum):
     NOTHING = auto()
     RESET = auto()
     """Start anew, answer RSTACK, report `LinkReset`."""
-    CONNECT = auto()
     DELIVER = auto()
     ACKNOWLEDGE = auto()
     REJECT = auto()
     RETRANSMIT = auto()
-    REPEAT_RST = auto()
     FAIL = auto()
     COMPLAIN = auto()
     """Say ERROR again."""
 
 
-class Role(Enum):
-    """Which side of the link."""
-
-    NCP = auto()
-    HOST = auto()
-
-
 Transition = tuple[LinkAction, LinkState]
-_UP, _DOWN, _RESETTING = LinkState.CONNECTED, LinkState.FAILED, LinkState.RESETTING
-_BOTH: Mapping[tuple[LinkState, LinkInput], Transition] = {
+_UP, _DOWN = LinkState.CONNECTED, LinkState.FAILED
+TABLE: Mapping[tuple[LinkState, LinkInput], Transition] = {
+    (_UP, LinkInput.RST): (LinkAction.RESET, _UP),
     (_UP, LinkInput.EXPECTED): (LinkAction.DELIVER, _UP),
     (_UP, LinkInput.REPEATED): (LinkAction.ACKNOWLEDGE, _UP),
     (_UP, LinkInput.OUT_OF_SEQUENCE): (LinkAction.REJECT, _UP),
@@ -111,42 +96,27 @@ _BOTH: Mapping[tuple[LinkState, LinkInput], Transition] = {
     (_UP, LinkInput.NAK): (LinkAction.RETRANSMIT, _UP),
     (_UP, LinkInput.TIMEOUT): (LinkAction.RETRANSMIT, _UP),
     (_UP, LinkInput.EXHAUSTED): (LinkAction.FAIL, _DOWN),
-}
-TABLE: Mapping[Role, Mapping[tuple[LinkState, LinkInput], Transition]] = {
-    Role.NCP: {
-        **_BOTH,
-        (_UP, LinkInput.RST): (LinkAction.RESET, _UP),
-        (_DOWN, LinkInput.RST): (LinkAction.RESET, _UP),
-        (_DOWN, LinkInput.EXPECTED): (LinkAction.COMPLAIN, _DOWN),
-        (_DOWN, LinkInput.REPEATED): (LinkAction.COMPLAIN, _DOWN),
-        (_DOWN, LinkInput.OUT_OF_SEQUENCE): (LinkAction.COMPLAIN, _DOWN),
-        (_DOWN, LinkInput.ACK): (LinkAction.COMPLAIN, _DOWN),
-        (_DOWN, LinkInput.NAK): (LinkAction.COMPLAIN, _DOWN),
-        (_DOWN, LinkInput.MALFORMED): (LinkAction.COMPLAIN, _DOWN),
-    },
-    Role.HOST: {
-        **_BOTH,
-        (_UP, LinkInput.RSTACK): (LinkAction.CONNECT, _UP),
-        (_RESETTING, LinkInput.RSTACK): (LinkAction.CONNECT, _UP),
-        (_DOWN, LinkInput.RSTACK): (LinkAction.CONNECT, _UP),
-        (_RESETTING, LinkInput.TIMEOUT): (LinkAction.REPEAT_RST, _RESETTING),
-        (_RESETTING, LinkInput.EXHAUSTED): (LinkAction.FAIL, _DOWN),
-        (_UP, LinkInput.ERROR): (LinkAction.FAIL, _DOWN),
-    },
+    (_DOWN, LinkInput.RST): (LinkAction.RESET, _UP),
+    (_DOWN, LinkInput.EXPECTED): (LinkAction.COMPLAIN, _DOWN),
+    (_DOWN, LinkInput.REPEATED): (LinkAction.COMPLAIN, _DOWN),
+    (_DOWN, LinkInput.OUT_OF_SEQUENCE): (LinkAction.COMPLAIN, _DOWN),
+    (_DOWN, LinkInput.ACK): (LinkAction.COMPLAIN, _DOWN),
+    (_DOWN, LinkInput.NAK): (LinkAction.COMPLAIN, _DOWN),
+    (_DOWN, LinkInput.MALFORMED): (LinkAction.COMPLAIN, _DOWN),
 }
 """The link's whole behaviour; a pair that is not here does nothing and changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkReset:
-    """The link has started anew: the host asked for it (NCP), or the co-processor says that it reset (host)."""
+    """The link has started anew, because the host asked for it."""
 
     code: int
 
 
 @dataclass(frozen=True, slots=True)
 class LinkFailed:
-    """The link has failed; `code` is a `ResetCode` or what the other side said."""
+    """The link has failed; `code` is a `ResetCode`."""
 
     code: int
 
@@ -162,7 +132,7 @@ LinkEvent = LinkReset | LinkFailed | Received
 
 
 class LinkCounters:
-    """What the link did; the NCP reports the errors among its own counters."""
+    """What the link did; the co-processor reports the errors among its own counters."""
 
     __slots__ = ("dropped", "malformed", "received", "retransmitted", "sent")
 
@@ -171,12 +141,11 @@ class LinkCounters:
 
 
 class AshLink:
-    """One side of an ASH link."""
+    """The co-processor's side of an ASH link."""
 
     def __init__(
         self,
         clock: LineClock,
-        role: Role,
         write: Callable[[bytes], None],
         notify: Callable[[LinkEvent], None],
         *,
@@ -193,7 +162,6 @@ class AshLink:
         self.reset_code: int = ResetCode.SOFTWARE
         """What RSTACK gives as the reason of the next reset."""
         self._clock = clock
-        self._role = role
         self._write = write
         self._notify = notify
         self._window = window
@@ -206,14 +174,12 @@ class AshLink:
         self._do: Mapping[LinkAction, Callable[[AshFrame | None], None]] = {
             LinkAction.NOTHING: lambda _: None,
             LinkAction.RESET: self._reset,
-            LinkAction.CONNECT: self._connect,
             LinkAction.DELIVER: self._deliver,
             LinkAction.ACKNOWLEDGE: lambda _: self._acknowledge(),
             LinkAction.REJECT: self._reject,
             LinkAction.RETRANSMIT: self._retransmit,
-            LinkAction.REPEAT_RST: lambda _: self._ask_reset(),
             LinkAction.FAIL: self._fail,
-            LinkAction.COMPLAIN: lambda _: self._transmit(Error(self._error_code)),
+            LinkAction.COMPLAIN: lambda _: self._complain(self._error_code),
         }
 
     def _clear(self) -> None:
@@ -252,14 +218,8 @@ class AshLink:
         self._pump()
         return True
 
-    def reset(self) -> None:
-        """Host: ask the co-processor to reset."""
-        self._clear()
-        self.state = LinkState.RESETTING
-        self._ask_reset()
-
     def announce_reset(self, code: int) -> None:
-        """NCP: start anew unasked and say so."""
+        """Start anew unasked and say so."""
         self._clear()
         self.state = LinkState.CONNECTED
         self._transmit(RstAck(code))
@@ -273,6 +233,8 @@ class AshLink:
 
     def _arrived(self, frame: AshFrame) -> None:
         self.counters.received += 1
+        if isinstance(frame, RstAck | Error):
+            return  # a co-processor's own frames: the line must be echoing
         if isinstance(frame, Data | Ack | Nak) and self.state is LinkState.CONNECTED:
             self._acknowledged(frame.acknowledged)
             if not isinstance(frame, Data):
@@ -287,7 +249,7 @@ class AshLink:
         return _INPUTS[type(frame)]
 
     def _step(self, event: LinkInput, frame: AshFrame | None) -> None:
-        action, self.state = TABLE[self._role].get((self.state, event), (LinkAction.NOTHING, self.state))
+        action, self.state = TABLE.get((self.state, event), (LinkAction.NOTHING, self.state))
         self._do[action](frame)
 
     def _acknowledged(self, number: int) -> None:
@@ -334,11 +296,6 @@ class AshLink:
         self.reset_code = ResetCode.SOFTWARE
         self._notify(LinkReset(ResetCode.SOFTWARE))
 
-    def _connect(self, frame: AshFrame | None) -> None:
-        assert isinstance(frame, RstAck)
-        self._clear()
-        self._notify(LinkReset(frame.code))
-
     def _deliver(self, frame: AshFrame | None) -> None:
         assert isinstance(frame, Data)
         self._expected = (self._expected + 1) % MODULUS
@@ -373,18 +330,13 @@ class AshLink:
             self.counters.retransmitted += 1
             self._transmit(Data(number, True, self._expected, payload))
 
-    def _fail(self, frame: AshFrame | None) -> None:
-        if isinstance(frame, Error):
-            self._error_code = frame.code
-        code = self._error_code
+    def _fail(self, _: AshFrame | None) -> None:
         self._clear()
-        if self._role is Role.NCP:
-            self._transmit(Error(code))
-        self._notify(LinkFailed(code))
+        self._complain(self._error_code)
+        self._notify(LinkFailed(self._error_code))
 
-    def _ask_reset(self) -> None:
-        self._write(_RST_PREFIX + encode(Rst()))
-        self._timeout_timer = self._clock.call_later(RESET_WAIT_US, self._timed_out)
+    def _complain(self, code: int) -> None:
+        self._transmit(Error(code))
 
     # Output
 
@@ -425,6 +377,4 @@ _INPUTS: Mapping[type, LinkInput] = {
     Ack: LinkInput.ACK,
     Nak: LinkInput.NAK,
     Rst: LinkInput.RST,
-    RstAck: LinkInput.RSTACK,
-    Error: LinkInput.ERROR,
 }

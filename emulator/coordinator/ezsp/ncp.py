@@ -11,7 +11,7 @@ from collections.abc import Callable
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.clock.line_clock import line_clock
-from emulator.coordinator.ash import DEFAULT_WINDOW, AshLink, LinkEvent, LinkReset, Received, Role
+from emulator.coordinator.ash import DEFAULT_WINDOW, AshLink, LinkEvent, LinkReset, Received
 from emulator.coordinator.ash_frames import ResetCode
 from emulator.coordinator.ezsp.core import NcpConfig, Surroundings
 from emulator.coordinator.ezsp.firmware import Firmware
@@ -45,7 +45,7 @@ class Ncp:
         clock = line_clock(self._scope, pace)
         self._surroundings = Surroundings(kernel, medium, memory, on_key, pace)
         self._line: Write | None = None
-        self.link = AshLink(clock, Role.NCP, self._write, self._link_event, window=window)
+        self.link = AshLink(clock, self._write, self._link_event, window=window)
         self._firmware = self._boot()
         self.resets = 0
         """How often the host has reset the co-processor."""

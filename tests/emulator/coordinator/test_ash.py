@@ -26,7 +26,6 @@ from emulator.coordinator.ash import (
     LinkReset,
     LinkState,
     Received,
-    Role,
 )
 from emulator.coordinator.ash_frames import (
     Ack,
@@ -41,6 +40,7 @@ from emulator.coordinator.ash_frames import (
     encode,
 )
 from emulator.coordinator.ash_frames import RstAck as RstAckFrame
+from tests.emulator.coordinator.ash_host import RST, HostLink
 
 SECOND = 1_000_000
 
@@ -48,14 +48,14 @@ SECOND = 1_000_000
 class Side:
     """One side of a link that keeps what it says and hears."""
 
-    def __init__(self, role: Role, window: int = 5, pace: float | None = None) -> None:
+    def __init__(self, kind: type[AshLink] = AshLink, window: int = 5, pace: float | None = None) -> None:
         self.kernel = Kernel(3)
         self.said: list[AshFrame | Malformed] = []
         self.raw = b""
         self.events: list[LinkEvent] = []
         self._deframer = Deframer()
         clock = line_clock(self.kernel.scope("side"), pace)
-        self.link = AshLink(clock, role, self._write, self.events.append, window=window)
+        self.link = kind(clock, self._write, self.events.append, window=window)
 
     def _write(self, octets: bytes) -> None:
         self.raw += octets
@@ -75,7 +75,7 @@ class Side:
 
 @pytest.fixture
 def ncp() -> Side:
-    side = Side(Role.NCP)
+    side = Side()
     assert side.hear(Rst()) == [RstAckFrame(ResetCode.SOFTWARE)]
     return side
 
@@ -85,12 +85,22 @@ def data(number: int, payload: bytes = b"abc", *, again: bool = False, ack: int 
 
 
 def test_every_transition_names_real_states_and_actions() -> None:
-    for table in TABLE.values():
-        for (state, event), (action, after) in table.items():
-            assert isinstance(state, LinkState)
-            assert isinstance(event, LinkInput)
-            assert isinstance(action, LinkAction)
-            assert isinstance(after, LinkState)
+    for (state, event), (action, after) in TABLE.items():
+        assert isinstance(state, LinkState)
+        assert isinstance(event, LinkInput)
+        assert isinstance(action, LinkAction)
+        assert isinstance(after, LinkState)
+    assert {state for state, _ in TABLE} == set(LinkState)
+    assert {event for _, event in TABLE} == set(LinkInput)
+    assert {action for action, _ in TABLE.values()} | {LinkAction.NOTHING} == set(LinkAction)
+
+
+@pytest.mark.parametrize("frame", [RstAckFrame(ResetCode.SOFTWARE), Error(ResetCode.UNKNOWN)])
+def test_a_line_that_echoes_changes_nothing(ncp: Side, frame: AshFrame) -> None:
+    assert ncp.hear(frame) == []
+    assert ncp.events == [LinkReset(ResetCode.SOFTWARE)]
+    assert ncp.hear(data(0)) == []
+    assert ncp.events[-1] == Received(b"abc")
 
 
 def test_rst_is_answered_and_starts_the_numbers_anew(ncp: Side) -> None:
@@ -184,11 +194,14 @@ def test_an_acknowledgement_of_frames_never_sent_is_ignored(ncp: Side) -> None:
 
 
 def test_host_asks_again_and_gives_up_without_rstack() -> None:
-    host = Side(Role.HOST)
-    host.link.reset()
-    assert host.said == [Rst()]
-    assert host.wait(60 * SECOND).count(Rst()) == ACK_TIMEOUTS - 1
-    assert host.link.state is LinkState.FAILED
+    kernel = Kernel(3)
+    said: list[bytes] = []
+    events: list[LinkEvent] = []
+    host = HostLink(kernel.scope("host"), said.append, events.append)
+    host.reset()
+    kernel.run_for(60 * SECOND)
+    assert said == [RST] * ACK_TIMEOUTS
+    assert events == [LinkFailed(ResetCode.TOO_MANY_TIMEOUTS)]
 
 
 class Line:
@@ -200,8 +213,8 @@ class Line:
         self._loss, self._flip = loss, flip
         self.ncp_heard: list[bytes] = []
         self.host_heard: list[bytes] = []
-        self.ncp = AshLink(self.kernel.scope("ncp"), Role.NCP, self._to_host, self._into(self.ncp_heard))
-        self.host = AshLink(self.kernel.scope("host"), Role.HOST, self._to_ncp, self._into(self.host_heard))
+        self.ncp = AshLink(self.kernel.scope("ncp"), self._to_host, self._into(self.ncp_heard))
+        self.host = HostLink(self.kernel.scope("host"), self._to_ncp, self._into(self.host_heard))
 
     def _into(self, heard: list[bytes]):  # type: ignore[no-untyped-def]
         return lambda event: heard.append(event.payload) if isinstance(event, Received) else None
@@ -237,17 +250,17 @@ def test_frames_arrive_once_and_in_order_however_bad_the_line(seed: int, loss: f
         assert (line.ncp_heard, line.host_heard) == (commands, callbacks)
 
 
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("kind", [AshLink, HostLink])
 @given(octets=st.binary(max_size=400))
-def test_no_octets_make_a_link_raise(role: Role, octets: bytes) -> None:
-    side = Side(role)
+def test_no_octets_make_a_link_raise(kind: type[AshLink], octets: bytes) -> None:
+    side = Side(kind)
     side.link.feed(octets)
     side.kernel.run_for(60 * SECOND)
 
 
 def test_a_reset_ends_what_it_cut_short_on_the_line() -> None:
     """Traces of co-processors begin an RSTACK with CANCEL, so that half a frame before it is no part of it."""
-    side = Side(Role.NCP)
+    side = Side()
     side.hear(Rst())
     assert side.raw.hex() == "1ac1020b0a527e"
     cut_short = encode(data(0))[:-2]
@@ -256,7 +269,7 @@ def test_a_reset_ends_what_it_cut_short_on_the_line() -> None:
 
 @pytest.mark.parametrize("pace", [1.0, 50.0])
 def test_a_host_outside_may_pause_as_long_at_any_speed(pace: float) -> None:
-    side = Side(Role.NCP, pace=pace)
+    side = Side(pace=pace)
     side.hear(Rst())
     side.link.send(b"callback")
     assert side.wait(int(0.3 * SECOND * pace)) == []

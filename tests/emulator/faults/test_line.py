@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.clock.kernel import Kernel
-from emulator.coordinator.ash import AshLink, LinkEvent, LinkFailed, Received, Role
+from emulator.coordinator.ash import AshLink, LinkEvent, LinkFailed, Received
 from emulator.errors import EmulatorError
+from tests.emulator.coordinator.ash_host import HostLink
 from tests.emulator.faults.faulty_line import (
     DEAD,
     PERFECT,
@@ -191,7 +192,7 @@ class Far:
         self.got: list[bytes] = []
         self.failed = False
         self._line: Callable[[bytes], None] = lambda _: None
-        self.link = AshLink(kernel.scope("far"), Role.NCP, self._write, self._event)
+        self.link = AshLink(kernel.scope("far"), self._write, self._event)
 
     def attach(self, write: Callable[[bytes], None]) -> None:
         self._line = write
@@ -221,7 +222,7 @@ class Pair:
         self.line = FaultyLine(self.kernel.scope("line"), self.far)
         self.got: list[bytes] = []
         self.failed = False
-        self.link = AshLink(self.kernel.scope("near"), Role.HOST, self.line.feed, self._event)
+        self.link = HostLink(self.kernel.scope("near"), self.line.feed, self._event)
         self.line.attach(self.link.feed)
         self.link.reset()
         self.kernel.run_for(SECOND)

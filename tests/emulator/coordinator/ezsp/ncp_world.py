@@ -7,7 +7,7 @@ from typing import Any
 from emulator.air.capture import NullCapture
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
-from emulator.coordinator.ash import AshLink, LinkEvent, LinkReset, Received, Role
+from emulator.coordinator.ash import LinkEvent, LinkReset, Received
 from emulator.coordinator.ezsp.commands import command_set
 from emulator.coordinator.ezsp.core import NcpConfig
 from emulator.coordinator.ezsp.frames import EzspFrame, FrameFormat, decode, encode, format_of
@@ -17,6 +17,7 @@ from emulator.stack.node import Node, NodeConfig
 from emulator.stack.nwk.service import NodeType
 from emulator.stack.primitives import ApsdeIndication, Status
 from emulator.stack.zdo.descriptors import SimpleDescriptor
+from tests.emulator.coordinator.ash_host import HostLink
 
 NCP_EUI64, METER = 0x00DB1234567890A0, 0x000D6F0000000002
 NETWORK_KEY = bytes.fromhex("01030507090b0d0f00020406080a0c0d")
@@ -54,7 +55,7 @@ class Host:
         self.resets: list[int] = []
         self.raw: list[EzspFrame] = []
         self._sequence = 0
-        self.link = AshLink(kernel.scope("host"), Role.HOST, ncp.feed, self._event)
+        self.link = HostLink(kernel.scope("host"), ncp.feed, self._event)
         ncp.attach(self.link.feed)
 
     def connect(self) -> None:
