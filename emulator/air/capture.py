@@ -75,11 +75,19 @@ class NullCapture:
 class PcapngCapture:
     """Writes frames to a pcapng file; a context manager. Up to 512 frames wait in memory until `flush`."""
 
-    def __init__(self, path: Path, *, append: bool = False, keep_until_us: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        append: bool = False,
+        keep_until_us: int | None = None,
+        limit: int | None = None,
+    ) -> None:
         """Start a new file, or with `append` go on with one that this class began.
 
         `keep_until_us` (Unix microseconds), with `append`, cuts off frames later than that: those that a
-        resumed scenario will send again. Raises `EmulatorError` when the file is another kind of capture.
+        resumed scenario will send again. The file never has more than `limit` octets; what comes later is
+        forgotten. Raises `EmulatorError` when the file is another kind of capture.
         """
         self.path = path
         end = _intact_octets(path, keep_until_us) if append and path.exists() else 0
@@ -88,11 +96,17 @@ class PcapngCapture:
         self._file.seek(end)
         self._pending: list[bytes] = [] if end else [_HEADER]
         self._around: dict[tuple[int, int, int, int], tuple[bytes, bytes]] = {}
+        self._limit = limit
+        self._octets = end or len(_HEADER)
+        self.full = is_full(self._octets, limit)
+        """Whether the limit has been reached, so that frames are forgotten."""
         if not end:
             self.flush()
 
     def frame(self, time_us: int, channel: int, psdu: bytes, lqi: int, rssi_dbm: int) -> None:
         """Record a frame."""
+        if self.full:
+            return
         length = len(psdu)
         shape = (length, channel, lqi, rssi_dbm)
         around = self._around.get(shape)
@@ -103,6 +117,9 @@ class PcapngCapture:
         pending.append(
             around[0] + _TIMES.pack(time_us >> 32, time_us & 0xFFFFFFFF) + around[1] + psdu + _TAILS[length]
         )
+        if self._limit is not None:
+            self._octets += _LENGTHS[length]
+            self.full = is_full(self._octets, self._limit)
         if len(pending) >= _FLUSH_FRAMES:
             self.flush()
 
@@ -129,6 +146,14 @@ class PcapngCapture:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def is_full(octets: int, limit: int | None) -> bool:
+    """Say whether a capture of so many octets may not take one more frame of any length under `limit`.
+
+    The longest frame decides, so that a resumed capture ends with the same frame as one never interrupted.
+    """
+    return limit is not None and octets + max(_LENGTHS) > limit
 
 
 def _around_times(length: int, channel: int, lqi: int, rssi_dbm: int) -> tuple[bytes, bytes]:

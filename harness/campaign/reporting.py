@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from emulator.air.capture import read_frames
+from emulator.air.capture import is_full, read_frames
 from emulator.eui64 import format_eui64
 from harness.campaign.batteries import AFTER, BEFORE
 from harness.campaign.discovery import display
@@ -123,7 +123,7 @@ class _Assembly:
             files=tuple(self._files()),
             journal_head=last.hash.hex(),
             journal_entries=len(self._entries),
-            capture=_capture(self._workspace.capture_path),
+            capture=_capture(self._workspace.capture_path, self._workspace.request.capture_limit),
             end_state=self._end_state(verdict, devices, certificates, obligations, exceptions),
         )
 
@@ -404,10 +404,11 @@ def _enrolment_exception(at_us: int, problem: EnrolmentProblem) -> ReportedExcep
     )
 
 
-def _capture(path: Path) -> CaptureSummary | None:
+def _capture(path: Path, limit: int | None) -> CaptureSummary | None:
     if not path.exists():
         return None
     with open(path, "rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     frames = sum(1 for _ in read_frames(path))
-    return CaptureSummary(frames=frames, octets=path.stat().st_size, sha256=sha256)
+    octets = path.stat().st_size
+    return CaptureSummary(frames=frames, octets=octets, sha256=sha256, full=is_full(octets, limit))

@@ -70,10 +70,12 @@ _ADVICE = {
 
 
 class _HopFailed(Exception):  # noqa: N818 - an ending that the caller reports
-    def __init__(self, outcome: str, cause: str) -> None:
+    def __init__(self, outcome: str, cause: str, *, final: bool = False) -> None:
+        """`final` says that another attempt would change nothing."""
         super().__init__(cause)
         self.outcome = outcome
         self.cause = cause
+        self.final = final or outcome in FINAL_OUTCOMES
 
 
 async def upgrade(context: Context, stages: Sequence[Sequence[DevicePlan]]) -> list[Problem]:
@@ -164,7 +166,7 @@ class _DeviceUpgrade:
                 await self._transfer(hop)
                 await self._activate(hop)
             except _HopFailed as failure:
-                if remaining == 0 or failure.outcome in FINAL_OUTCOMES:
+                if remaining == 0 or failure.final:
                     raise
             except HubRefusedError as error:
                 raise _HopFailed("FileTransferFailure", error.text) from error
@@ -207,9 +209,9 @@ class _DeviceUpgrade:
             if (latest, state) != (offset, stayed):
                 offset, stayed, moved_s = latest, state, loop.time()
             if loop.time() - moved_s > self._limits.transfer_stall_s:
-                raise _HopFailed(
-                    "FileTransferFailure", f"nothing happened for {_hours(self._limits.transfer_stall_s)}"
-                )
+                # The hub has offered the image all this time; asking it to begin again would not reach the device.
+                cause = f"nothing happened for {_hours(self._limits.transfer_stall_s)}"
+                raise _HopFailed("FileTransferFailure", cause, final=True)
             await self._alert_or(min(TRANSFER_POLL_S, self._limits.transfer_stall_s))
 
     async def _activated(self) -> None:

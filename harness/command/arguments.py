@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,21 @@ def seed(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > MAX_SEED:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to {MAX_SEED}")
     return int(text)
+
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+_SMALLEST = 1000
+
+
+def octets(text: str) -> int:
+    """Return a size in octets written as `100M`; raises `ArgumentTypeError`."""
+    size = re.fullmatch(r"([0-9]{1,12})([KMG]?)", text.upper(), re.ASCII)
+    number = 0 if size is None else int(size[1]) * _UNITS[size[2]]
+    if number < _SMALLEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a size of at least {_SMALLEST} octets, as 100M or 1G"
+        )
+    return number
 
 
 def speed(text: str) -> float:

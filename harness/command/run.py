@@ -16,6 +16,7 @@ from harness.command.arguments import (
     add_seed,
     add_speed,
     moniker,
+    octets,
     require_file,
     require_folders,
 )
@@ -73,6 +74,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add(DECLARATION, dest="bench", action="store_true", help=DECLARATION_HELP)
     add("--overwrite-network", action="store_true", help="a dongle may lose a network of somebody else")
+    air = parser.add_mutually_exclusive_group()
+    air.add_argument("--no-capture", action="store_true", help="do not capture the air")
+    air.add_argument(
+        "--capture-limit", type=octets, metavar="SIZE", help="end the capture at SIZE octets, as 100M"
+    )
     add("--resume", type=Path, metavar="DIR", help="continue the run in this folder")
     add_models(parser)
     parser.set_defaults(handler=handle)
@@ -98,6 +104,8 @@ def options_of(arguments: argparse.Namespace) -> RunOptions:
         resume=resume,
         catalogue_memory=state_folder(os.environ),
         model_folders=tuple(arguments.models),
+        capture=not arguments.no_capture,
+        capture_limit=arguments.capture_limit,
     )
 
 
@@ -114,6 +122,8 @@ def _check_folder(arguments: argparse.Namespace) -> None:
     if resume is not None:
         if out is not None and out != resume:
             raise HarnessError("--out: a resumed run stays in its folder; leave --out away")
+        if arguments.no_capture or arguments.capture_limit is not None:
+            raise HarnessError("--resume: a resumed run goes on with its own capture; leave the option away")
         if not (resume / JOURNAL_FILE).is_file():
             raise HarnessError(f"--resume: {resume}: holds no journal; give the folder of a stopped run")
         return

@@ -50,8 +50,8 @@ class Rehearsal:
         self._started = False
         self.link = WanLink(kernel, wan_parameters(workspace.installation.record.wan))
         self._store = open_memory(workspace)
-        self._capture = PcapngCapture(workspace.capture_path, append=workspace.resumed)
-        self._keys = KeyLog(workspace.keys_path)
+        self._capture = _capture_of(workspace)
+        self._keys = None if self._capture is None else KeyLog(workspace.keys_path)
         medium = Medium(kernel, capture=self._capture)
         self._home = Home(
             kernel, workspace.installation, self._store, medium, self.link, on_key=self._key_made, radio=radio
@@ -75,14 +75,23 @@ class Rehearsal:
                 await self._backup(backups.AFTER_FILE)
             await self._home.stop()
         finally:
-            self._capture.close()
+            if self._capture is not None:
+                self._capture.close()
             self._store.close()
 
     async def _backup(self, name: str) -> None:
         await backups.keep(self._home.hub, self._workspace.folder, name, self._kernel.unix_seconds)
 
     def _key_made(self, kind: str, key: bytes, label: str) -> None:
-        self._keys.add(key, f"{kind} {label}".strip())
+        if self._keys is not None:
+            self._keys.add(key, f"{kind} {label}".strip())
+
+
+def _capture_of(workspace: Workspace) -> PcapngCapture | None:
+    request = workspace.request
+    if not request.capture:
+        return None
+    return PcapngCapture(workspace.capture_path, append=workspace.resumed, limit=request.capture_limit)
 
 
 def wan_parameters(wan: Wan) -> WanParameters:

@@ -44,6 +44,8 @@ def evidence_box(report: CampaignReport) -> Html:
     facts = [(text(f"Journal head, {report.journal_entries} {entries}"), report.journal_head or "no journal")]
     if report.capture is not None:
         size = f", {report.capture.frames} frames, {octets(report.capture.octets)}"
+        if report.capture.full:
+            size += ", its limit: later frames are not in it"
         facts.append((join(_link(CAPTURE_FILE, "Capture"), text(size)), report.capture.sha256))
     return element(
         "div",

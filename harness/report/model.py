@@ -204,6 +204,8 @@ class CaptureSummary:
     frames: int
     octets: int
     sha256: str
+    full: bool = False
+    """Whether its limit was reached, so that later frames are not in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,5 +37,9 @@ class RunOptions:
     """The folder of a stopped run to continue."""
     catalogue_memory: Path | None = None
     """Where what was seen of catalogues is kept, so that an older state is refused; None keeps nothing."""
+    capture: bool = True
+    """Whether the air is captured."""
+    capture_limit: int | None = None
+    """Octets at which the capture ends; None for no limit."""
     model_folders: tuple[Path, ...] = ()
     """Folders with device model files, searched before the shipped ones."""

@@ -62,6 +62,8 @@ class Request:
     radio: str
     models: tuple[str, ...]
     inputs_sha256: str
+    capture: bool = True
+    capture_limit: int | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -299,6 +301,8 @@ def _copy_inputs(part: Path, options: RunOptions, installation: Installation) ->
         options.radio,
         tuple(models),
         _digest(target),
+        options.capture,
+        options.capture_limit,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.air.capture import CapturedFrame, NullCapture, PcapngCapture, read_frames
+from emulator.air.capture import CapturedFrame, NullCapture, PcapngCapture, is_full, read_frames
 from emulator.air.keylog import KeyLog
 from emulator.errors import EmulatorError, FrameError
 from tests.emulator.air.air_world import find_tshark
@@ -63,6 +63,22 @@ def test_resuming_cuts_frames_that_will_be_sent_again(tmp_path: Path) -> None:
     write(path, FRAMES)
     write(path, FRAMES[11:], append=True, keep_until_us=FRAMES[10].time_us)
     assert list(read_frames(path)) == FRAMES
+
+
+@given(st.integers(0, 6000), st.integers(0, len(FRAMES)))
+def test_a_limit_keeps_the_first_frames_also_of_a_capture_that_was_interrupted(
+    tmp_path_factory: pytest.TempPathFactory, limit: int, cut: int
+) -> None:
+    folder = tmp_path_factory.mktemp("limit")
+    write(folder / "whole", FRAMES, limit=limit)
+    write(folder / "parts", FRAMES[:cut], limit=limit)
+    write(folder / "parts", FRAMES[cut:], append=True, limit=limit)
+    assert (folder / "whole").read_bytes() == (folder / "parts").read_bytes()
+    kept = list(read_frames(folder / "whole"))
+    assert kept == FRAMES[: len(kept)]
+    size = (folder / "whole").stat().st_size
+    assert size <= max(limit, 48)
+    assert is_full(size, limit) or kept == FRAMES
 
 
 def test_a_flush_makes_frames_readable_while_the_capture_goes_on(tmp_path: Path) -> None:

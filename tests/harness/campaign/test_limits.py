@@ -45,10 +45,12 @@ def _at(report: CampaignReport) -> float:
 
 @pytest.mark.parametrize("hours", [2, 30])
 def test_a_transfer_may_stand_still_for_so_long(tmp_path: Path, hours: int) -> None:
-    rig = _rig(tmp_path, transfer_stall_s=hours * 3600, hop_attempts=1)
+    rig = _rig(tmp_path, transfer_stall_s=hours * 3600)
     report = rig.run(_silent_from(rig, "electricity", lambda entry: isinstance(entry.fact, Transfer)))
     assert f"nothing happened for {hours} hours" in report.result_reason
     assert hours < _at(report) < hours + 3
+    announced = [entry for entry in rig.entries() if isinstance(entry.fact, Transfer)]
+    assert len([entry for entry in announced if entry.subject.endswith("A1")]) == 1
 
 
 @pytest.mark.parametrize("hours", [0.5, 10])
