@@ -196,10 +196,10 @@ class GasMeter(Meter):
     def _build(self, life: Life) -> None:
         number = self.model.endpoints[0].id
         life.node.power = power_descriptor(self.model, self.battery_percent)
-        self._serve(life, number, POWER_CONFIGURATION, self._power_rows())
+        life.application.serve(number, POWER_CONFIGURATION, self._power_rows())
         super()._build(life)
         metering = life.endpoint(number).side(METERING)
-        gate = life.gates.server_commands(METERING)
+        gate = life.application.gates.server_commands(METERING)
         if metering is not None and (gate is None or gate(REQUEST_MIRROR_RESPONSE)):
             metering.handlers[REQUEST_MIRROR_RESPONSE] = self._mirror_response
 

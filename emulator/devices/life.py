@@ -6,18 +6,15 @@ from collections.abc import Callable
 from functools import partial
 
 from emulator.crypto.suite import Suite
+from emulator.devices.application import SmartEnergyApplication
 from emulator.devices.description import power_descriptor
 from emulator.devices.firmware_client import FirmwareClient
 from emulator.devices.joining_key import joining_key
-from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.devices.presence import TIME, Presence
-from emulator.devices.profile_gates import ProfileGates
 from emulator.devices.registration import Registration, Service
-from emulator.devices.reports import AttributeReports, ReportPath
 from emulator.devices.surroundings import Surroundings
 from emulator.faults.firmware import FirmwareFaults
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy.cbke.machines import CbkeConfig, HostCryptography, KeyEstablishment
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.events import KeyKind
 from emulator.stack.node import Node, NodeConfig
@@ -34,7 +31,6 @@ from hw_profiles.model import NodeType as ProfileNodeType
 TIME_SERVER = Service(TIME)
 _S = 1_000_000
 _OTA = 0x0019
-_KEY_ESTABLISHMENT = 0x0800
 _FRAME_OVERHEAD = 45
 """Octets of MAC, NWK and APS around an ASDU, for the battery's account."""
 
@@ -61,8 +57,6 @@ class Life:
         """For what the device does as long as it belongs to a network; it ends when that is left."""
         self.octets_sent = 0
         self.octets_received = 0
-        self._guard = self._security_policy()
-        self._endpoints: dict[int, ZclEndpoint] = {}
         self.node = Node(
             surroundings.kernel,
             surroundings.medium,
@@ -76,23 +70,31 @@ class Life:
             missed_polls=timings.missed_polls_to_rejoin,
             wake_us=int(timings.wake_s * _S),
         )
-        self.gates = ProfileGates(model, version)
         self.on_zdo: Callable[[ApsdeIndication], None] | None = None
         self.node.on_data = self._data
         number = model.endpoints[0].id
-        sleepy = model.node.type is ProfileNodeType.SLEEPY
-        self._look_us = int(model.timings.poll_long_s * _S) if sleepy else _S
         self.client = ZclClient(self.scope, self.send, endpoint=number, timeout_us=_answer_time_us(model))
-        path = ReportPath(self.send, self.client.next_tsn, self._located, self.node.zdo.bindings.bound)
-        self.reports = AttributeReports(self.scope, nonvolatile, path, self._guard)
-        self.key_establishment = self._key_establishment(surroundings, entry.address, number)
+        self.application = SmartEnergyApplication(
+            self.scope,
+            self,
+            nonvolatile,
+            model,
+            eui64=entry.address,
+            version=version,
+            authorities=surroundings.authorities,
+            next_tsn=self.client.next_tsn,
+            policy=self._security_policy(),
+            bound=self.node.zdo.bindings.bound,
+            on_response=self.client.receive,
+            look_us=_look_us(model),
+        )
         suites = tuple(Suite(suite) for suite in model.security.cbke_suites)
         self.registration = Registration(
             self.scope,
             self.node,
             nonvolatile,
             client=self.client,
-            key_establishment=self.key_establishment,
+            key_establishment=self.application.key_establishment,
             suites=suites,
             services=services,
         )
@@ -105,7 +107,7 @@ class Life:
                 version,
                 eui64=entry.address,
                 trusts=surroundings.trusts,
-                send=self.send_confirmed,
+                send=self.send,
                 endpoint=number,
                 faults=FirmwareFaults.of(entry.faults),
             )
@@ -124,31 +126,15 @@ class Life:
         self.membership.end()
         self.membership = self._kernel.scope(self.membership.name)
         self.registration.forget()
-        self.reports.forget()
+        self.application.reports.forget()
         if self.firmware is not None:
             self.firmware.left()
 
     def endpoint(self, number: int) -> ZclEndpoint:
         """Return the ZCL side of an endpoint."""
-        if number not in self._endpoints:
-            profile = next(point.profile for point in self.model.endpoints if point.id == number)
-            self._endpoints[number] = ZclEndpoint(
-                number,
-                profile=profile,
-                guard=self._guard,
-                clock=lambda: self.scope.now,
-                on_response=self.client.receive,
-                on_reporting=self.reports.configured,
-                look_us=self._look_us,
-            )
-        return self._endpoints[number]
+        return self.application.endpoint(number)
 
-    def built(self) -> None:
-        """Every cluster is in its place: take up the reports configured before the power went."""
-        for endpoint in self._endpoints.values():
-            self.reports.restore(endpoint)
-
-    def _located(self, eui64: int) -> int | None:
+    def short_of(self, eui64: int) -> int | None:
         """Return the short address of a device; one that is not known is asked for, and will be another time."""
         short = self.node.nwk.short_of(eui64)
         if short is None and self.node.parameters is not None:
@@ -168,11 +154,7 @@ class Life:
         endpoint = self.registration.services.get(TIME_SERVER)
         return None if endpoint is None else Peer(COORDINATOR, endpoint)
 
-    def send(self, request: ApsdeRequest) -> None:
-        """Send an ASDU."""
-        self.send_confirmed(request, None)
-
-    def send_confirmed(self, request: ApsdeRequest, confirm: Confirm | None) -> None:
+    def send(self, request: ApsdeRequest, confirm: Confirm | None = None) -> None:
         """Send an ASDU; `confirm` hears how that went."""
         self.octets_sent += len(request.asdu) + _FRAME_OVERHEAD
         if request.destination == COORDINATOR and request.ack:
@@ -185,58 +167,24 @@ class Life:
         if confirm is not None:
             confirm(status)
 
-    def _key_establishment(
-        self, surroundings: Surroundings, eui64: int, endpoint: int
-    ) -> KeyEstablishmentShell:
-        identities = [
-            surroundings.authorities[Suite(suite)].issue(eui64) for suite in self.model.security.cbke_suites
-        ]
-        machine = KeyEstablishment(CbkeConfig(eui64), HostCryptography(identities, self.scope.random))
-        return KeyEstablishmentShell(
-            self.scope,
-            machine,
-            self.send_confirmed,
-            self.node.nwk.short_of,
-            endpoint,
-        )
-
     def _data(self, indication: ApsdeIndication) -> None:
         self.octets_received += len(indication.asdu) + _FRAME_OVERHEAD
-        cluster = indication.cluster
         if indication.destination_endpoint == 0:
             if self.on_zdo is not None:
                 self.on_zdo(indication)
             return
-        if cluster == _OTA and self.firmware is not None and indication.security is Security.APS:
+        if indication.cluster == _OTA and self.firmware is not None and indication.security is Security.APS:
             frame = try_parse(indication.asdu)
             if frame is not None and (frame.is_cluster_command or frame.command == 0x0B):
                 self.firmware.handle(indication, frame)
                 return
-        elif cluster == _KEY_ESTABLISHMENT:
-            frame = try_parse(indication.asdu)
-            if frame is not None and frame.is_cluster_command:
-                self.key_establishment.handle(indication, frame)
-                return
-        self._dispatch(indication)
+        self.application.receive(indication)
 
-    def _dispatch(self, indication: ApsdeIndication) -> None:
-        number = indication.destination_endpoint
-        endpoints = self._endpoints.values() if number == 0xFF else (self._endpoints.get(number),)
-        for endpoint in endpoints:
-            if endpoint is None:
-                continue
-            for asdu in endpoint.receive(indication):
-                self.send(
-                    ApsdeRequest(
-                        indication.source,
-                        indication.source_endpoint,
-                        indication.profile,
-                        indication.cluster,
-                        endpoint.number,
-                        asdu,
-                        secure=indication.security is Security.APS,
-                    )
-                )
+
+def _look_us(model: Model) -> int:
+    """How often the device looks whether a value to report has changed: a sleepy one when it wakes to poll."""
+    sleepy = model.node.type is ProfileNodeType.SLEEPY
+    return int(model.timings.poll_long_s * _S) if sleepy else _S
 
 
 def _answer_time_us(model: Model) -> int:

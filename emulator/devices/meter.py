@@ -70,7 +70,7 @@ class Meter(SmartEnergyDevice):
     def _build(self, life: Life) -> None:
         initial = int(self.entry.registers.get("current_summation_delivered", 0))
         self.registers = Registers(life.scope, self.nonvolatile, self.metrology, initial)
-        self._serve(life, self.model.endpoints[0].id, METERING, self.metering_rows(self.registers))
+        life.application.serve(self.model.endpoints[0].id, METERING, self.metering_rows(self.registers))
         super()._build(life)
 
     def _before_reset(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 
 from emulator.clock.kernel import MICROSECONDS
-from emulator.devices.attributes import AttributeRow, Configuration, complete, table_of
+from emulator.devices.attributes import Configuration, table_of
 from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
 from emulator.devices.description import basic_rows, ota_rows
 from emulator.devices.event_log import EventLog
@@ -147,7 +147,7 @@ class SmartEnergyDevice:
         )
         self.life = life
         self._build(life)
-        life.built()
+        life.application.complete()
         life.node.on_event = self._event
         life.registration.on_complete = self._complete
         life.registration.on_silence = life.presence.recover
@@ -293,29 +293,17 @@ class SmartEnergyDevice:
         """Add the clusters that every device has, and its configuration; subclasses add theirs first."""
         number = self.model.endpoints[0].id
         endpoint = life.endpoint(number)
-        self._serve(life, number, BASIC, basic_rows(self.model, self.version, self.firmware))
-        rows = (
-            AttributeRow(
-                0x0000, "key_establishment_suite", "bitmap16", life.key_establishment.machine.suites
-            ),
-        )
-        endpoint.add_server(KEY_ESTABLISHMENT, table_of(rows))
-        endpoint.add_client(KEY_ESTABLISHMENT, table_of(rows))
+        life.application.serve(number, BASIC, basic_rows(self.model, self.version, self.firmware))
         endpoint.add_server(
             DEVICE_CONTROL, handlers={CONTROL_EXECUTE: self._control, READ_LOG: self._read_log}
         )
         if life.firmware is not None:
             server = lambda: life.node.nwk.eui64_of(COORDINATOR) or 0  # noqa: E731
             client_rows = ota_rows(self.model, life.firmware, self._shown_version, server)
-            endpoint.add_client(OTA, table_of(client_rows, life.gates.attributes(OTA)))
+            endpoint.add_client(OTA, table_of(client_rows, life.application.gates.attributes(OTA)))
         for attribute in self.configuration.attributes:
             side = endpoint.side(attribute.cluster) or endpoint.add_server(attribute.cluster)
             self.configuration.define(attribute, side.attributes)
-        for point in self.model.endpoints:
-            complete(life.endpoint(point.id), point)
-
-    def _serve(self, life: Life, endpoint: int, cluster: int, rows: tuple[AttributeRow, ...]) -> None:
-        life.endpoint(endpoint).add_server(cluster, table_of(rows, life.gates.attributes(cluster)))
 
     def _shown_version(self) -> int:
         """Return what the OTA client says it runs; some firmware says so only when it is asked again."""

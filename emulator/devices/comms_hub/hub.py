@@ -11,8 +11,8 @@ from typing import Any
 from emulator.clock.kernel import MICROSECONDS, Timer
 from emulator.coordinator.port import CoordinatorPort
 from emulator.crypto.install_code import install_code_link_key
-from emulator.crypto.suite import Suite
-from emulator.devices.attributes import AttributeRow, complete, table_of
+from emulator.devices.application import SmartEnergyApplication
+from emulator.devices.attributes import AttributeRow, table_of
 from emulator.devices.comms_hub.firmware import OTA_CLUSTER, FirmwareService
 from emulator.devices.comms_hub.han import Han
 from emulator.devices.comms_hub.mirror import REQUEST_MIRROR, Mirrors
@@ -21,20 +21,15 @@ from emulator.devices.comms_hub.wan_service import HubFacade, WanService
 from emulator.devices.control import ControlReceiver, provision, rehearsal_identity
 from emulator.devices.description import basic_rows, price_rows
 from emulator.devices.event_log import EventLog
-from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
-from emulator.devices.key_establishment import KeyEstablishmentShell
-from emulator.devices.profile_gates import ProfileGates
-from emulator.devices.reports import AttributeReports, ReportPath
 from emulator.devices.surroundings import Surroundings
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy.cbke.machines import CbkeConfig, Established, HostCryptography, KeyEstablishment
+from emulator.smart_energy.cbke.machines import Established
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
-from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
+from emulator.stack.primitives import ApsdeIndication, Security
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError
-from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import ZclFrame, ZclStatus, try_parse
 from emulator.zcl.values import utc_time
 from hw_profiles.installation import DeviceEntry
@@ -77,8 +72,6 @@ class CommsHub:
         self._nonvolatile = nonvolatile
         self._link = link
         self._scope = surroundings.kernel.scope(f"{entry.name}/hub")
-        self._guard = SecurityPolicy()
-        self._endpoints: dict[int, ZclEndpoint] = {}
         self._last_seen: dict[int, int] = {}
         self._deadlines: dict[int, Timer] = {}
         self.key_establishment_limit_us = KEY_ESTABLISHMENT_LIMIT_US
@@ -114,14 +107,23 @@ class CommsHub:
         primary = self.model.endpoints[0].id
         self._transactions = Transactions(port, primary)
         # Who binds the hub's clusters is known to its radio alone: reports go to who configured them.
-        path = ReportPath(port.send, self._transactions.next_tsn, port.short_of, lambda *_: [])
-        self._reports = AttributeReports(self._scope, self._nonvolatile, path, self._guard)
-        self.mirrors = Mirrors(self._scope, self._nonvolatile, self._mirror_endpoints(), self._endpoint)
+        self.smart_energy = SmartEnergyApplication(
+            self._scope,
+            port,
+            self._nonvolatile,
+            self.model,
+            eui64=self.eui64,
+            version=self.version,
+            authorities=self._surroundings.authorities,
+            next_tsn=self._transactions.next_tsn,
+            policy=SecurityPolicy(),
+        )
+        self.smart_energy.key_establishment.on_established = self._established
+        endpoint = self.smart_energy.endpoint
+        self.mirrors = Mirrors(self._scope, self._nonvolatile, self._mirror_endpoints(), endpoint)
         self.firmware = FirmwareService(self._scope, port, self._nonvolatile, primary, self._alert)
-        self._key_establishment = self._make_key_establishment(port, primary)
         self._build(primary)
-        for endpoint in self._endpoints.values():
-            self._reports.restore(endpoint)
+        self.smart_energy.complete()
         facade = HubFacade(
             Han(port, self._transactions),
             self.firmware,
@@ -218,38 +220,15 @@ class CommsHub:
         if source is not None:
             self._last_seen[source] = self._scope.unix_seconds
             self.firmware.heard(source)
-        cluster = indication.cluster
-        if cluster == OTA_CLUSTER and indication.security is Security.APS:
+        if indication.cluster == OTA_CLUSTER and indication.security is Security.APS:
             frame = try_parse(indication.asdu)
             if frame is not None and not self._transactions.offer(indication):
                 self.firmware.message(indication, frame)
             return True
         if indication.destination_endpoint == 0 or self._transactions.offer(indication):
             return True
-        if cluster == KEY_ESTABLISHMENT:
-            frame = try_parse(indication.asdu)
-            if frame is not None and frame.is_cluster_command:
-                self._key_establishment.handle(indication, frame)
-                return True
-        self._dispatch(indication)
+        self.smart_energy.receive(indication)
         return True
-
-    def _dispatch(self, indication: ApsdeIndication) -> None:
-        number = indication.destination_endpoint
-        endpoints = self._endpoints.values() if number == 0xFF else (self._endpoints.get(number),)
-        for endpoint in endpoints:
-            for asdu in endpoint.receive(indication) if endpoint is not None else ():
-                self.port.send(
-                    ApsdeRequest(
-                        indication.source,
-                        indication.source_endpoint,
-                        indication.profile,
-                        indication.cluster,
-                        number if number != 0xFF else self.model.endpoints[0].id,
-                        asdu,
-                        secure=indication.security is Security.APS,
-                    )
-                )
 
     def _event(self, event: StackEvent) -> None:
         match event:
@@ -257,7 +236,7 @@ class CommsHub:
                 self._await_key_establishment(eui64)
                 self._alert({"alert": "device-joined", "device": format_eui64(eui64)})
             case DeviceLeft(eui64):
-                self._reports.forget_configurer(eui64)
+                self.smart_energy.reports.forget_configurer(eui64)
                 self._alert({"alert": "device-left", "device": format_eui64(eui64)})
             case NetworkKeyChanged(sequence):
                 self._key_sequence = sequence
@@ -294,33 +273,11 @@ class CommsHub:
 
     # Clusters
 
-    def _endpoint(self, number: int) -> ZclEndpoint:
-        if number not in self._endpoints:
-            self._endpoints[number] = ZclEndpoint(
-                number,
-                guard=self._guard,
-                clock=lambda: self._scope.now,
-                on_reporting=self._reports.configured,
-            )
-        return self._endpoints[number]
-
     def _mirror_endpoints(self) -> tuple[int, ...]:
         return tuple(point.id for point in self.model.endpoints if point.device_id == METERING_DEVICE)
 
-    def _make_key_establishment(self, port: CoordinatorPort, endpoint: int) -> KeyEstablishmentShell:
-        identities = [
-            self._surroundings.authorities[Suite(suite)].issue(self.eui64)
-            for suite in self.model.security.cbke_suites
-        ]
-        cryptography = HostCryptography(identities, self._scope.random)
-        machine = KeyEstablishment(CbkeConfig(self.eui64), cryptography)
-        shell = KeyEstablishmentShell(self._scope, machine, port.send, port.short_of, endpoint)
-        shell.on_established = self._established
-        return shell
-
     def _build(self, primary: int) -> None:
-        endpoint = self._endpoint(primary)
-        gates = ProfileGates(self.model, self.version)
+        endpoint, gates = self.smart_energy.endpoint(primary), self.smart_energy.gates
         basic = (
             *basic_rows(self.model, self.version, self.model.firmware_version(self.version)),
             AttributeRow(0x0011, "physical_environment", "enum8", lambda: int(self.mirrors.has_room)),
@@ -330,12 +287,8 @@ class CommsHub:
             AttributeRow(0x0001, "time_status", "bitmap8", _SYNCHRONISED),
             AttributeRow(0x0002, "time_zone", "int32", 0),
         )
-        suites = self._key_establishment.machine.suites
-        row = (AttributeRow(0x0000, "key_establishment_suite", "bitmap16", suites),)
         endpoint.add_server(BASIC, table_of(basic))
         endpoint.add_server(TIME, table_of(time))
-        endpoint.add_server(KEY_ESTABLISHMENT, table_of(row))
-        endpoint.add_client(KEY_ESTABLISHMENT, table_of(row))
         for cluster, command in _PUBLICATIONS.items():
             if cluster in self.model.endpoints[0].server:
                 rows = table_of(price_rows(self.model), gates.attributes(PRICE)) if cluster == PRICE else None
@@ -343,8 +296,6 @@ class CommsHub:
                 endpoint.add_server(cluster, rows, handlers, gate=gates.server_commands(cluster))
         mirror = {REQUEST_MIRROR: self.mirrors.request}
         endpoint.add_client(METERING, handlers=mirror, gate=gates.client_commands(METERING))
-        for point in self.model.endpoints:
-            complete(self._endpoint(point.id), point)
 
 
 def _nothing_published(_indication: ApsdeIndication, _frame: ZclFrame) -> int:

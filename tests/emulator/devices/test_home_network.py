@@ -378,7 +378,7 @@ def test_key_establishment_is_retried_with_pauses() -> None:
         for entry in world.installation.record.devices:
             if entry.install_code:
                 world.home.hub.permit(entry.address, entry.install_code_octets, 254)
-        machine = world.home.hub._key_establishment.machine
+        machine = world.home.hub.smart_energy.key_establishment.machine
         machine.receive = lambda *_arguments, **_fields: []  # type: ignore[method-assign]
         world.home.hub.key_establishment_limit_us = 12 * HOUR * 1_000_000
         meter = world.electricity

@@ -57,7 +57,7 @@ def test_a_device_that_shares_no_key_in_twenty_minutes_is_removed() -> None:
         hub = world.home.hub
         entry = world.installation.device("electricity")
         hub.permit(entry.address, entry.install_code_octets, 254)
-        hub._key_establishment.machine.receive = lambda *_a, **_f: []  # type: ignore[method-assign]
+        hub.smart_energy.key_establishment.machine.receive = lambda *_a, **_f: []  # type: ignore[method-assign]
         world.electricity.power_on()
         await asyncio.sleep(19 * MINUTE)
         assert not any(alert["alert"] == "device-removed" for alert in world.head_end.alerts)
@@ -132,7 +132,7 @@ def test_the_conversion_factor_starts_as_the_hub_has_it(quirks: tuple[Quirk, ...
 
     async def story(world: World) -> None:
         nonlocal hub_side
-        hub_side = world.home.hub._endpoint(1).side(PRICE)
+        hub_side = world.home.hub.smart_energy.endpoint(1).side(PRICE)
 
     world.run(story)
     assert hub_side is not None

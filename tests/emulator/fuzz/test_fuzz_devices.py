@@ -139,7 +139,7 @@ def shoot(count: int) -> None:
                 )
             )
             # Now and then long enough for what was configured to be reported and for answers to be late.
-            world.kernel.run_for(500 if next(numbers) % 100 else 15_000_000)
+            world.kernel.run_for(500 if next(numbers) % 100 else 4_000_000)
 
         fuzz("Smart Energy devices", (*ZCL_SEEDS, *CLUSTER_COMMANDS, *ANSWERS), aim, count)
 
