@@ -113,7 +113,7 @@ class AttributeReports:
         ]
         by_receiver: dict[Configurer, list[Attribute]] = {}
         for attribute, configurer in due:
-            for receiver in bound or ([] if configurer is None else [configurer]):
+            for receiver in _receivers(bound, configurer):
                 by_receiver.setdefault(receiver, []).append(attribute)
         yield from by_receiver.items()
 
@@ -134,6 +134,17 @@ class AttributeReports:
                         short, to.endpoint, to.profile, side.cluster, endpoint.number, asdu, secure=to.secure
                     )
                 )
+
+
+def _receivers(bound: list[Configurer], configurer: Configurer | None) -> list[Configurer]:
+    """Return who gets a report: who is bound, else who configured it; the latter in the profile that it speaks.
+
+    A home-automation host configures and binds a Smart Energy cluster under its own profile, and hears no other.
+    """
+    if configurer is None:
+        return bound
+    own = [configurer._replace(endpoint=to.endpoint) if to.eui64 == configurer.eui64 else to for to in bound]
+    return own or [configurer]
 
 
 def _token(endpoint: ZclEndpoint, side: ClusterSide) -> str:

@@ -38,9 +38,10 @@ class Host:
         self.answers: list[ZclFrame] = []
         self.reports: list[tuple[int, int, dict[int, int]]] = []
         self.secured: list[bool] = []
+        self.profiles: list[int] = []
 
-    def send(self, command: int, payload: str, cluster: int = METERING) -> None:
-        self._send(1, 0x0109, cluster, frame.build(0, 1, command, bytes.fromhex(payload)))
+    def send(self, command: int, payload: str, cluster: int = METERING, profile: int = 0x0109) -> None:
+        self._send(1, profile, cluster, frame.build(0, 1, command, bytes.fromhex(payload)))
 
     def bind(self, device: SmartEnergyDevice, endpoint: int = HOST_ENDPOINT) -> None:
         binding = Binding(device.eui64, 1, METERING, HUB, endpoint)
@@ -49,7 +50,8 @@ class Host:
     def _send(self, endpoint: int, profile: int, cluster: int, asdu: bytes) -> None:
         source = HOST_ENDPOINT if endpoint else 0
         short = self._port.short_of(self._device.eui64)
-        self._port.send(ApsdeRequest(short, endpoint, profile, cluster, source, asdu, secure=bool(endpoint)))
+        secure = profile == 0x0109
+        self._port.send(ApsdeRequest(short, endpoint, profile, cluster, source, asdu, secure=secure))
 
     def _data(self, indication: ApsdeIndication) -> bool:
         if indication.destination_endpoint != HOST_ENDPOINT:
@@ -60,6 +62,7 @@ class Host:
             values = {record.attribute: record.value for record in parse_records(parsed.payload)}
             self.reports.append((self._kernel.now // 1_000_000, indication.cluster, values))
             self.secured.append(indication.security is Security.APS)
+            self.profiles.append(indication.profile)
         else:
             self.answers.append(parsed)
         return True
@@ -80,6 +83,21 @@ def test_a_bound_and_configured_meter_reports_as_a_host_expects() -> None:
         readings = [values[0x0000] for _, _, values in host.reports]
         assert readings == sorted(readings)
         assert readings[-1] > readings[0]
+
+    installed().run(story)
+
+
+def test_a_host_of_another_profile_hears_reports_in_its_own() -> None:
+    """zigbee-herdsman binds and configures under home automation, and drops frames of Smart Energy."""
+
+    async def story(world: World) -> None:
+        host = Host(world, world.electricity)
+        host.bind(world.electricity)
+        host.send(GeneralCommand.CONFIGURE_REPORTING, SUMMATION, profile=0x0104)
+        await asyncio.sleep(MINUTE)
+        assert host.answers[0].payload == b"\0"
+        assert set(host.profiles) == {0x0104}
+        assert not any(host.secured)
 
     installed().run(story)
 
