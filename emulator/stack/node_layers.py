@@ -66,7 +66,7 @@ from emulator.stack.zdo.network_tables import child_addresses, neighbour_entries
 
 _LEAVE_DELAY_US = 100_000
 """Between the response to Mgmt_Leave_req and the leave itself."""
-_TOKEN_BOOTS = "node.boots"
+TOKEN_BOOTS = "node.boots"
 
 
 class Layers:
@@ -404,8 +404,8 @@ class Layers:
 
 def _boot_name(config: NodeConfig, nonvolatile: NonVolatile) -> str:
     """Count the boot, so that each life of a device has a random stream of its own."""
-    boots = int.from_bytes(nonvolatile.get(_TOKEN_BOOTS) or b"", "big") + 1
-    nonvolatile.put(_TOKEN_BOOTS, boots.to_bytes(4, "big"))
+    boots = int.from_bytes(nonvolatile.get(TOKEN_BOOTS) or b"", "big") + 1
+    nonvolatile.put(TOKEN_BOOTS, boots.to_bytes(4, "big"))
     return f"{config.name or format_eui64(config.eui64)}/boot {boots}"
 
 

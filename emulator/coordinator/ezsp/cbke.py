@@ -30,7 +30,7 @@ from emulator.smart_energy.cbke.cryptography import (
 GENERATE_US = 150_000
 CALCULATE_US = 600_000
 VERIFY_US = 400_000
-_STORED = "ncp.cbke."
+CBKE_TOKENS = "ncp.cbke."
 _SCALAR_FACTOR = {Suite.SUITE_1: 1, Suite.SUITE_2: 3}
 
 
@@ -57,7 +57,7 @@ class CbkeCommands:
         self._values = values
         self._identities: dict[Suite, Identity] = {each.suite: each for each in core.config.identities}
         for suite in Suite:
-            stored = core.memory.get(f"{_STORED}{suite.value}")
+            stored = core.memory.get(f"{CBKE_TOKENS}{suite.value}")
             if stored is not None:
                 self._identities[suite] = _split(suite, stored)
         self._busy = False
@@ -104,7 +104,7 @@ class CbkeCommands:
             identity.check()
         except (CryptoError, FrameError):
             return {"status": SlStatus.INVALID_PARAMETER}
-        self._core.memory.put(f"{_STORED}{suite.value}", octets)
+        self._core.memory.put(f"{CBKE_TOKENS}{suite.value}", octets)
         self._identities[suite] = identity
         return {}
 

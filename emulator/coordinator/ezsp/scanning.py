@@ -61,13 +61,17 @@ class Scanning:
         channels = _channels(values["channel_mask"])
         if not channels:
             return {"status": SlStatus.INVALID_CHANNEL_MASK}
+        if self._running:
+            return {"status": SlStatus.MAC_SCANNING}
         try:
             self._core.node.mac.scan(channels, min(values["duration"], _MAX_DURATION), self._unused)
         except EmulatorError:
             return {"status": SlStatus.MAC_SCANNING}
+        self._running = True
         return {}
 
     def _unused(self, beacons: list[Beacon]) -> None:
+        self._running = False
         taken = [beacon.pan_id for beacon in beacons]
         pan_id = self._core.scope.random.randrange(1, 0xFFFE)
         while pan_id in taken:

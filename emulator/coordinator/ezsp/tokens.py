@@ -13,20 +13,21 @@ from struct import Struct
 from bellows.types import EzspMfgTokenId as Mfg
 from bellows.types import NV3KeyId
 
-from emulator.coordinator.ezsp.cbke import CbkeCommands
+from emulator.coordinator.ezsp.cbke import CBKE_TOKENS, CbkeCommands
 from emulator.coordinator.ezsp.core import NO_EUI64, RESTORED_EUI64, Answer, Core, Handler, Values
 from emulator.coordinator.ezsp.networking import Networking
 from emulator.coordinator.ezsp.security import SecurityCommands
 from emulator.coordinator.ezsp.status import SlStatus
+from emulator.stack.node_layers import TOKEN_BOOTS
 from emulator.stack.nwk.memory import load_network
 from emulator.stack.nwk.neighbours import saved_children
+from emulator.stack.nwk.security import TOKEN_COUNTER
 
 _MFG = "ncp.mfg."
 _STACK = "ncp.token."
 _TOKEN_OCTETS = 8
 _MAX_TOKENS = 64
-_KEPT_BY_FACTORY_RESET = (_MFG, "ncp.cbke.", RESTORED_EUI64, "node.boots")
-_FRAME_COUNTER = "nwk.frame_counter"
+_KEPT_BY_FACTORY_RESET = (_MFG, CBKE_TOKENS, RESTORED_EUI64, TOKEN_BOOTS)
 
 _NODE_DATA = Struct("<HbBBBHQ")
 _MANAGEMENT = Struct("<IHBB")
@@ -202,7 +203,7 @@ class Tokens:
         memory = self._core.memory
         self._core.node.power_off()
         for name in memory.keys(""):
-            keeps_counter = values["exclude_outgoing_fc"] and name == _FRAME_COUNTER
+            keeps_counter = values["exclude_outgoing_fc"] and name == TOKEN_COUNTER
             if not keeps_counter and not name.startswith(_KEPT_BY_FACTORY_RESET):
                 memory.delete(name)
         self._reboot()

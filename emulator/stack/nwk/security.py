@@ -29,7 +29,7 @@ _KEY = struct.Struct("<B16s")
 _INCOMING = struct.Struct("<QI")
 _COUNTER = struct.Struct("<I")
 
-_TOKEN_COUNTER = "nwk.frame_counter"
+TOKEN_COUNTER = "nwk.frame_counter"
 _TOKEN_KEYS = "nwk.keys"
 _TOKEN_INCOMING = "nwk.incoming"
 
@@ -68,7 +68,7 @@ class NwkSecurity:
         self._nonvolatile = nonvolatile
         self.active: NetworkKey | None = None
         self.by_sequence: dict[int, NetworkKey] = {}
-        saved = nonvolatile.get(_TOKEN_COUNTER)
+        saved = nonvolatile.get(TOKEN_COUNTER)
         self._ceiling: int = _COUNTER.unpack(saved)[0] if saved else 0
         self._counter = self._ceiling
 
@@ -145,7 +145,7 @@ class NwkSecurity:
                 f"NWK frame counter {self._counter}: exhausted; the network key must be replaced"
             )
         self._ceiling = self._counter + COUNTER_RESERVE
-        self._nonvolatile.put(_TOKEN_COUNTER, _COUNTER.pack(self._ceiling))
+        self._nonvolatile.put(TOKEN_COUNTER, _COUNTER.pack(self._ceiling))
 
     def protect(self, header: bytes, payload: bytes) -> bytes:
         """Return the secured NPDU of a packed `header` (security bit set) and a plain `payload`.
