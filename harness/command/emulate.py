@@ -46,6 +46,8 @@ examples:
   bellows -d socket://127.0.0.1:6638 info                  in another terminal, any EZSP host
   smets1 emulate home.toml --ncp pty:/tmp/dongle --speed 10
   smets1 emulate home.toml --rcp tcp:127.0.0.1:9000        a radio co-processor for zigbee-on-host
+  smets1 emulate home.toml --ncp pty:/tmp/dongle --sniffer pty:/tmp/sniffer
+  zigpy radio ezsp /tmp/sniffer packet-capture -c 15 -o air.pcap
   smets1 emulate home.toml --ncp pty:/tmp/dongle --zep localhost   watch: wireshark -k -i lo -f "udp port {ZEP_PORT}"
 
 The devices join with the install codes shown. Ctrl-C ends it.
@@ -67,6 +69,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     line = parser.add_mutually_exclusive_group(required=True)
     line.add_argument("--ncp", metavar="WHERE", help="serve an EZSP dongle at pty:/path or tcp:HOST:PORT")
     line.add_argument("--rcp", metavar="WHERE", help="serve a Spinel radio at pty:/path or tcp:HOST:PORT")
+    add("--sniffer", metavar="WHERE", help="serve a second EZSP dongle, on no network, that only listens")
     add_speed(parser, "virtual seconds per second")
     add(
         "--ezsp",
@@ -111,14 +114,16 @@ def options_of(arguments: argparse.Namespace) -> EmulationOptions:
         capture=arguments.capture,
         zep=arguments.zep,
         state=arguments.state,
+        sniffer=None if arguments.sniffer is None else _served("--sniffer", arguments.sniffer),
     )
 
 
 def notices(options: EmulationOptions) -> list[str]:
     """Return what a user should know of the options before it is found out the hard way, a line each."""
     lines = []
-    where = options.stranger.moniker
-    if where.open_to_others:
+    for where in (options.stranger.moniker, options.sniffer):
+        if where is None or not where.open_to_others:
+            continue
         lines.append(
             f"{where}: everybody on the network can reach this dongle; tcp:{LOOPBACK_HOST}:{where.port} keeps it "
             "to this machine"

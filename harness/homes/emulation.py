@@ -41,6 +41,8 @@ from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
 
 FCS_OCTETS = 2
+LOCALLY_ADMINISTERED = 1 << 57
+"""The bit of an EUI-64 that says that it was made up here."""
 _COORDINATOR = 0x0000
 
 
@@ -53,7 +55,10 @@ class Stranger(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EmulationOptions:
-    """What `smets1 emulate` was asked for. `speed` is virtual seconds per real second."""
+    """What `smets1 emulate` was asked for. `speed` is virtual seconds per real second.
+
+    `sniffer` is where a second dongle is served, on no network, for a host that only listens.
+    """
 
     stranger: Stranger
     seed: int = 1
@@ -63,6 +68,7 @@ class EmulationOptions:
     capture: Path | None = None
     zep: str | None = None
     state: Path | None = None
+    sniffer: Moniker | None = None
 
 
 class NodeState(NamedTuple):
@@ -133,7 +139,9 @@ class Emulation:
             surroundings.authorities[suite].issue(installation.hub.address) for suite in Suite
         )
         self.dongle: Ncp | Rcp = self._make_dongle(medium)
+        self.sniffer = None if options.sniffer is None else self._make_sniffer(medium)
         self._server: TcpServer | PtyServer | None = None
+        self._sniffer_server: TcpServer | PtyServer | None = None
 
     def _make_dongle(self, medium: Medium) -> Ncp | Rcp:
         site = self._site
@@ -147,6 +155,15 @@ class Emulation:
             on_key=site.on_key,
             pace=self.options.speed,
         )
+
+    def _make_sniffer(self, medium: Medium) -> Ncp:
+        """Make a dongle beside the hub's: it hears what that one hears, and is on no network."""
+        hub = self._site.node
+        config = NcpConfig(
+            hub.eui64 ^ LOCALLY_ADMINISTERED, self.options.ezsp_version, "sniffer", position=hub.position
+        )
+        memory = self._store.device("sniffer")
+        return Ncp(self.kernel, medium, config, memory, pace=self.options.speed)
 
     def _ncp_config(self) -> NcpConfig:
         base = ncp_config(self._site, self.options.ezsp_version)
@@ -163,35 +180,38 @@ class Emulation:
 
     async def start(self) -> str:
         """Serve the dongle and power the devices; returns where the dongle is. Raises `TransportError`."""
-        where = await self._serve(self.dongle, self.options.stranger.moniker)
+        self._server, where = await self._serve(self.dongle, self.options.stranger.moniker)
+        if self.sniffer is not None and self.options.sniffer is not None:
+            self._sniffer_server, _ = await self._serve(self.sniffer, self.options.sniffer)
         self._clock.start()
         for device in self.devices.values():
             device.power_on()
         return where
 
-    async def _serve(self, dongle: LineDevice, moniker: Moniker) -> str:
+    async def _serve(self, dongle: LineDevice, moniker: Moniker) -> tuple[TcpServer | PtyServer, str]:
+        """Return who serves a dongle, and where a host finds it."""
         if moniker.kind is Kind.PTY and moniker.path is not None:
-            self._server = await serve_pty(dongle, moniker.path, pace=self.options.speed)
-            return str(moniker.path)
+            return await serve_pty(dongle, moniker.path, pace=self.options.speed), str(moniker.path)
         if moniker.kind is Kind.TCP and moniker.host is not None:
             greet = dongle.announce if isinstance(dongle, Ncp) else None
-            self._server = await serve_tcp(
+            server = await serve_tcp(
                 dongle,
                 moniker.host.strip("[]"),
                 moniker.port or 0,
                 greet=greet,
                 pace=self.options.speed,
             )
-            return f"tcp:{moniker.host}:{self._server.port}"
+            return server, f"tcp:{moniker.host}:{server.port}"
         raise TransportError(f"{moniker}: nothing a host can open; give pty:/path or tcp:127.0.0.1:6638")
 
     async def stop(self) -> None:
         """Close the line, cut the power, close the files."""
         try:
-            if isinstance(self._server, TcpServer):
-                await self._server.close()
-            elif self._server is not None:
-                self._server.unplug()
+            for server in (self._server, self._sniffer_server):
+                if isinstance(server, TcpServer):
+                    await server.close()
+                elif server is not None:
+                    server.unplug()
             for device in self.devices.values():
                 device.power_off()
             self._clock.stop()

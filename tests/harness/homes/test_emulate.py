@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 import zigpy.types as t
 from bellows.zigbee.application import ControllerApplication
+from scapy.utils import RawPcapReader
 
 from emulator.air.capture import read_frames
+from emulator.air.frame import FrameType, decode_frame
 from emulator.clock.loop import run as run_virtually
 from emulator.coordinator.ezsp_line import ezsp_config
 from emulator.coordinator.hub_application import to_zigpy
@@ -36,6 +38,7 @@ from tests.end_to_end.quick_scenario import build
 PROJECT = Path(__file__).parents[3]
 SPEED = 20
 PATIENCE_S = 60
+CHANNEL = 15
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +225,41 @@ def test_time_and_registers_of_a_kept_state_never_go_back(home: Path, tmp_path: 
     assert times == sorted(times)
     assert registers == sorted(registers)
     assert registers[0] < registers[-1]
+
+
+@pytest.mark.skipif(not (Path(sys.executable).parent / "zigpy").exists(), reason="zigpy-cli is not installed")
+def test_zigpy_captures_a_home_that_is_being_installed(home: Path, tmp_path: Path) -> None:
+    """Unmodified: packet-capture on a second dongle, while a campaign's hub lets the meters in on the first."""
+    line, sniffer, pcap = tmp_path / "dongle", tmp_path / "sniffer", tmp_path / "air.pcap"
+    zigpy = str(Path(sys.executable).parent / "zigpy")
+    with emulating(home, line, "--sniffer", f"pty:{sniffer}"):
+        capture = [
+            zigpy,
+            "radio",
+            "ezsp",
+            str(sniffer),
+            "packet-capture",
+            "-c",
+            str(CHANNEL),
+            "-o",
+            str(pcap),
+        ]
+        with subprocess.Popen(capture, stderr=subprocess.DEVNULL) as capturing:
+            arguments = command("run", home, "--radio", f"serial:{line}", "--bench", "--speed", str(SPEED))
+            done = subprocess.run(
+                [*arguments, "--dry-run", "--json", "--out", str(tmp_path / "run")],
+                capture_output=True,
+                check=False,
+                text=True,
+                timeout=PATIENCE_S,
+                cwd=PROJECT,
+            )
+            capturing.send_signal(signal.SIGINT)
+            capturing.wait(PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    with RawPcapReader(str(pcap)) as packets:
+        heard = [decode_frame(octets[int.from_bytes(octets[2:4], "little") :]) for octets, _ in packets]
+    hub = [frame for frame in heard if frame.source == 0]
+    assert hub
+    assert {frame.frame_type for frame in heard} >= {FrameType.DATA, FrameType.COMMAND, FrameType.BEACON}
+    assert len({frame.source for frame in heard if frame.frame_type is FrameType.DATA}) >= 4
