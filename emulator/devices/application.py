@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.clock.kernel import Scope
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.devices.attributes import AttributeRow, complete, table_of
-from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
 from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.devices.profile_gates import ProfileGates
 from emulator.devices.reports import AttributeReports, ReportPath
@@ -25,7 +25,7 @@ from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm, Se
 from emulator.stack.zdo.frames import Binding
 from emulator.zcl.endpoint import ResponseTaker, ZclEndpoint
 from emulator.zcl.frame import try_parse
-from emulator.zcl.reporting import SECOND
+from emulator.zcl.identifiers import KEY_ESTABLISHMENT
 from hw_profiles.model import Model
 
 EVERY_ENDPOINT = 0xFF

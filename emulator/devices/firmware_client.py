@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.clock.kernel import Scope, Timer
 from emulator.errors import FrameError, SecurityError
 from emulator.eui64 import format_eui64
@@ -23,22 +24,21 @@ from emulator.smart_energy.ota.policy import OtaClientPolicy
 from emulator.smart_energy.ota.signature import FirmwareTrust, verify_image
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
 from emulator.zcl.frame import ZclFrame, ZclStatus, cluster_request, default_response
+from emulator.zcl.identifiers import OTA_UPGRADE, SMART_ENERGY_PROFILE
 from hw_profiles.model import BlockPeriodUnit, Flash, Model, Ota, Quirk
 
-CLUSTER = 0x0019
 _SLOT = "download"
 SAVED_TRANSFER = "ota.saved"
 """Where a device keeps how far an upgrade has come."""
 _SAVED_STATE = Struct("<BHHIIIQ")
 _MS = 1000
-_S = 1_000_000
 
 SendAsdu = Callable[[ApsdeRequest, Confirm | None], None]
 
 
 def policy_of(model: Model, ota: Ota, flash: Flash, current_version: int) -> OtaClientPolicy:
     """Return the client behaviour that a model's profile describes."""
-    unit_us = _S if ota.minimum_block_period is BlockPeriodUnit.SECONDS else _MS
+    unit_us = SECOND if ota.minimum_block_period is BlockPeriodUnit.SECONDS else _MS
     activation = ota.activation
     return OtaClientPolicy(
         manufacturer=ota.manufacturer_code,
@@ -48,21 +48,21 @@ def policy_of(model: Model, ota: Ota, flash: Flash, current_version: int) -> Ota
         storage_size=min(flash.slot_octets, ota.max_image_octets or flash.slot_octets),
         block_size=ota.block_size,
         request_interval_us=ota.request_interval_ms * _MS,
-        response_timeout_us=int(ota.response_timeout_s * _S),
-        retry_backoff_us=int(ota.back_off_s * _S),
+        response_timeout_us=int(ota.response_timeout_s * SECOND),
+        retry_backoff_us=int(ota.back_off_s * SECOND),
         max_retries=ota.error_limit,
         save_granularity=ota.save_offset_octets,
-        query_interval_us=int(ota.query_interval_s * _S),
+        query_interval_us=int(ota.query_interval_s * SECOND),
         minimum_block_period_supported=ota.minimum_block_period is not BlockPeriodUnit.NONE,
         minimum_block_period_unit_us=unit_us,
-        end_retry_us=int(ota.upgrade_end_retry_s * _S),
-        held_reask_us=int(ota.upgrade_end_reask_s * _S),
+        end_retry_us=int(ota.upgrade_end_retry_s * SECOND),
+        held_reask_us=int(ota.upgrade_end_reask_s * SECOND),
         max_missed_end_answers=ota.upgrade_end_retries,
         apply_after_missed_answers=Quirk.ACTIVATES_WITHOUT_ANSWER in model.quirks,
         out_of_band_activation=activation.policy.value == "out-of-band",
         obeys_immediate=activation.immediate,
         obeys_timed=activation.timed,
-        immediate_delay_us=int(activation.delay_s * _S),
+        immediate_delay_us=int(activation.delay_s * SECOND),
         refuses_downgrade=ota.refuses_downgrade,
         quirk_early_activation_60min=Quirk.EARLY_ACTIVATION_60MIN in model.quirks,
         quirk_activates_immediately=not activation.held,
@@ -224,7 +224,16 @@ class FirmwareClient:
         if self._server is not None and self._scope.now >= self._silent_until_us:
             short, endpoint = self._server
             self._send(
-                ApsdeRequest(short, endpoint, 0x0109, CLUSTER, self._endpoint, asdu, ack=False, secure=True),
+                ApsdeRequest(
+                    short,
+                    endpoint,
+                    SMART_ENERGY_PROFILE,
+                    OTA_UPGRADE,
+                    self._endpoint,
+                    asdu,
+                    ack=False,
+                    secure=True,
+                ),
                 None,
             )
 

@@ -12,15 +12,15 @@ from emulator.clock.kernel import MICROSECONDS, Scope, Timer
 from emulator.devices.attributes import AttributeRow
 from emulator.devices.description import power_descriptor
 from emulator.devices.life import Life
-from emulator.devices.meter import METERING, Meter, seconds
+from emulator.devices.meter import Meter, seconds
 from emulator.devices.registers import Registers
 from emulator.devices.registration import Service
-from emulator.devices.smart_energy_device import BASIC, POWER_CONFIGURATION
 from emulator.smart_energy.ota.effects import OtaPhase
 from emulator.stack.primitives import ApsdeIndication
 from emulator.zcl.client import Peer
 from emulator.zcl.foundation import reports
 from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus, status_of
+from emulator.zcl.identifiers import BASIC, METERING, POWER_CONFIGURATION
 from hw_profiles.model import Event
 
 MIRROR_SERVICE = Service(METERING, server=False)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from emulator.clock.kernel import MICROSECONDS
 from emulator.devices.life import Life
-from emulator.devices.meter import CURRENT_SUMMATION_DELIVERED, METERING, seconds
+from emulator.devices.meter import CURRENT_SUMMATION_DELIVERED, seconds
 from emulator.devices.registration import Service
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.errors import FrameError
@@ -20,6 +20,7 @@ from emulator.stack.events import KeyKind, LinkKeyChanged, StackEvent
 from emulator.stack.primitives import BROADCAST_RX_ON, COORDINATOR, ApsdeIndication
 from emulator.stack.zdo.frames import RESPONSE, EndpointList, MatchDescriptorRequest, ZdoCluster
 from emulator.zcl.client import Peer, Values, Wanted
+from emulator.zcl.identifiers import METERING
 
 MIRROR = Service(METERING)
 GAS_REFRESH_US = 1800 * MICROSECONDS

@@ -18,9 +18,7 @@ from emulator.smart_energy.cbke.machines import (
 )
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
 from emulator.zcl.frame import CLUSTER_COMMAND, SERVER_TO_CLIENT, ZclFrame, ZclStatus, build, default_response
-
-CLUSTER = 0x0800
-PROFILE = 0x0109
+from emulator.zcl.identifiers import KEY_ESTABLISHMENT, SMART_ENERGY_PROFILE
 
 SendAsdu = Callable[[ApsdeRequest, Confirm | None], None]
 
@@ -104,6 +102,12 @@ class KeyEstablishmentShell:
         if short is None:
             return
         request = ApsdeRequest(
-            short, self._partner_endpoint, PROFILE, CLUSTER, self._endpoint, asdu, ack=True
+            short,
+            self._partner_endpoint,
+            SMART_ENERGY_PROFILE,
+            KEY_ESTABLISHMENT,
+            self._endpoint,
+            asdu,
+            ack=True,
         )
         self._send(request, None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.crypto.suite import Suite
 from emulator.devices.application import SmartEnergyApplication
 from emulator.devices.description import power_descriptor
 from emulator.devices.firmware_client import FirmwareClient
 from emulator.devices.joining_key import joining_key
-from emulator.devices.presence import TIME, Presence
+from emulator.devices.presence import Presence
 from emulator.devices.registration import Registration, Service
 from emulator.devices.surroundings import Surroundings
 from emulator.faults.firmware import FirmwareFaults
@@ -24,13 +25,12 @@ from emulator.stack.zdo.descriptors import SimpleDescriptor
 from emulator.zcl.client import Peer, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import try_parse
+from emulator.zcl.identifiers import OTA_UPGRADE, TIME
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Model, PowerSource
 from hw_profiles.model import NodeType as ProfileNodeType
 
 TIME_SERVER = Service(TIME)
-_S = 1_000_000
-_OTA = 0x0019
 _FRAME_OVERHEAD = 45
 """Octets of MAC, NWK and APS around an ASDU, for the battery's account."""
 
@@ -68,7 +68,7 @@ class Life:
         timings = model.timings
         self.node.nwk.timing = self.node.nwk.timing._replace(
             missed_polls=timings.missed_polls_to_rejoin,
-            wake_us=int(timings.wake_s * _S),
+            wake_us=int(timings.wake_s * SECOND),
         )
         self.on_zdo: Callable[[ApsdeIndication], None] | None = None
         self.node.on_data = self._data
@@ -173,7 +173,11 @@ class Life:
             if self.on_zdo is not None:
                 self.on_zdo(indication)
             return
-        if indication.cluster == _OTA and self.firmware is not None and indication.security is Security.APS:
+        if (
+            indication.cluster == OTA_UPGRADE
+            and self.firmware is not None
+            and indication.security is Security.APS
+        ):
             frame = try_parse(indication.asdu)
             if frame is not None and (frame.is_cluster_command or frame.command == 0x0B):
                 self.firmware.handle(indication, frame)
@@ -184,12 +188,12 @@ class Life:
 def _look_us(model: Model) -> int:
     """How often the device looks whether a value to report has changed: a sleepy one when it wakes to poll."""
     sleepy = model.node.type is ProfileNodeType.SLEEPY
-    return int(model.timings.poll_long_s * _S) if sleepy else _S
+    return int(model.timings.poll_long_s * SECOND) if sleepy else SECOND
 
 
 def _answer_time_us(model: Model) -> int:
     """How long to wait for an answer: what the hub needs, and for a sleepy device its own polls."""
-    return 20 * _S if model.node.type is ProfileNodeType.SLEEPY else 10 * _S
+    return 20 * SECOND if model.node.type is ProfileNodeType.SLEEPY else 10 * SECOND
 
 
 def _node_config(entry: DeviceEntry, model: Model, boots: int) -> NodeConfig:
@@ -214,6 +218,6 @@ def _node_config(entry: DeviceEntry, model: Model, boots: int) -> NodeConfig:
         max_incoming_transfer=model.node.max_incoming_transfer,
         max_children=model.node.max_children,
         position=(x, y),
-        long_poll_us=int(model.timings.poll_long_s * _S),
-        short_poll_us=int(model.timings.poll_short_s * _S),
+        long_poll_us=int(model.timings.poll_long_s * SECOND),
+        short_poll_us=int(model.timings.poll_short_s * SECOND),
     )

@@ -13,10 +13,10 @@ from emulator.devices.registers import ROLL_OVER, Registers
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.devices.surroundings import Surroundings
 from emulator.nonvolatile import NonVolatile
+from emulator.zcl.identifiers import METERING
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, Metering, Model
 
-METERING = 0x0702
 CURRENT_SUMMATION_DELIVERED = 0x0000
 _SUPPLY = "supply.state"
 

@@ -12,9 +12,9 @@ from emulator.clock.kernel import MICROSECONDS, Scope
 from emulator.stack.node import Node
 from emulator.stack.primitives import Status
 from emulator.zcl.client import Peer, Values, Wanted, ZclClient
+from emulator.zcl.identifiers import TIME
 from hw_profiles.model import Timings
 
-TIME = 0x000A
 TIME_STATUS = Wanted(0x0001, 0x18)
 QUICK_ROUNDS = 4
 """Rounds of rejoin at the short interval, before those at the long one."""

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from emulator.clock.kernel import MICROSECONDS, Scope, Timer
 from emulator.crypto.suite import Suite
-from emulator.devices.key_establishment import CLUSTER as KEY_ESTABLISHMENT
 from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.errors import FrameError
 from emulator.nonvolatile import NonVolatile
@@ -21,8 +20,7 @@ from emulator.stack.node import Node
 from emulator.stack.primitives import COORDINATOR
 from emulator.stack.zdo.frames import EndpointList, MatchDescriptorRequest, ZdoCluster
 from emulator.zcl.client import Peer, Values, Wanted, ZclClient
-
-PROFILE = 0x0109
+from emulator.zcl.identifiers import KEY_ESTABLISHMENT, SMART_ENERGY_PROFILE
 
 
 class Service(NamedTuple):
@@ -127,7 +125,7 @@ class Registration:
             then(endpoints[0] if endpoints else None)
 
         servers, clients = ((service.cluster,), ()) if service.server else ((), (service.cluster,))
-        question = MatchDescriptorRequest(COORDINATOR, PROFILE, servers, clients).encode()
+        question = MatchDescriptorRequest(COORDINATOR, SMART_ENERGY_PROFILE, servers, clients).encode()
         self._node.zdo.request(COORDINATOR, ZdoCluster.MATCH_DESC, question, answered)
 
     def _key_endpoint_found(self, endpoint: int | None) -> None:

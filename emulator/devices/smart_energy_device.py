@@ -15,7 +15,7 @@ from emulator.devices.description import basic_rows, ota_rows
 from emulator.devices.event_log import EventLog
 from emulator.devices.firmware_client import SAVED_TRANSFER
 from emulator.devices.life import TIME_SERVER, Life
-from emulator.devices.presence import TIME, TIME_STATUS
+from emulator.devices.presence import TIME_STATUS
 from emulator.devices.registration import Service
 from emulator.devices.surroundings import Surroundings
 from emulator.faults.firmware import FirmwareFaults
@@ -32,20 +32,15 @@ from emulator.stack.primitives import COORDINATOR, ApsdeIndication
 from emulator.zcl.client import Values, Wanted
 from emulator.zcl.endpoint import Reply
 from emulator.zcl.frame import ZclFrame
+from emulator.zcl.identifiers import BASIC, DEVICE_CONTROL, OTA_UPGRADE, TIME
 from emulator.zcl.values import UNIX_TO_ZIGBEE
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, FirmwareVersion, Model, NodeType, Quirk
 
-BASIC = 0x0000
-POWER_CONFIGURATION = 0x0001
-OTA = 0x0019
-KEY_ESTABLISHMENT = 0x0800
-DEVICE_CONTROL = 0xFC01
-"""Manufacturer cluster that carries control envelopes; the project's own stand-in for the makers' protocols."""
 CONTROL_EXECUTE = 0x00
 READ_LOG = 0x01
 
-OTA_SERVER = Service(OTA)
+OTA_SERVER = Service(OTA_UPGRADE)
 
 _TIME = Wanted(0x0000, 0xE2)
 _KNOWS_THE_TIME = 0x03
@@ -300,7 +295,9 @@ class SmartEnergyDevice:
         if life.firmware is not None:
             server = lambda: life.node.nwk.eui64_of(COORDINATOR) or 0  # noqa: E731
             client_rows = ota_rows(self.model, life.firmware, self._shown_version, server)
-            endpoint.add_client(OTA, table_of(client_rows, life.application.gates.attributes(OTA)))
+            endpoint.add_client(
+                OTA_UPGRADE, table_of(client_rows, life.application.gates.attributes(OTA_UPGRADE))
+            )
         for attribute in self.configuration.attributes:
             side = endpoint.side(attribute.cluster) or endpoint.add_server(attribute.cluster)
             self.configuration.define(attribute, side.attributes)

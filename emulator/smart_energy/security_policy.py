@@ -11,22 +11,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulator.smart_energy.ota.messages import OTA_CLUSTER, OtaCommand
+from emulator.smart_energy.ota.messages import OtaCommand
 from emulator.stack.primitives import BROADCAST_ROUTERS, ApsdeIndication, Security
 from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus
-
-TIME_CLUSTER = 0x000A
-COMMISSIONING_CLUSTER = 0x0015
+from emulator.zcl.identifiers import (
+    COMMISSIONING,
+    LOAD_CONTROL,
+    MESSAGING,
+    METERING,
+    OTA_UPGRADE,
+    PRICE,
+    SMART_ENERGY_PROFILE,
+    TIME,
+)
 
 PROTECTED_CLUSTERS = frozenset(
     {
-        TIME_CLUSTER,
-        COMMISSIONING_CLUSTER,
-        OTA_CLUSTER,
-        0x0700,  # Price
-        0x0701,  # Demand Response and Load Control
-        0x0702,  # Metering
-        0x0703,  # Messaging
+        TIME,
+        COMMISSIONING,
+        OTA_UPGRADE,
+        PRICE,
+        LOAD_CONTROL,
+        METERING,
+        MESSAGING,
         0x0704,  # Tunneling
         0x0705,  # Prepayment
         0x0706,  # Energy Management
@@ -41,8 +48,6 @@ PROTECTED_CLUSTERS = frozenset(
 
 Basic, Identify, Key Establishment and Keep-Alive do not.
 """
-
-SMART_ENERGY_PROFILE = 0x0109
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class SecurityPolicy:
 def is_broadcast_image_notify(indication: ApsdeIndication, frame: ZclFrame) -> bool:
     """Whether this is the one protected-cluster frame that is never APS-secured: a broadcast Image Notify."""
     return (
-        indication.cluster == OTA_CLUSTER
+        indication.cluster == OTA_UPGRADE
         and indication.destination >= BROADCAST_ROUTERS
         and frame.is_cluster_command
         and frame.command == OtaCommand.IMAGE_NOTIFY

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.clock.kernel import Scope, Timer
 from emulator.errors import FrameError
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
@@ -21,8 +22,8 @@ from emulator.zcl.frame import (
     cluster_request,
     general_request,
 )
+from emulator.zcl.identifiers import SMART_ENERGY_PROFILE
 
-SECOND = 1_000_000
 Done = Callable[[ZclFrame | None], None]
 """Called once with the answer (a Default Response counts), or None when none came in time."""
 
@@ -33,7 +34,7 @@ class Peer:
 
     address: int
     endpoint: int
-    profile: int = 0x0109
+    profile: int = SMART_ENERGY_PROFILE
     secure: bool = True
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.errors import FrameError
 from emulator.stack.primitives import BROADCAST_ROUTERS, ApsdeIndication, Security
 from emulator.zcl import foundation
@@ -23,9 +24,9 @@ from emulator.zcl.frame import (
     general_response,
     parse,
 )
-from emulator.zcl.reporting import SECOND, Configurer, Reporter
+from emulator.zcl.identifiers import SMART_ENERGY_PROFILE
+from emulator.zcl.reporting import Configurer, Reporter
 
-SMART_ENERGY_PROFILE = 0x0109
 LONGEST_ANSWER = 128
 """Octets of an ASDU that every Smart Energy device takes, in fragments: the default of its startup set for the maximum
 incoming transfer size (fact sheet, devices 2.8)."""

@@ -13,11 +13,11 @@ from math import isnan
 from struct import Struct
 from typing import Any, NamedTuple
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.zcl import values
 from emulator.zcl.attributes import Attribute, AttributeTable
 from emulator.zcl.frame import ZclStatus
 
-SECOND = 1_000_000
 NEVER_S = 0xFFFF
 """Maximum interval that cancels reporting; as a minimum beside a maximum of 0 it asks for the default: none here."""
 CAPACITY = 32

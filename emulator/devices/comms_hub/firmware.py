@@ -33,8 +33,8 @@ from emulator.zcl.frame import (
     default_response,
     status_name,
 )
+from emulator.zcl.identifiers import OTA_UPGRADE, SMART_ENERGY_PROFILE
 
-OTA_CLUSTER = 0x0019
 _JOBS = "firmware.jobs"
 _IMAGES = "firmware.images"
 _DEVICES = "firmware.devices"
@@ -191,7 +191,7 @@ class FirmwareService:
                 indication.source,
                 indication.source_endpoint,
                 indication.profile,
-                OTA_CLUSTER,
+                OTA_UPGRADE,
                 self._endpoint,
                 asdu,
                 ack=False,
@@ -254,7 +254,7 @@ class FirmwareService:
         endpoint = self._client_endpoints.get(device, _EVERY_ENDPOINT)
         known = endpoint != _EVERY_ENDPOINT
         request = ApsdeRequest(
-            short, endpoint, 0x0109, OTA_CLUSTER, self._endpoint, asdu, ack=known, secure=True
+            short, endpoint, SMART_ENERGY_PROFILE, OTA_UPGRADE, self._endpoint, asdu, ack=known, secure=True
         )
 
         def confirmed(status: Status) -> None:

@@ -27,11 +27,9 @@ from emulator.zcl.frame import (
     status_name,
     status_of,
 )
+from emulator.zcl.identifiers import BASIC, DEVICE_CONTROL, OTA_UPGRADE, SMART_ENERGY_PROFILE
 from emulator.zcl.values import plain
 
-BASIC = 0x0000
-OTA = 0x0019
-DEVICE_CONTROL = 0xFC01
 CONTROL_EXECUTE = 0x00
 READ_LOG = 0x01
 _BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0003, 0x0006, 0x4000)
@@ -79,9 +77,9 @@ class Han:
         basic = next((simple.endpoint for simple in endpoints if BASIC in simple.input_clusters), None)
         if basic is not None:
             found["basic"] = await self.read(eui64, basic, BASIC, _BASIC_ATTRIBUTES)
-        ota = next((simple.endpoint for simple in endpoints if OTA in simple.output_clusters), None)
+        ota = next((simple.endpoint for simple in endpoints if OTA_UPGRADE in simple.output_clusters), None)
         if ota is not None:
-            found["ota"] = await self.read(eui64, ota, OTA, _OTA_ATTRIBUTES, from_server=True)
+            found["ota"] = await self.read(eui64, ota, OTA_UPGRADE, _OTA_ATTRIBUTES, from_server=True)
         return found
 
     async def topology(self) -> dict[str, Any]:
@@ -223,7 +221,7 @@ class Han:
         answer: int | None,
     ) -> ZclFrame:
         asdu = cluster_request(self._transactions.next_tsn(), command, payload)
-        secure = cluster == DEVICE_CONTROL or self._policy.demands_aps_security(0x0109, cluster)
+        secure = cluster == DEVICE_CONTROL or self._policy.demands_aps_security(SMART_ENERGY_PROFILE, cluster)
         # A device that is awake gets a command once, with APS retries; one that sleeps gets it until it has woken.
         return await self._ask(Question(eui64, endpoint, cluster, asdu, secure, answer), 1)
 
@@ -238,7 +236,7 @@ class Han:
         from_server: bool = False,
     ) -> ZclFrame:
         asdu = general_request(self._transactions.next_tsn(), command, payload, from_server=from_server)
-        secure = self._policy.demands_aps_security(0x0109, cluster)
+        secure = self._policy.demands_aps_security(SMART_ENERGY_PROFILE, cluster)
         return await self._ask(Question(eui64, endpoint, cluster, asdu, secure), _ATTEMPTS)
 
     async def _ask(self, question: Question, attempts: int) -> ZclFrame:

@@ -13,7 +13,7 @@ from emulator.coordinator.port import CoordinatorPort
 from emulator.crypto.install_code import install_code_link_key
 from emulator.devices.application import SmartEnergyApplication
 from emulator.devices.attributes import AttributeRow, table_of
-from emulator.devices.comms_hub.firmware import OTA_CLUSTER, FirmwareService
+from emulator.devices.comms_hub.firmware import FirmwareService
 from emulator.devices.comms_hub.han import Han
 from emulator.devices.comms_hub.mirror import REQUEST_MIRROR, Mirrors
 from emulator.devices.comms_hub.transactions import Transactions
@@ -31,18 +31,15 @@ from emulator.stack.primitives import ApsdeIndication, Security
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError
 from emulator.zcl.frame import ZclFrame, ZclStatus, try_parse
+from emulator.zcl.identifiers import BASIC, LOAD_CONTROL, MESSAGING, METERING, OTA_UPGRADE, PRICE, TIME
 from emulator.zcl.values import utc_time
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, Model
 
-BASIC = 0x0000
-TIME = 0x000A
-PRICE = 0x0700
-METERING = 0x0702
 METERING_DEVICE = 0x0501
 _VERSION = "firmware.version"
 _ALLOWED = "han.allowed."
-_PUBLICATIONS = {0x0700: 0x00, 0x0701: 0x01, 0x0703: 0x00}
+_PUBLICATIONS = {PRICE: 0x00, LOAD_CONTROL: 0x01, MESSAGING: 0x00}
 """Price, load control and messaging: the command that asks for what is published, here always nothing."""
 _SYNCHRONISED = 0x03
 """TimeStatus: master and synchronised."""
@@ -220,7 +217,7 @@ class CommsHub:
         if source is not None:
             self._last_seen[source] = self._scope.unix_seconds
             self.firmware.heard(source)
-        if indication.cluster == OTA_CLUSTER and indication.security is Security.APS:
+        if indication.cluster == OTA_UPGRADE and indication.security is Security.APS:
             frame = try_parse(indication.asdu)
             if frame is not None and not self._transactions.offer(indication):
                 self.firmware.message(indication, frame)

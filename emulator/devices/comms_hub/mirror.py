@@ -18,9 +18,8 @@ from emulator.stack.primitives import ApsdeIndication, Security
 from emulator.zcl.attributes import Attribute, AttributeRecord, AttributeTable
 from emulator.zcl.endpoint import Reply, ZclEndpoint
 from emulator.zcl.frame import ZclFrame, ZclStatus
+from emulator.zcl.identifiers import BASIC, METERING
 
-BASIC = 0x0000
-METERING = 0x0702
 REQUEST_MIRROR = 0x01
 REQUEST_MIRROR_RESPONSE = 0x01
 NO_MIRROR = 0xFFFF

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from emulator.coordinator.port import CoordinatorPort
 from emulator.errors import EmulatorError, FrameError
 from emulator.eui64 import format_eui64
-from emulator.smart_energy.security_policy import SMART_ENERGY_PROFILE
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
 from emulator.zcl.frame import GeneralCommand, ZclFrame, parse
+from emulator.zcl.identifiers import SMART_ENERGY_PROFILE
 
 _ANSWERS = frozenset(
     {

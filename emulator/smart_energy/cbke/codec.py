@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from emulator.crypto.suite import Suite
 from emulator.errors import FrameError
 
-CLUSTER: Final = 0x0800
 LONGEST_TIME_SECONDS: Final = 0xFE
 CONFIRMATION_OCTETS: Final = 16
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.crypto.certificates import parse_certificate
 from emulator.crypto.suite import Suite
 from emulator.errors import CryptoError, FrameError
@@ -31,8 +32,6 @@ from emulator.smart_energy.cbke.cryptography import (
     SecretsReady,
     certificate_fault,
 )
-
-_SECOND_US: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +254,7 @@ class Exchange:
 
     def set_timer(self, seconds: int) -> None:
         """Start the step timer."""
-        self.effects.append(SetTimer(self.TIMER, seconds * _SECOND_US))
+        self.effects.append(SetTimer(self.TIMER, seconds * SECOND))
 
     def abort(self, status: TerminateStatus, detail: str) -> None:
         """Terminate the exchange from this side."""

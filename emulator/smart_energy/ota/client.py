@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.errors import FrameError
 from emulator.smart_energy.ota import messages
 from emulator.smart_energy.ota.effects import (
@@ -33,7 +34,7 @@ from emulator.smart_energy.ota.messages import (
     ImageUpgradeStatus,
     OtaCommand,
 )
-from emulator.smart_energy.ota.policy import CLAMP_US, HOUR, SECOND
+from emulator.smart_energy.ota.policy import CLAMP_US, HOUR
 from emulator.smart_energy.ota.transfer import BlockTransfer, Effects
 from emulator.zcl.frame import ZclStatus
 

@@ -9,11 +9,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.errors import NonVolatileError
 from emulator.smart_energy.ota.effects import Activation, ActivationKind, JobState, Outcome
 from emulator.smart_energy.ota.messages import ImageKey
 
-SECOND = 1_000_000
 _FORMAT = 2
 
 

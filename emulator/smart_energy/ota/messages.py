@@ -13,7 +13,6 @@ from typing import NamedTuple
 from emulator.errors import FrameError
 from emulator.zcl.frame import ZclStatus
 
-OTA_CLUSTER = 0x0019
 WILDCARD_MANUFACTURER = 0xFFFF
 WILDCARD_IMAGE_TYPE = 0xFFFF
 WILDCARD_VERSION = 0xFFFFFFFF

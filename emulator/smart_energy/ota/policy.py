@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SECOND = 1_000_000
+from emulator.clock.kernel import MICROSECONDS as SECOND
+
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 CLAMP_US = HOUR

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.clock.kernel import Scope
 from emulator.smart_energy.ota import messages
 from emulator.smart_energy.ota.effects import ServerEffect, ServerReply
-from emulator.smart_energy.ota.jobs import SECOND, Job, OtaDeviceConfig, OtaServerConfig, StoredImage
+from emulator.smart_energy.ota.jobs import Job, OtaDeviceConfig, OtaServerConfig, StoredImage
 from emulator.smart_energy.ota.messages import OtaCommand
 from emulator.zcl.values import NO_TIME, utc_time
 

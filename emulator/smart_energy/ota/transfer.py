@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.clock.kernel import Scope
 from emulator.errors import FrameError
 from emulator.smart_energy.ota import messages
@@ -32,7 +33,7 @@ from emulator.smart_energy.ota.messages import (
     OtaCommand,
     unpack_block_response,
 )
-from emulator.smart_energy.ota.policy import MINUTE, SECOND, OtaClientPolicy
+from emulator.smart_energy.ota.policy import MINUTE, OtaClientPolicy
 from emulator.zcl.frame import ZclStatus
 
 Effects = list[ClientEffect]

@@ -18,11 +18,12 @@ import pytest
 
 from emulator.devices.gas_meter import GasMeter
 from emulator.devices.in_home_display import InHomeDisplay
-from emulator.devices.presence import TIME, TIME_STATUS
+from emulator.devices.presence import TIME_STATUS
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm, Security
 from emulator.stack.zdo.descriptors import SimpleDescriptor
 from emulator.zcl.client import Peer, Wanted
+from emulator.zcl.identifiers import TIME
 from tests.emulator.devices.home_world import HUB, World, installed
 from tests.emulator.fuzz.fuzzing import SAMPLE, SWEEP, fuzz
 from tests.emulator.fuzz.zcl_seeds import ZCL_SEEDS

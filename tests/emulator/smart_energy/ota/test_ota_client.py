@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.clock.kernel import Kernel
 from emulator.errors import FrameError, NonVolatileError
 from emulator.smart_energy.ota import effects as e
 from emulator.smart_energy.ota import messages as m
 from emulator.smart_energy.ota.client import OtaClient
-from emulator.smart_energy.ota.policy import SECOND, OtaClientPolicy
+from emulator.smart_energy.ota.policy import OtaClientPolicy
 from emulator.zcl.frame import ZclStatus
 
 POLICY = OtaClientPolicy(0x1057, 1, 1)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.smart_energy.ota.effects import (
     HOLD,
     NOW,
@@ -23,7 +24,7 @@ from emulator.smart_energy.ota.effects import (
 )
 from emulator.smart_energy.ota.jobs import OtaDeviceConfig, OtaServerConfig
 from emulator.smart_energy.ota.messages import ImageKey, ImageUpgradeStatus, OtaCommand
-from emulator.smart_energy.ota.policy import HOUR, SECOND, OtaClientPolicy
+from emulator.smart_energy.ota.policy import HOUR, OtaClientPolicy
 from emulator.zcl.frame import ZclStatus
 
 METER = 0x00112233_44556677
