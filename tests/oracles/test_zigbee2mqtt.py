@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +15,11 @@ from harness.examples import DORMANT_SEMI
 from hw_profiles.installation import Installation, load_installation
 from hw_profiles.model import DeviceKind
 from tests.oracles.node_packages import require_packages
+from tests.oracles.programs import EMULATED, emulate, free_port, running
 
 FOLDER = Path(__file__).parent / "zigbee2mqtt"
 INSTALL_TIMEOUT_S = 300
 RUN_TIMEOUT_S = 120
-START_TIMEOUT_S = 60
 OLDEST_NODE = 22
 SPEED = 10
 """Virtual seconds of the home in one second of the host."""
@@ -72,40 +67,6 @@ def broker() -> str:
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running(log: Path, ready: str, *command: str | Path, **environment: str) -> Iterator[None]:
-    """Keep a program running, its output in `log`, from when it has said `ready` until the block ends."""
-    with log.open("w") as output:
-        # Not in the project's folder: Zigbee2MQTT takes any git checkout around it for its own, and builds anew.
-        process = subprocess.Popen(
-            [str(word) for word in command],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=log.parent,
-            env={**os.environ, **environment},
-        )
-        try:
-            until = time.monotonic() + START_TIMEOUT_S
-            while ready not in log.read_text():
-                assert process.poll() is None, f"{command} ended: {log.read_text()}"
-                assert time.monotonic() < until, f"{command} did not say {ready!r}: {log.read_text()}"
-                time.sleep(0.1)
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
 def devices(installation: Installation) -> list[str]:
     """What `pair.mjs` is told of each device: its address and install code, and whether it counts energy."""
     return [
@@ -124,33 +85,14 @@ def test_zigbee2mqtt_pairs_the_whole_home_and_sees_its_meters_count(tmp_path: Pa
     data.mkdir()
     url = f"mqtt://127.0.0.1:{mqtt}"
     (data / "configuration.yaml").write_text(CONFIGURATION.format(mqtt=url, dongle=dongle))
-    command = (sys.executable, "-m", "harness.command.main")
     log = tmp_path / "zigbee2mqtt.log"
     with ExitStack() as stack:
         enter = stack.enter_context
-        enter(
-            running(tmp_path / "mosquitto.log", "running", mosquitto, "-v", "-c", tmp_path / "mosquitto.conf")
-        )
-        emulate = (
-            "emulate",
-            DORMANT_SEMI,
-            "--ncp",
-            f"tcp:127.0.0.1:{dongle}",
-            "--speed",
-            str(SPEED),
-            "--capture",
-            tmp_path / "air.pcapng",
-        )
-        enter(running(tmp_path / "emulate.log", "install code", *command, *emulate))
-        enter(
-            running(
-                log,
-                "Zigbee2MQTT started!",
-                runtime,
-                FOLDER / "node_modules/zigbee2mqtt/index.js",
-                ZIGBEE2MQTT_DATA=str(data),
-            )
-        )
+        broker_log, settings = tmp_path / "mosquitto.log", tmp_path / "mosquitto.conf"
+        enter(running(broker_log, mosquitto, "-v", "-c", settings, ready="running"))
+        enter(running(tmp_path / "emulate.log", *emulate(dongle, SPEED), ready=EMULATED))
+        program = FOLDER / "node_modules/zigbee2mqtt/index.js"
+        enter(running(log, runtime, program, ready="Zigbee2MQTT started!", ZIGBEE2MQTT_DATA=str(data)))
         home = load_installation(DORMANT_SEMI)
         done = subprocess.run(
             [runtime, FOLDER / "pair.mjs", url, str(RUN_TIMEOUT_S), *devices(home)],
