@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from bellows.types import EmberJoinDecision, EmberKeyStatus, EmberNodeType, EzspDecisionId, EzspPolicyId
 from bellows.types import EzspDecisionBitmask as Bits
 
-from emulator.clock.kernel import MICROSECONDS
 from emulator.coordinator.ezsp.configuration import Configuration
 from emulator.coordinator.ezsp.core import Answer, Core, Handler, Values
 from emulator.coordinator.ezsp.networking import Networking
 from emulator.coordinator.ezsp.security import SecurityCommands
 from emulator.coordinator.ezsp.status import SlStatus
-from emulator.stack.aps.commands import RemoveDevice, SwitchKey, TransportNetworkKey
-from emulator.stack.aps.security import KEY_TRANSPORT
+from emulator.stack.aps.commands import RemoveDevice
 from emulator.stack.events import (
     DeviceJoined,
     DeviceLeft,
@@ -24,13 +22,13 @@ from emulator.stack.events import (
     NetworkKeyChanged,
     StackEvent,
 )
+from emulator.stack.keys.network_key_update import KeyReceiver
 from emulator.stack.nwk.neighbours import Neighbour
-from emulator.stack.primitives import BROADCAST_RX_ON, JoinKind
+from emulator.stack.primitives import JoinKind
 
 BITMASK_SINCE = 8
 """From this version the trust centre policy is a bitmask; before, one of a list of decisions."""
-SWITCH_DELAY_US = 2 * MICROSECONDS
-"""Between Switch-Key and this node's own switch, so that the broadcast still goes under the old key."""
+_NOT_JOINED: Answer = {"status": SlStatus.NOT_JOINED}
 _NOBODY = 0xFFFF
 _OPEN_DECISIONS = (
     EzspDecisionId.ALLOW_JOINS,
@@ -51,7 +49,6 @@ class Trust:
         self._configuration = configuration
         self._security = security
         self._networking = networking
-        self._next_key: tuple[bytes, int] | None = None
         self._children: dict[int, int] = {}
         """Type of the children that joined since the last reset, by EUI-64."""
         configuration.on_policy = self._policy_changed
@@ -146,58 +143,28 @@ class Trust:
 
     # Network keys
 
-    def _new_key(self, octets: bytes) -> tuple[bytes, int] | None:
-        """Hold the next network key; all zeros means a random one."""
-        parameters = self._core.node.parameters
-        if parameters is None:
-            return None
-        if self._next_key is None or (any(octets) and self._next_key[0] != octets):
-            key = octets if any(octets) else self._core.scope.random.randbytes(16)
-            self._next_key = (key, (parameters.key_sequence + 1) & 0xFF)
-            self._core.node.nwk.set_network_key(*self._next_key)
-        return self._next_key
-
     def _broadcast_next(self, values: Values) -> Answer:
-        key = self._new_key(values["key"])
-        if key is None:
-            return {"status": SlStatus.NOT_JOINED}
-        node = self._core.node
-        node.aps.command(BROADCAST_RX_ON, TransportNetworkKey(*key, 0, node.eui64))
+        if not self._core.on_network:
+            return _NOT_JOINED
+        self._core.trust_centre.network_key.broadcast(_key_or_random(values["key"]))
         return {}
 
     def _unicast_next(self, values: Values) -> Answer:
-        key = self._new_key(values["key"])
-        return {"status": SlStatus.NOT_JOINED} if key is None else self._transport(values, *key)
+        if not self._core.on_network:
+            return _NOT_JOINED
+        receiver = KeyReceiver(values["dest_long"], values["dest_short"])
+        return _sent(self._core.trust_centre.network_key.send_next(receiver, _key_or_random(values["key"])))
 
     def _unicast_current(self, values: Values) -> Answer:
-        parameters = self._core.node.parameters
-        if parameters is None:
-            return {"status": SlStatus.NOT_JOINED}
-        target = {"dest_short": values["target_short"], "dest_long": values["target_long"]}
-        return self._transport(target, parameters.network_key, parameters.key_sequence)
-
-    def _transport(self, values: Values, key: bytes, sequence: int) -> Answer:
-        node, eui64 = self._core.node, values["dest_long"]
-        link_key = node.key_table.get(eui64)
-        if link_key is None:
-            return {"status": SlStatus.NOT_FOUND}
-        command = TransportNetworkKey(key, sequence, eui64, node.eui64)
-        node.aps.command(values["dest_short"], command, key=link_key, key_id=KEY_TRANSPORT)
-        return {}
+        if not self._core.on_network:
+            return _NOT_JOINED
+        receiver = KeyReceiver(values["target_long"], values["target_short"])
+        return _sent(self._core.trust_centre.network_key.send_current(receiver))
 
     def _switch(self, _: Values) -> Answer:
         if not self._core.on_network:
-            return {"status": SlStatus.NOT_JOINED}
-        if self._next_key is None:
-            return {"status": SlStatus.INVALID_STATE}
-        sequence = self._next_key[1]
-        self._next_key = None
-        self._core.node.aps.command(BROADCAST_RX_ON, SwitchKey(sequence))
-        self._core.scope.call_later(SWITCH_DELAY_US, self._switched, sequence)
-        return {}
-
-    def _switched(self, sequence: int) -> None:
-        self._core.node.nwk.switch_key(sequence)
+            return _NOT_JOINED
+        return {} if self._core.trust_centre.network_key.switch() else {"status": SlStatus.INVALID_STATE}
 
     # Removal
 
@@ -211,3 +178,12 @@ class Trust:
         key = node.key_table.get(values["dest_long"])
         node.aps.command(values["dest_short"], RemoveDevice(target), key=key)
         return {}
+
+
+def _key_or_random(octets: bytes) -> bytes | None:
+    """Return the key that a host gives; all zeros asks for a random one."""
+    return octets if any(octets) else None
+
+
+def _sent(known: bool) -> Answer:
+    return {} if known else {"status": SlStatus.NOT_FOUND}

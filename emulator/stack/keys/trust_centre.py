@@ -15,7 +15,6 @@ from emulator.stack.aps.commands import (
     ConfirmKey,
     RemoveDevice,
     RequestKey,
-    SwitchKey,
     TransportApplicationKey,
     TransportNetworkKey,
     TransportTrustCentreKey,
@@ -34,11 +33,11 @@ from emulator.stack.events import (
     LinkKeyChanged,
     StackEvent,
 )
+from emulator.stack.keys.network_key_update import NetworkKeyUpdate
 from emulator.stack.nwk.layer import Nwk
 from emulator.stack.nwk.service import Capability
 from emulator.stack.primitives import (
     BROADCAST_ROUTERS,
-    BROADCAST_RX_ON,
     COORDINATOR,
     JoinKind,
     Status,
@@ -47,12 +46,6 @@ from emulator.stack.zdo.frames import ZdoCluster, permit_joining_request
 from emulator.stack.zdo.layer import Zdo
 
 MAX_PERMIT_SECONDS = 254
-KEY_UPDATE_SPACING_US = 100_000
-SWITCH_DELAY_US = 2_000_000
-"""Between the last unicast of a key update and Switch-Key, and between Switch-Key and this node's own
-switch.
-"""
-
 _INSTALLED = "tc.install."
 _DEVICE = "tc.device."
 _RECORD = Struct("<HHB")
@@ -104,7 +97,7 @@ class TrustCentre:
         self._nonvolatile = nonvolatile
         self._on_event = on_event
         self._proving: dict[int, bytes] = {}
-        self._updating = False
+        self.network_key = NetworkKeyUpdate(scope, nwk, aps, keys)
         self.devices: dict[int, KnownDevice] = {}
         """Every device on the network, by EUI-64."""
         self.unknown_link_key: bytes | None = None
@@ -148,7 +141,7 @@ class TrustCentre:
             self._nonvolatile.delete(f"{_DEVICE}{eui64:016x}")
         self.devices.clear()
         self._proving.clear()
-        self._updating = False
+        self.network_key.stop()
 
     def permit_joining(self, seconds: int) -> None:
         """Open this network for `seconds` (0 closes; at most 254), telling every router
@@ -190,36 +183,8 @@ class TrustCentre:
         Sleepy devices miss it and come back by a trust centre rejoin. An update under way is not disturbed by
         another one; raises `EmulatorError` then, and when no network is up.
         """
-        parameters = self._nwk.parameters
-        if parameters is None:
-            raise EmulatorError("network key update: no network is up, form one first")
-        if self._updating:
-            raise EmulatorError("network key update: one is under way, wait for NetworkKeyChanged")
-        self._updating = True
-        new_key = self._scope.random.randbytes(16) if key is None else key
-        sequence = (parameters.key_sequence + 1) & 0xFF
-        self._nwk.set_network_key(new_key, sequence)
         awake = [eui64 for eui64, device in self.devices.items() if not device.sleepy]
-        self._send_next_key(awake, new_key, sequence)
-
-    def _send_next_key(self, waiting: list[int], key: bytes, sequence: int) -> None:
-        if not waiting:
-            self._scope.call_later(SWITCH_DELAY_US, self._announce_switch, sequence)
-            return
-        eui64, *rest = waiting
-        device, link_key = self.devices.get(eui64), self._keys.get(eui64)
-        if device is not None and link_key is not None:
-            command = TransportNetworkKey(key, sequence, eui64, self._nwk.eui64)
-            self._aps.command(device.short, command, key=link_key, key_id=KEY_TRANSPORT)
-        self._scope.call_later(KEY_UPDATE_SPACING_US, self._send_next_key, rest, key, sequence)
-
-    def _announce_switch(self, sequence: int) -> None:
-        self._aps.command(BROADCAST_RX_ON, SwitchKey(sequence))
-        self._scope.call_later(SWITCH_DELAY_US, self._switch, sequence)
-
-    def _switch(self, sequence: int) -> None:
-        self._updating = False
-        self._nwk.switch_key(sequence)
+        self.network_key.run(awake, key)
 
     # ---- what devices do
 

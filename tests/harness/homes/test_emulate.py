@@ -21,7 +21,9 @@ from scapy.utils import RawPcapReader
 
 from emulator.air.capture import read_frames
 from emulator.air.frame import FrameType, decode_frame
+from emulator.clock.kernel import MICROSECONDS
 from emulator.clock.loop import run as run_virtually
+from emulator.coordinator.ash_frames import Data, Deframer, Error, Rst, RstAck, encode
 from emulator.coordinator.ezsp_line import ezsp_config
 from emulator.coordinator.hub_application import to_zigpy
 from emulator.coordinator.monikers import parse
@@ -263,3 +265,20 @@ def test_zigpy_captures_a_home_that_is_being_installed(home: Path, tmp_path: Pat
     assert hub
     assert {frame.frame_type for frame in heard} >= {FrameType.DATA, FrameType.COMMAND, FrameType.BEACON}
     assert len({frame.source for frame in heard if frame.frame_type is FrameType.DATA}) >= 4
+
+
+@pytest.mark.parametrize("speed", [1.0, 50.0])
+def test_a_host_may_pause_for_a_moment_at_any_speed(home: Path, tmp_path: Path, speed: float) -> None:
+    """An answer that is not acknowledged for 0.3 s of real time is no failure of the line."""
+    options = EmulationOptions(Stranger(parse(f"pty:{tmp_path / 'dongle'}")), speed=speed)
+    emulation = Emulation(load_installation(home), options)
+    dongle, kernel, said = emulation.dongle, emulation.kernel, bytearray()
+    dongle.attach(said.extend)
+    dongle.feed(encode(Rst()))
+    kernel.run_for(int(0.01 * speed * MICROSECONDS))
+    dongle.feed(encode(Data(0, False, 0, bytes((0, 0, 0, 13)))))
+    kernel.run_for(int(0.3 * speed * MICROSECONDS))
+    kinds = [type(frame) for frame in Deframer().feed(bytes(said))]
+    assert kinds[:2] == [RstAck, Data]
+    assert Error not in kinds
+    run_virtually(emulation.stop(), kernel)
