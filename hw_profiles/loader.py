@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def _find(model: str | Path, folders: Sequence[Path]) -> Path:
         return Path(model)
     for folder in (*folders, SHIPPED):
         candidate = folder / f"{model}.toml"
-        if candidate.is_file():
+        # Also what is no file: somebody meant it to be the model, and its reader says what it is.
+        if os.path.lexists(candidate):
             return candidate
     known = ", ".join(model_ids(folders))
     raise ProfileError(f"model {model!r}: unknown; expected one of {known}, or the path of a TOML file")

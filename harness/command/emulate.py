@@ -28,6 +28,7 @@ from harness.command.arguments import (
     require_file,
     require_folders,
 )
+from harness.command.console import console_for
 from harness.command.main import DONE, EXIT_STATUSES
 from harness.errors import HarnessError
 from harness.homes.dongle import SUPPORTED_VERSIONS
@@ -163,7 +164,7 @@ async def _live(emulation: Emulation, seconds: float | None, stream: TextIO) -> 
         loop.call_later(seconds, ended.set)
     try:
         where = await emulation.start()
-        console = Console(file=stream, highlight=False)
+        console = console_for(stream)
         console.print(_heading(emulation, where), soft_wrap=True)
         await _show(emulation, console, ended)
         console.print(f"stopped after {emulation.traffic.frames} frames")
@@ -233,7 +234,8 @@ def _table(emulation: Emulation) -> Table:
         f"{emulation.coordinator_frames} frames from the coordinator",
     )
     for name in ("device", "EUI-64", "joins with", "short", "state", "firmware", "frames"):
-        table.add_column(name)
+        # Identifiers are typed off the screen: they are folded where there is no room, never cut.
+        table.add_column(name, overflow="fold")
     for node in emulation.nodes():
         short = "" if node.short is None else f"0x{node.short:04X}"
         table.add_row(

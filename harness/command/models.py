@@ -7,10 +7,11 @@ import json
 from collections import Counter
 from difflib import get_close_matches
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.command.arguments import add_json, add_models, require_folders
+from harness.command.console import console_for
 from harness.command.main import DONE, EXIT_STATUSES
 from harness.command.model_sheet import print_sheet, sheet_data
 from harness.errors import HarnessError
@@ -51,7 +52,7 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_record(model) for model in models], indent=1))
     else:
-        Console(highlight=False).print(_table(models))
+        console_for().print(_table(models))
     return DONE
 
 
@@ -65,7 +66,7 @@ def _show(model_id: str, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(sheet_data(model), indent=1))
     else:
-        print_sheet(model, Console(highlight=False))
+        print_sheet(model, console_for())
     return DONE
 
 
@@ -88,7 +89,7 @@ def _levels(model: Model) -> dict[str, int]:
 def _table(models: list[Model]) -> Table:
     levels = " / ".join(level.value for level in Level)
     table = Table(box=None, pad_edge=False, caption=f"sections {levels}", caption_justify="left")
-    table.add_column("model", no_wrap=True)
+    table.add_column("model", overflow="fold")
     table.add_column("kind", no_wrap=True)
     table.add_column("sections", no_wrap=True)
     table.add_column("firmware", overflow="fold")
@@ -96,5 +97,5 @@ def _table(models: list[Model]) -> Table:
         counted = _levels(model)
         known = " / ".join(str(counted.get(level.value, 0)) for level in Level)
         firmware = " ".join(each.display for each in model.firmware)
-        table.add_row(model.id, model.kind.value, known, firmware)
+        table.add_row(model.id, model.kind.value, known, Text(firmware))
     return table

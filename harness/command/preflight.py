@@ -8,8 +8,8 @@ import json
 import os
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from firmware_catalog.memory import state_folder
 from harness.command.arguments import (
@@ -20,6 +20,7 @@ from harness.command.arguments import (
     require_file,
     require_folders,
 )
+from harness.command.console import console_for
 from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.homes.preflight import (
     Check,
@@ -83,7 +84,7 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([check.as_json() for check in checks], indent=1))
     else:
-        Console(highlight=False).print(_table(checks))
+        console_for().print(_table(checks))
     return ENDED_WITHOUT if any(check.outcome is Outcome.FAILED for check in checks) else DONE
 
 
@@ -92,5 +93,6 @@ def _table(checks: list[Check]) -> Table:
     for name in ("check", "outcome", "found"):
         table.add_column(name, overflow="fold")
     for check in checks:
-        table.add_row(check.name, f"[{_STYLES[check.outcome]}]{check.outcome.value}", check.text)
+        outcome = Text(check.outcome.value, _STYLES[check.outcome])
+        table.add_row(Text(check.name), outcome, Text(check.text))
     return table

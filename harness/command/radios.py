@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import zigpy.exceptions
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from emulator.coordinator.monikers import Moniker, MonikerError, parse
+from harness.command.console import console_for
 from harness.command.main import DONE, EXIT_STATUSES
 from harness.errors import HarnessError
 from harness.homes import backups
@@ -101,7 +102,7 @@ async def _probe(radios: list[Attached]) -> list[Attached]:
 
 
 def _show(radios: list[Attached]) -> None:
-    console = Console(highlight=False)
+    console = console_for()
     if not radios:
         console.print("no dongle is attached; inproc: needs none", soft_wrap=True)
         return
@@ -109,7 +110,9 @@ def _show(radios: list[Attached]) -> None:
     for name in ("radio", "product", "speaks", "can do", "found"):
         table.add_column(name, overflow="fold")
     for radio in radios:
-        table.add_row(radio.radio, _product(radio), radio.protocol, radio.abilities, _found(radio))
+        # As text: what a dongle says of itself may look like the markup of a style.
+        cells = (radio.radio, _product(radio), radio.protocol, radio.abilities, _found(radio))
+        table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
 
 

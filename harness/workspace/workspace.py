@@ -34,6 +34,7 @@ from harness.run_folder import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REP
 from harness.workspace.images import Images, open_images
 from harness.workspace.options import RunOptions
 from hw_profiles.installation import Installation, load_installation
+from hw_profiles.regular_file import read_regular_file
 from hw_profiles.whole_file import (
     PRIVATE_FOLDER,
     make_folders,
@@ -49,6 +50,8 @@ INPUTS_FOLDER = "inputs"
 WORLD_FILE = "world.sqlite"
 KEYS_FILE = "zigbee_pc_keys"
 FORMAT = 1
+LARGEST_INPUT = 64 << 20
+"""Octets of a file that is copied: more than any of those a run reads may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +288,7 @@ def _copy_inputs(part: Path, options: RunOptions, installation: Installation) ->
     for index, folder in enumerate(options.model_folders):
         place = target / f"models-{index}"
         models.append(place.relative_to(part).as_posix())
-        for path in sorted(folder.glob("*.toml")):
+        for path in _models_in(folder, installation):
             _copy(path, place / path.name)
     image = None
     if options.image is not None:
@@ -311,15 +314,23 @@ def _input_files(installation: Installation) -> Iterator[Path]:
     yield installation.path.resolve()
     for name in (installation.record.epcl, *installation.record.sequences):
         yield (home / name).resolve()
-    yield from sorted(path.resolve() for path in (home / "models").glob("*.toml"))
+    yield from (path.resolve() for path in _models_in(home / "models", installation))
     if installation.catalogue is not None:
         folder = installation.catalogue.resolve()
         yield from sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def _models_in(folder: Path, installation: Installation) -> Iterator[Path]:
+    """Yield the files of a folder that hold the models of this installation; others are no input of its run."""
+    for model in sorted({device.model for device in installation.record.devices}):
+        path = folder / f"{model}.toml"
+        if path.is_file():
+            yield path
+
+
 def _copy(source: Path, target: Path) -> None:
     make_folders(target.parent, mode=PRIVATE_FOLDER)
-    shutil.copyfile(source, target)
+    target.write_bytes(read_regular_file(source, LARGEST_INPUT))
 
 
 def _digest(folder: Path) -> str:
