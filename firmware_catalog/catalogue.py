@@ -106,6 +106,18 @@ class Catalogue:
         """The version of every role, by its name."""
         return self._view.versions
 
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that whoever reads this state of the catalogue needs, and no other that lies about."""
+        top = ("snapshot", "targets")
+        versions = self.versions
+        names = [f"{number}.root.json" for number in range(1, versions["root"] + 1)]
+        names += [
+            "timestamp.json",
+            *(f"{versions[role]}.{role}.json" for role in (*top, *self._view.suppliers)),
+        ]
+        metadata = (self.path / "metadata" / name for name in names)
+        return (*metadata, *(self._stored(target) for target in self._view.all_targets()))
+
     def list(self) -> tuple[Entry, ...]:
         """Return every entry, in order of supplier and id."""
         return self._entries

@@ -9,7 +9,7 @@ from pathlib import Path
 from firmware_catalog.errors import CatalogError, CatalogStorageError
 from hw_profiles.errors import FileRefusedError
 from hw_profiles.regular_file import read_regular_file
-from hw_profiles.whole_file import PUBLIC, make_folders, write_whole
+from hw_profiles.whole_file import PRIVATE, PRIVATE_FOLDER, PUBLIC, PUBLIC_FOLDER, make_folders, write_whole
 
 IMAGE_LIMIT = 16 << 20
 """Octets of an OTA file with all that vendors put around it; DUIS takes images of at most 10,240,000 octets of
@@ -25,10 +25,10 @@ KEY_LIMIT = 64 << 10
 
 def write_atomically(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
     """Write `data` beside `path`, sync it, and rename it into place; raises `CatalogError`, leaving `path` as
-    it was.
+    it was. A folder that is made for a private file is private too.
     """
     try:
-        make_folders(path.parent)
+        make_folders(path.parent, mode=PRIVATE_FOLDER if mode == PRIVATE else PUBLIC_FOLDER)
         write_whole(path, data, mode=mode)
     except OSError as error:
         raise _failure(path, error) from error

@@ -129,6 +129,13 @@ class Images:
         """The versions of the catalogue's roles, empty without a catalogue."""
         return {} if self._catalogue is None else self._catalogue.versions
 
+    @property
+    def catalogue_files(self) -> tuple[Path, ...]:
+        """The files of the catalogue that a run needs, relative to its folder."""
+        if self._catalogue is None:
+            return ()
+        return tuple(path.relative_to(self._catalogue.path) for path in self._catalogue.files())
+
     def entry(self, sha256: str) -> Entry | None:
         """Return what the catalogue says of an image, None when it does not have it."""
         known = () if self._catalogue is None else self._catalogue.list()

@@ -99,7 +99,7 @@ class Workspace:
         folder = options.out
         _require_free(folder)
         try:
-            request = _prepare(folder, options, installation, images.versions)
+            request = _prepare(folder, options, images)
         except (OSError, JournalError) as error:
             _require_free(folder)
             raise JournalError(f"{folder}: cannot begin a run there ({_why(error)})") from error
@@ -206,9 +206,7 @@ def _require_free(folder: Path) -> None:
 _LOCK = "preparing.lock"
 
 
-def _prepare(
-    folder: Path, options: RunOptions, installation: Installation, catalogue: Mapping[str, int]
-) -> Request:
+def _prepare(folder: Path, options: RunOptions, images: Images) -> Request:
     """Make the folder of a run beside its place, and put it there when all of it is on disk."""
     make_folders(folder.parent)
     _clear_abandoned(folder)
@@ -217,10 +215,10 @@ def _prepare(
     try:
         lock = FolderLock(part / _LOCK)
         try:
-            request = _copy_inputs(part, options, installation)
+            request = _copy_inputs(part, options, images)
             write_atomically(part / RUN_FILE, request.to_json().encode())
-            kernel = Kernel(options.seed, epoch_unix_seconds=installation.start_unix_seconds)
-            _begin_journal(part, request, installation, kernel, catalogue)
+            kernel = Kernel(options.seed, epoch_unix_seconds=images.installation.start_unix_seconds)
+            _begin_journal(part, request, images, kernel)
             (part / _LOCK).unlink()
             sync_tree(part)
             os.replace(part, folder)
@@ -256,9 +254,8 @@ def _clear_abandoned(folder: Path) -> None:
         shutil.rmtree(part)
 
 
-def _begin_journal(
-    part: Path, request: Request, installation: Installation, kernel: Kernel, catalogue: Mapping[str, int]
-) -> None:
+def _begin_journal(part: Path, request: Request, images: Images, kernel: Kernel) -> None:
+    installation = images.installation
     header = Begun(
         installation=installation.record.id,
         mpan=installation.record.mpan,
@@ -267,7 +264,7 @@ def _begin_journal(
         dry_run=request.dry_run,
         epoch_unix_seconds=installation.start_unix_seconds,
         inputs_sha256=request.inputs_sha256,
-        catalogue_versions=catalogue,
+        catalogue_versions=images.versions,
     )
     path = part / JOURNAL_FILE
     Journal.create(path, header, clock=kernel, key=campaign_key(request.seed)).close()
@@ -277,9 +274,9 @@ def _begin_journal(
 # Copies
 
 
-def _copy_inputs(part: Path, options: RunOptions, installation: Installation) -> Request:
-    target = part / INPUTS_FOLDER
-    files = list(_input_files(installation))
+def _copy_inputs(part: Path, options: RunOptions, images: Images) -> Request:
+    target, installation = part / INPUTS_FOLDER, images.installation
+    files = list(_input_files(images))
     # The tree is kept, so that the relative paths inside the files still lead from one to another.
     root = Path(os.path.commonpath([path.parent for path in files]))
     for path in files:
@@ -309,7 +306,8 @@ def _copy_inputs(part: Path, options: RunOptions, installation: Installation) ->
     )
 
 
-def _input_files(installation: Installation) -> Iterator[Path]:
+def _input_files(images: Images) -> Iterator[Path]:
+    installation = images.installation
     home = installation.path.resolve().parent
     yield installation.path.resolve()
     for name in (installation.record.epcl, *installation.record.sequences):
@@ -317,7 +315,7 @@ def _input_files(installation: Installation) -> Iterator[Path]:
     yield from (path.resolve() for path in _models_in(home / "models", installation))
     if installation.catalogue is not None:
         folder = installation.catalogue.resolve()
-        yield from sorted(path for path in folder.rglob("*") if path.is_file())
+        yield from sorted(folder / name for name in images.catalogue_files)
 
 
 def _models_in(folder: Path, installation: Installation) -> Iterator[Path]:

@@ -67,6 +67,7 @@ def test_images_are_stored_under_their_sha256_and_keys_outside_the_repository(
     expected = ["root-1", "root-2", "root-3", "snapshot", supplier_role(SUPPLIER), "targets", "timestamp"]
     assert keys == sorted(expected)
     assert all(path.stat().st_mode & 0o077 == 0 for path in keys_folder(home).glob("*.pem"))
+    assert keys_folder(home).stat().st_mode & 0o077 == 0
 
 
 def test_root_needs_two_keys_of_three(home: Path, catalogue: Catalogue) -> None:
@@ -205,6 +206,7 @@ def test_what_was_seen_is_kept_for_nobody_else_and_for_each_catalogue(
     kept = list(memory.rglob("*.json"))
     assert len(kept) == 6
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert {path.parent.stat().st_mode & 0o777 for path in kept} == {0o700}
 
 
 def test_where_nothing_can_be_kept_a_catalogue_is_read_all_the_same(catalogue: Catalogue, home: Path) -> None:

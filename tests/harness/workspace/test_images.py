@@ -181,3 +181,24 @@ def test_a_record_that_lies_about_its_file_stops_a_run_before_it_begins(tmp_path
     ):
         Workspace.create(RunOptions(installation=installation.path, out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_takes_what_is_signed_along_and_nothing_else_that_lies_in_the_catalogue(tmp_path: Path) -> None:
+    installation = _home(tmp_path / "home", str)
+    catalogue = tmp_path / "home" / "catalogue"
+    with (catalogue / "targets" / "stray.ota").open("wb") as stray:
+        stray.truncate(1 << 34)
+    (catalogue / "metadata" / "loop").symlink_to("/dev/zero")
+    run = Workspace.create(RunOptions(installation=installation.path, out=tmp_path / "run"))
+    copied = run.folder / "inputs" / "home" / "catalogue"
+    assert sorted(path.name for path in (copied / "targets").rglob("*.ota")) == sorted(
+        path.name for path in (DORMANT_SEMI.parent / "catalogue" / "targets").rglob("*.ota")
+    )
+    assert sorted(path.name for path in (copied / "metadata").iterdir()) == [
+        "1.root.json",
+        "2.targets.json",
+        "3.supplier-90-b3-d5-1f-30-03-00-00.json",
+        "4.snapshot.json",
+        "timestamp.json",
+    ]
+    assert Workspace.resume(run.folder).images.versions == run.images.versions
