@@ -6,6 +6,7 @@ Behind a socket or terminal they may be another process's emulation; behind a se
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 
 from emulator.air.medium import Medium
@@ -26,6 +27,8 @@ from harness.journal import Entry
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import DeviceKind
+
+LOGGER = logging.getLogger(__name__)
 
 REOPEN_S = 200
 """The network is opened again this often while devices are awaited; it closes by itself after 254 s."""
@@ -101,23 +104,25 @@ class DistantHome:
         await self._hub.recall({entry.address: joining_key(entry) for entry in self._missing()})
         patience_s = limit_s = self._workspace.installation.record.limits.join_s
         while missing := self._missing():
+            names = ", ".join(entry.name for entry in missing)
             if patience_s <= 0:
-                names = ", ".join(entry.name for entry in missing)
                 raise UnreachableError(
                     f"{self._moniker}: {names} did not join within {limit_s / 60:.3g} minutes; check power, "
                     "range and install codes, and that each device is in its joining mode"
                 )
             for entry in missing:
                 self._hub.admit(entry.address, joining_key(entry), 254)
-            await self._some_arrive(len(missing))
+            if patience_s < limit_s:
+                LOGGER.warning("%s: still waiting for %s to join", self._moniker, names)
+            await self._all_arrive()
             patience_s -= REOPEN_S
         self._hub.port.permit_joining(0)
 
-    async def _some_arrive(self, missing: int) -> None:
+    async def _all_arrive(self) -> None:
+        """Wait until nobody is missing any more, or the network must be opened again."""
         for _ in range(REOPEN_S):
             await asyncio.sleep(1)
-            now = len(self._missing())
-            if now < missing and not now:
+            if not self._missing():
                 return
 
     def _missing(self) -> list[DeviceEntry]:

@@ -101,7 +101,7 @@ def test_a_dongle_of_another_address_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit_s", [400, 1000])
 def test_devices_that_do_not_join_are_waited_for_as_long_as_the_installation_says(
-    tmp_path: Path, limit_s: int
+    tmp_path: Path, limit_s: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = tmp_path / "home"
     shutil.copytree(HOME.parent, other)
@@ -116,6 +116,7 @@ def test_devices_that_do_not_join_are_waited_for_as_long_as_the_installation_say
         with pytest.raises(UnreachableError, match=f"display did not join within {limit_s / 60:.3g} minutes"):
             await home.start()
         assert limit_s <= (emulation.kernel.now - began_us) / MICROSECONDS < limit_s + 300
+        assert caplog.messages.count(f"serial:{tmp_path / 'dongle'}: still waiting for display to join") >= 1
         await home.stop()
         await emulation.stop()
 
