@@ -28,6 +28,7 @@ from emulator.devices.control import (
     response_holds,
 )
 from emulator.devices.home import hub_site, surroundings_of
+from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.stack.primitives import ApsdeRequest, Security, Status
@@ -38,7 +39,6 @@ from tests.emulator.devices.home_world import (
     ELECTRICITY_NEW,
     ELECTRICITY_TYPE,
     GAS,
-    HOUR,
     HUB,
     MINUTE,
     World,
@@ -108,18 +108,25 @@ def test_messages_too_long_for_one_frame_arrive(device: int) -> None:
     world.run(story, with_display=True)
 
 
-def test_a_network_key_change_reaches_the_devices() -> None:
+def test_a_network_key_change_reaches_the_devices_that_are_awake_at_once_and_the_sleepy_soon() -> None:
     world = EzspWorld()
 
-    async def story(world: World) -> None:
-        assert await world.head_end.call("network_key", critical=True) == {"sequence": 1}
-        await asyncio.sleep(2.5 * HOUR)
-        for device in world.home.devices.values():
+    async def on_new_key(*devices: SmartEnergyDevice) -> None:
+        for device in devices:
             assert device.life is not None
             parameters = device.life.node.parameters
             assert parameters is not None
             assert parameters.key_sequence == 1
             assert (await world.head_end.read(device.eui64, 0x0000, 0x0004))["value"] == "Generic"
+
+    async def story(world: World) -> None:
+        assert await world.head_end.call("network_key", critical=True) == {"sequence": 1}
+        await asyncio.sleep(MINUTE)
+        gas = world.home.devices["gas"]
+        awake = [device for device in world.home.devices.values() if device is not gas]
+        await on_new_key(*awake)
+        await asyncio.sleep(30 * MINUTE)
+        await on_new_key(gas)
         assert await world.head_end.call("network_key", critical=True) == {"sequence": 2}
 
     world.run(story, with_display=True)
