@@ -162,7 +162,7 @@ class Catalogue:
             entry.require_header(parse(data).header)
         except FrameError as error:
             raise CatalogError(
-                f"catalogue entry {entry.path}: {error}; its supplier must sign it again"
+                f"catalogue entry {entry.path}: {error}; its supplier must sign it again or withdraw it"
             ) from error
         return data
 

@@ -1,4 +1,4 @@
-"""`smets1 catalog`: add, list, show, check, refresh."""
+"""`smets1 catalog`: add, list, show, check, withdraw, refresh."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from typing import Any, NamedTuple
 
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.ota.file import OtaElement
-from firmware_catalog.catalogue import Catalogue
+from firmware_catalog.catalogue import Catalogue, keys_folder
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import DOCUMENT_LIMIT, read_octets
 from firmware_catalog.inspection import Inspection, inspect, inspect_file
 from firmware_catalog.memory import state_folder
 from firmware_catalog.records import Entry, Evidence
+from firmware_catalog.repository import Access
+from firmware_catalog.signing import Keys
+from firmware_catalog.withdrawal import withdraw
 
 CATALOGUE_VARIABLE = "SMETS1_CATALOGUE"
 
@@ -67,6 +70,10 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     check = _action(actions, "check", "look into OTA files without adding them", _check)
     check.add_argument(
         "files", metavar="FILE", type=Path, nargs="*", help="the OTA files; none: those of the catalogue"
+    )
+    withdraw = _action(actions, "withdraw", "take an image out, also one with a wrong record", _withdraw)
+    withdraw.add_argument(
+        "id", metavar="ID", help="8 or more digits of its SHA-256, or its path: supplier-a/..."
     )
     _action(actions, "refresh", "sign the catalogue's freshness again before it expires", _refresh)
 
@@ -257,6 +264,15 @@ def _print_looked(looked: _Looked) -> None:
     print(f"  {header.identity}  {header.total_size} octets  {header.text!r}")
     for finding in looked.inspection.findings:
         print(f"  {'!' if finding.refuses else '-'} {finding.text}")
+
+
+def _withdraw(options: argparse.Namespace) -> int:
+    path, keys = _path(options), Keys(folder=options.keys or keys_folder(_path(options)))
+    taken = withdraw(path, options.id, Access(_now(options), keys), memory=state_folder(os.environ))
+    if options.json:
+        return _print_json({"catalogue": str(path), "withdrawn": taken})
+    print(f"withdrew {taken}  from {path}")
+    return 0
 
 
 def _refresh(options: argparse.Namespace) -> int:

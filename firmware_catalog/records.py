@@ -144,7 +144,7 @@ class Entry:
             if claimed != stated:
                 shown = f"{name} {_shown(name, claimed)}, but the file's header says {_shown(name, stated)}"
                 raise CatalogError(
-                    f"catalogue entry {self.path}: signed as {shown}; its supplier must sign what the file is"
+                    f"catalogue entry {self.path}: signed as {shown}; its supplier must sign what it is, or withdraw it"
                 )
 
 
@@ -189,14 +189,16 @@ def from_custom(path: str, sha256: object, octets: int, custom: object) -> Entry
     """
     source = f"catalogue entry {path if path.isprintable() else repr(path)}"
     if not isinstance(custom, Mapping):
-        raise CatalogError(f"{source}: custom is no table; its supplier must sign it again")
+        raise CatalogError(f"{source}: custom is no table; its supplier must sign it again or withdraw it")
     for name in _CARRIED_BY_TUF:
         if name in custom:
-            raise CatalogError(f"{source}: custom.{name}: unknown key; its supplier must sign it again")
+            raise CatalogError(
+                f"{source}: custom.{name}: unknown key; its supplier must sign it again or withdraw it"
+            )
     try:
         return _read({**custom, "id": sha256, "path": path, "octets": octets}, source)
     except CatalogError as error:
-        raise CatalogError(f"{error}; its supplier must sign it again") from error
+        raise CatalogError(f"{error}; its supplier must sign it again or withdraw it") from error
 
 
 def checked(entry: Entry) -> Entry:

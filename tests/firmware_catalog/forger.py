@@ -15,12 +15,12 @@ Json = dict[str, Any]
 
 
 class Forger:
-    """Signs new versions of a catalogue's roles with the keys of its seed, whatever they contain."""
+    """Signs new versions of a catalogue's roles with its keys, or those of its seed, whatever they contain."""
 
-    def __init__(self, catalogue: Path, seed: str) -> None:
+    def __init__(self, catalogue: Path, keys: Keys | str) -> None:
         self.catalogue = catalogue
         self._metadata = catalogue / "metadata"
-        self._keys = Keys(seed=seed)
+        self._keys = Keys(seed=keys) if isinstance(keys, str) else keys
 
     def supplier(self, role: str, change: Callable[[Json], None], *, key: str | None = None) -> None:
         """Publish a new version of a supplier's targets, changed; `key` signs it instead of its own."""

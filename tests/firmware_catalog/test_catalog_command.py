@@ -15,6 +15,7 @@ from emulator.smart_energy.ota.integrity import with_integrity_code
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.cli import register
 from firmware_catalog.errors import CatalogError
+from firmware_catalog.signing import Keys
 from tests.firmware_catalog.forger import Forger
 from tests.ota_samples import ota_sample
 
@@ -120,6 +121,28 @@ def test_check_without_files_looks_into_those_of_the_catalogue(
     assert smets1("check", *AT) == 2
     said = capsys.readouterr().out
     assert "signed as version 0x00000003, but the file's header says 0x00000002" in said
+
+
+def test_a_record_so_wrong_that_the_catalogue_is_refused_for_it_can_be_withdrawn(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smets1("add", file, "--supplier", "A", *AT)
+    added = capsys.readouterr().out.split()[1]
+    keys = Keys(folder=Path("catalogue.keys"))
+    path = Forger(Path("catalogue"), keys).claims("supplier-a", lambda custom: custom.pop("models"))
+    for words in (["list"], ["add", file, "--supplier", "A"]):
+        with pytest.raises(CatalogError, match="sign it again or withdraw it"):
+            smets1(*words, *AT)
+    assert smets1("withdraw", path, *AT) == 0
+    assert f"withdrew {path}" in capsys.readouterr().out
+    assert smets1("add", file, "--supplier", "A", *AT) == 0
+    assert smets1("withdraw", added, "--json", *AT) == 0
+    capsys.readouterr()
+    assert smets1("list", "--json", *AT) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    for name in (added, path, added[:7]):
+        with pytest.raises(CatalogError, match="no image called"):
+            smets1("withdraw", name, *AT)
 
 
 def test_the_digest_that_an_installation_pins_is_printed(
