@@ -20,7 +20,7 @@ import zigpy.zdo.types as zdo_t
 
 from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
-from emulator.coordinator.neighbour_table import neighbour_table
+from emulator.coordinator import zdo_questions
 from emulator.coordinator.port import Claim
 from emulator.coordinator.radio_memory import KnownDevice
 from emulator.nonvolatile import NonVolatile
@@ -36,7 +36,7 @@ from emulator.stack.primitives import (
     Status,
 )
 from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
-from emulator.stack.zdo.frames import EndpointList, NeighbourEntry, ZdoStatus
+from emulator.stack.zdo.frames import NeighbourEntry, ZdoStatus
 
 _UNKNOWN_EUI64 = 0xFFFFFFFFFFFFFFFF
 
@@ -104,23 +104,19 @@ class InprocPort:
 
     async def node_descriptor(self, short: int) -> NodeDescriptor | None:
         """Ask a device what it is; None when it does not answer."""
-        answer = await self._ask(short, zdo_t.ZDOCmd.Node_Desc_req, short.to_bytes(2, "little"))
-        return None if answer is None else NodeDescriptor.decode(answer[3:])
+        return await zdo_questions.node_descriptor(self._ask, short)
 
     async def active_endpoints(self, short: int) -> tuple[int, ...] | None:
         """Ask a device for its endpoints; None when it does not answer."""
-        answer = await self._ask(short, zdo_t.ZDOCmd.Active_EP_req, short.to_bytes(2, "little"))
-        return None if answer is None else EndpointList.decode(answer).endpoints
+        return await zdo_questions.active_endpoints(self._ask, short)
 
     async def simple_descriptor(self, short: int, endpoint: int) -> SimpleDescriptor | None:
         """Ask a device what an endpoint is; None when it does not answer."""
-        question = short.to_bytes(2, "little") + bytes((endpoint,))
-        answer = await self._ask(short, zdo_t.ZDOCmd.Simple_Desc_req, question)
-        return None if answer is None else SimpleDescriptor.decode(answer[4:])
+        return await zdo_questions.simple_descriptor(self._ask, short, endpoint)
 
     async def neighbours(self, short: int) -> tuple[NeighbourEntry, ...] | None:
         """Ask a router, or the coordinator itself (0x0000), whom it hears; None when it does not answer."""
-        return await neighbour_table(self._ask, short)
+        return await zdo_questions.neighbour_table(self._ask, short)
 
     async def _ask(self, short: int, cluster: int, question: bytes) -> bytes | None:
         """Return a successful ZDO response: status, address and body."""

@@ -17,8 +17,8 @@ import zigpy.application
 import zigpy.exceptions
 import zigpy.types as t
 
+from emulator.coordinator import zdo_questions
 from emulator.coordinator.hub_application import HubApplication, from_zigpy, to_zigpy
-from emulator.coordinator.neighbour_table import neighbour_table
 from emulator.coordinator.port import Claim
 from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
 from emulator.errors import FrameError
@@ -38,10 +38,7 @@ from emulator.stack.zdo.frames import (
     RESPONSE,
     ZDO_ENDPOINT,
     ZDO_PROFILE,
-    AddressResponse,
     DeviceAnnouncement,
-    EndpointList,
-    IeeeAddressRequest,
     NeighbourEntry,
     ZdoCluster,
     ZdoStatus,
@@ -223,11 +220,10 @@ class ZigpyPort:
 
     async def _identify(self, short: int) -> None:
         try:
-            answer = await self._ask(short, ZdoCluster.IEEE_ADDR, IeeeAddressRequest(short).encode())
+            found = await zdo_questions.address_of(self._ask, short)
         finally:
             self._sought.discard(short)
-        if answer is not None:
-            found = AddressResponse.decode(answer)
+        if found is not None:
             self.memory.learn(found.eui64, found.short)
             self._introduce(found.eui64)
 
@@ -301,23 +297,19 @@ class ZigpyPort:
 
     async def node_descriptor(self, short: int) -> NodeDescriptor | None:
         """Ask a device what it is; None when it does not answer."""
-        answer = await self._ask(short, ZdoCluster.NODE_DESC, short.to_bytes(2, "little"))
-        return None if answer is None else NodeDescriptor.decode(answer[3:])
+        return await zdo_questions.node_descriptor(self._ask, short)
 
     async def active_endpoints(self, short: int) -> tuple[int, ...] | None:
         """Ask a device for its endpoints; None when it does not answer."""
-        answer = await self._ask(short, ZdoCluster.ACTIVE_EP, short.to_bytes(2, "little"))
-        return None if answer is None else EndpointList.decode(answer).endpoints
+        return await zdo_questions.active_endpoints(self._ask, short)
 
     async def simple_descriptor(self, short: int, endpoint: int) -> SimpleDescriptor | None:
         """Ask a device what an endpoint is; None when it does not answer."""
-        question = short.to_bytes(2, "little") + bytes((endpoint,))
-        answer = await self._ask(short, ZdoCluster.SIMPLE_DESC, question)
-        return None if answer is None else SimpleDescriptor.decode(answer[4:])
+        return await zdo_questions.simple_descriptor(self._ask, short, endpoint)
 
     async def neighbours(self, short: int) -> tuple[NeighbourEntry, ...] | None:
         """Ask a router, or the coordinator itself (0x0000), whom it hears; None when it does not answer."""
-        return await neighbour_table(self._ask, short)
+        return await zdo_questions.neighbour_table(self._ask, short)
 
     async def _ask(self, short: int, cluster: int, question: bytes) -> bytes | None:
         """Return a successful ZDO response: status, address and body."""
