@@ -15,6 +15,7 @@ from emulator.air.fcs import FCS_OCTETS, fcs_ok
 from emulator.air.frame import decode_frame
 from emulator.clock.loop import run
 from emulator.crypto.ccm import CcmKey, nonce
+from emulator.stack.aps import fast_path
 from emulator.stack.aps import frames as aps_frames
 from emulator.stack.aps import security as aps_security
 from emulator.stack.nwk import frame as nwk_frame
@@ -80,9 +81,9 @@ def decode(psdu: bytes, material: Material) -> bytes:
         npdu[:offset] + _LEVEL_5 + npdu[offset + 1 : end],
         npdu[end:],
     )
-    control, *_, security, frame_counter = aps_security.unpack_secured_data(nsdu)
+    control, *_, security, frame_counter = fast_path.unpack_secured_data(nsdu)
     if control == aps_frames.SECURED and security == aps_security.KEY_DATA:
-        return aps_security.unseal_data(material.link_key, aux.source_eui64, frame_counter, nsdu)
+        return fast_path.unsealed_data(material.link_key, aux.source_eui64, frame_counter, nsdu)
     header = aps_frames.decode_header(nsdu)
     aps_aux = aps_security.decode_aux(nsdu, header.length)
     return aps_security.unseal(material.link_key, aps_aux, aux.source_eui64, nsdu, header.length)

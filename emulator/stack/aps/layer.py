@@ -18,6 +18,7 @@ from emulator.stack.aps.acknowledged import (
 )
 from emulator.stack.aps.commands import ApsCommand, decode_command
 from emulator.stack.aps.duplicates import UNACKNOWLEDGED_US, DuplicateTable
+from emulator.stack.aps.fast_path import FastReception, sealed_data
 from emulator.stack.aps.fragmentation import Fragment, Reassembler
 from emulator.stack.aps.frames import (
     ACK_REQUEST,
@@ -40,15 +41,11 @@ from emulator.stack.aps.security import (
     KEY_DATA,
     KEY_LOAD,
     KEY_TRANSPORT,
-    SECURED_DATA_OCTETS,
     SECURITY_OCTETS,
     decode_aux,
     seal,
-    seal_data,
     seal_extended,
-    unpack_secured_data,
     unseal,
-    unseal_data,
 )
 from emulator.stack.aps.service import ApsCommandIndication, ApsUser, NwkData
 from emulator.stack.primitives import (
@@ -94,6 +91,7 @@ class Aps:
         self.sleepy: set[int] = set()
         """Short addresses known to sleep."""
         self._acknowledged = AcknowledgedSending(scope, nwk, user, ACK_WAIT_US + own_poll_us, self.sleepy)
+        self._fast = FastReception(scope, self, keys, duplicates=self._duplicates, user=user)
         self.joining_key: LinkKey | None = None
         """The preconfigured key, while this node joins and the trust centre has no entry in the key table
         yet.
@@ -125,8 +123,7 @@ class Aps:
             header = encode_data_header(0, endpoint, cluster, profile, source_endpoint, counter)
             self._nwk.data(destination, header + asdu, confirm, radius=radius)
             return
-        fields = (SECURED, endpoint, cluster, profile, source_endpoint, counter)
-        frame = seal_data(key.cipher, self._nwk.eui64, key.take_counter(), fields, asdu)
+        frame = sealed_data(key, self._nwk.eui64, request, counter)
         self._nwk.data(destination, frame, confirm, radius=radius)
 
     def command(
@@ -213,52 +210,13 @@ class Aps:
     def nwk_data(self, indication: NldeIndication) -> None:
         """Take an NSDU; a malformed or unauthentic one is dropped and reported."""
         try:
-            if not self._receive_plainest(indication):
-                self._receive(indication)
+            if not self._fast.took(indication):
+                self.receive(indication)
         except (FrameError, SecurityError) as error:
             self._user.aps_security_failure(indication.source, str(error))
 
-    def _receive_plainest(self, indication: NldeIndication) -> bool:
-        """Take a whole unicast that asks for no acknowledgement, under the link key with its sender.
-
-        A download consists of them. Returns False, with nothing done, for any other frame.
-        """
-        source, eui64, destination, nsdu, nwk_secured, lqi = indication
-        key = self._keys.get(eui64)
-        if (
-            key is None
-            or eui64 is None
-            or not nwk_secured
-            or self.joining_key is not None
-            or len(nsdu) < SECURED_DATA_OCTETS
-        ):
-            return False
-        control, endpoint, cluster, profile, source_endpoint, counter, security, frame_counter = (
-            unpack_secured_data(nsdu)
-        )
-        if control != SECURED or security != KEY_DATA:
-            return False
-        asdu = unseal_data(key.cipher, eui64, frame_counter, nsdu)
-        key.accept(frame_counter)
-        if not self._duplicates.seen(self._scope.now, source, counter, asdu, UNACKNOWLEDGED_US):
-            self._user.aps_data(
-                ApsdeIndication(
-                    source,
-                    eui64,
-                    destination,
-                    endpoint,
-                    profile,
-                    cluster,
-                    source_endpoint,
-                    asdu,
-                    Security.APS,
-                    lqi,
-                    counter,
-                )
-            )
-        return True
-
-    def _receive(self, indication: NldeIndication) -> None:
+    def receive(self, indication: NldeIndication) -> None:
+        """Take any NSDU, the long way; raises `FrameError` or `SecurityError` for one that is not as it must be."""
         nsdu = indication.nsdu
         header = decode_header(nsdu)
         control = header.frame_control

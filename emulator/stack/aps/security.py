@@ -23,17 +23,7 @@ SECURITY_OCTETS = SHORT_AUX_OCTETS + MIC_OCTETS
 _SHORT = Struct("<BI")
 _LONG = Struct("<BIQ")
 _NONCE = Struct("<QIB")
-_DATA = Struct("<BBHHBBBI")
-unpack_secured_data = _DATA.unpack_from
-"""Read frame control, destination endpoint, cluster, profile, source endpoint, counter, security control and
-frame counter: a data frame's header and short auxiliary header.
-"""
-SECURED_DATA_OCTETS = _DATA.size
-_DATA_HEADER_OCTETS = 8
-_RESTORED = bytes((KEY_DATA | SECURITY_LEVEL,))
-_ON_AIR = bytes((KEY_DATA,))
 _pack_short = _SHORT.pack
-_pack_data = _DATA.pack
 _pack_nonce = _NONCE.pack
 
 
@@ -75,31 +65,6 @@ def seal(  # noqa: PLR0917 (hot path: positional)
             header + _pack_short(restored, frame_counter),
             payload,
         )
-    )
-
-
-def seal_data(
-    cipher: CcmKey,
-    source_eui64: int,
-    frame_counter: int,
-    header: tuple[int, int, int, int, int, int],
-    asdu: bytes,
-) -> bytes:
-    """Return what `seal` does for a data frame under the link key itself, given its header's fields."""
-    restored = _pack_data(*header, KEY_DATA | SECURITY_LEVEL, frame_counter)
-    sealed = cipher.encrypt(
-        _pack_nonce(source_eui64, frame_counter, KEY_DATA | SECURITY_LEVEL), restored, asdu
-    )
-    return restored[:_DATA_HEADER_OCTETS] + _ON_AIR + restored[_DATA_HEADER_OCTETS + 1 :] + sealed
-
-
-def unseal_data(cipher: CcmKey, source_eui64: int, frame_counter: int, nsdu: bytes) -> bytes:
-    """Return the ASDU of a data frame that `seal_data` made; raises `SecurityError`."""
-    aux = _DATA_HEADER_OCTETS
-    return cipher.decrypt(
-        _pack_nonce(source_eui64, frame_counter, KEY_DATA | SECURITY_LEVEL),
-        nsdu[:aux] + _RESTORED + nsdu[aux + 1 : SECURED_DATA_OCTETS],
-        nsdu[SECURED_DATA_OCTETS:],
     )
 
 

@@ -7,9 +7,11 @@ indirectly.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from emulator.stack.nwk.neighbours import Relationship
 from emulator.stack.nwk.service import NodeType
-from emulator.stack.nwk.state import NwkState
+from emulator.stack.nwk.views import Member, Named, Reporter, Speaker, Timed
 from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, Confirm, Status
 
 MAX_TRANSACTIONS = 256
@@ -28,10 +30,17 @@ class _Transaction:
         self.payload = b""
 
 
+class BroadcastView(Timed, Named, Member, Speaker, Reporter, Protocol):
+    """What broadcasting works with."""
+
+    alone: bool
+    sleepy: bool
+
+
 class Broadcasts:
     """The broadcast transaction table of one node."""
 
-    def __init__(self, nwk: NwkState) -> None:
+    def __init__(self, nwk: BroadcastView) -> None:
         self._nwk = nwk
         self._transactions: dict[tuple[int, int], _Transaction] = {}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
+from emulator.stack.nwk.address_map import AddressMap
 from emulator.stack.nwk.commands import Leave, pack_leave
 from emulator.stack.nwk.frame import NwkHeader
 from emulator.stack.nwk.joining import Joining
@@ -12,14 +14,26 @@ from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.parenting import Parenting
 from emulator.stack.nwk.routing import Routing
 from emulator.stack.nwk.service import NetworkStatus, NodeType
-from emulator.stack.nwk.state import NwkState
+from emulator.stack.nwk.views import Member, Named, Reporter, Speaker
 from emulator.stack.primitives import BROADCAST_RX_ON, FIRST_BROADCAST, Status
+
+
+class DepartureView(Named, Member, Speaker, Reporter, Protocol):
+    """What leaving, and hearing of it, works with."""
+
+    addresses: AddressMap
+
+    def short_of(self, eui64: int) -> int | None:
+        """Return the short address of that EUI-64."""
+
+    def forget(self) -> None:
+        """Drop everything about the network."""
 
 
 class Departure:
     """Leave commands, sent and received."""
 
-    def __init__(self, nwk: NwkState, joining: Joining, parenting: Parenting, routing: Routing) -> None:
+    def __init__(self, nwk: DepartureView, joining: Joining, parenting: Parenting, routing: Routing) -> None:
         self._nwk = nwk
         self._joining = joining
         self._parenting = parenting

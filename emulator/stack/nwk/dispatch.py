@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from emulator.errors import FrameError
 from emulator.stack.nwk import commands as codec
 from emulator.stack.nwk.commands import NetworkStatusCommand, NwkCommand
@@ -13,10 +15,16 @@ from emulator.stack.nwk.parent_link import ParentLink
 from emulator.stack.nwk.parenting import Parenting
 from emulator.stack.nwk.routing import Routing
 from emulator.stack.nwk.service import NetworkStatus, NodeType
-from emulator.stack.nwk.state import NwkState
 from emulator.stack.nwk.transit import Arrival
+from emulator.stack.nwk.views import Reporter
 
 _UNSECURED = (NwkCommand.REJOIN_REQUEST, NwkCommand.REJOIN_RESPONSE)
+
+
+class DispatchView(Reporter, Protocol):
+    """What dispatching works with."""
+
+    device_type: NodeType
 
 
 class CommandDispatch:
@@ -24,7 +32,7 @@ class CommandDispatch:
 
     def __init__(
         self,
-        nwk: NwkState,
+        nwk: DispatchView,
         *,
         routing: Routing,
         links: LinkStatusExchange,

@@ -8,8 +8,10 @@ arrives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from emulator.air.beacon import Beacon, decode_zigbee_beacon
+from emulator.air.mac import Mac
 from emulator.clock.kernel import Timer
 from emulator.errors import FrameError
 from emulator.stack.nwk import frame as nwk_frame
@@ -17,8 +19,9 @@ from emulator.stack.nwk.commands import RejoinResponse, pack_rejoin_request
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.parent_link import ParentLink
 from emulator.stack.nwk.routing import Routing
+from emulator.stack.nwk.security import NwkSecurity
 from emulator.stack.nwk.service import MILLISECOND, Network, NetworkStatus, NodeType, ParentCandidate
-from emulator.stack.nwk.state import NwkState
+from emulator.stack.nwk.views import Learner, Member, Named, Reporter, Speaker, Timed
 from emulator.stack.primitives import FIRST_BROADCAST, NetworkParameters, Status
 
 STACK_PROFILE_PRO = 2
@@ -74,10 +77,32 @@ class _Rejoin:
         self.timer: Timer | None = None
 
 
+class JoiningView(Timed, Named, Member, Speaker, Reporter, Learner, Protocol):
+    """What joining and rejoining work with."""
+
+    mac: Mac
+    security: NwkSecurity
+    capability: int
+    depth: int
+    sleepy: bool
+
+    def set_parameters(self, parameters: NetworkParameters) -> None:
+        """Take these network parameters."""
+
+    def set_parent(self, short: int) -> None:
+        """Make the neighbour with that address our parent."""
+
+    def start(self) -> None:
+        """Take up the duties of an authenticated node."""
+
+    def forget(self) -> None:
+        """Drop everything about the network."""
+
+
 class Joining:
     """Joining and rejoining of one node."""
 
-    def __init__(self, nwk: NwkState, parent_link: ParentLink, routing: Routing) -> None:
+    def __init__(self, nwk: JoiningView, parent_link: ParentLink, routing: Routing) -> None:
         self._nwk = nwk
         self._parent_link = parent_link
         self._routing = routing

@@ -1,36 +1,32 @@
-"""The NWK layer of one ZigBee PRO node: data service, security, forwarding and the state of its network.
+"""The NWK layer of one ZigBee PRO node: its machines, put together, and the services they make up.
 
-The parts of the layer are machines of their own (`nwk_sending`, `nwk_receiving`, `routing`, `broadcast`,
-`link_status`, `joining`, `parenting`, `parent_link`, `departure`, `network_update`); this class joins them
-to the MAC below and the listener above, and carries plain data between neighbours. ZigBee PRO chapter 3;
-security 4.3.
+`NwkState` holds the facts; each machine (`joining`, `parenting`, `routing` and the others) works on the part of them
+that its view names. This class owns all of them, starts and ends what concerns them together, and stands
+between the MAC below and the listener above. ZigBee PRO chapter 3; security 4.3.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 
 from emulator.air.mac import Mac
 from emulator.clock.kernel import Scope
-from emulator.errors import SecurityError
 from emulator.nonvolatile import NonVolatile
-from emulator.stack.nwk import frame as nwk_frame
+from emulator.stack.nwk.addressing import Addressing
 from emulator.stack.nwk.broadcast import Broadcasts
 from emulator.stack.nwk.departure import Departure
 from emulator.stack.nwk.dispatch import CommandDispatch
-from emulator.stack.nwk.frame import MAX_NSDU
+from emulator.stack.nwk.fast_path import FastPath
 from emulator.stack.nwk.joining import Joining
 from emulator.stack.nwk.link_status import LinkStatusExchange
 from emulator.stack.nwk.memory import Management, forget_network, load_network, network_parameters
-from emulator.stack.nwk.neighbours import Neighbour, Relationship
+from emulator.stack.nwk.neighbours import Neighbour
 from emulator.stack.nwk.network_update import NetworkUpdates
 from emulator.stack.nwk.parent_link import ParentLink
 from emulator.stack.nwk.parenting import Parenting
 from emulator.stack.nwk.receiving import Receiving
 from emulator.stack.nwk.routing import Routing
-from emulator.stack.nwk.security import COARSE_BITS
-from emulator.stack.nwk.sending import DISCOVERIES, DataRequest, Sending
+from emulator.stack.nwk.sending import Sending
 from emulator.stack.nwk.service import (
     Capability,
     Network,
@@ -40,9 +36,9 @@ from emulator.stack.nwk.service import (
     NwkTiming,
     ParentCandidate,
 )
-from emulator.stack.nwk.state import COMMAND_RADIUS, NO_ADDRESS, NwkState
-from emulator.stack.nwk.transit import Outgoing
-from emulator.stack.primitives import FIRST_BROADCAST, Confirm, NetworkParameters, NldeIndication, Status
+from emulator.stack.nwk.state import NwkState
+from emulator.stack.nwk.views import COMMAND_RADIUS, NO_ADDRESS
+from emulator.stack.primitives import Confirm, NetworkParameters, Status
 
 __all__ = [
     "Capability",
@@ -55,14 +51,8 @@ __all__ = [
     "ParentCandidate",
 ]
 
-_SECURED_DATA = nwk_frame.DATA | nwk_frame.VERSION | nwk_frame.SECURITY
-_FAST_MASK = 0xFFFF & ~nwk_frame.DISCOVER_ROUTE_MASK
-_HEADER_AND_AUX = struct.Struct("<HHHBBBIQB")
-_NONCE = struct.Struct("<QIB")
-_CONTROL = b"\x28"
 
-
-class Nwk(NwkState):
+class Nwk:
     """The network layer of one node."""
 
     def __init__(
@@ -76,20 +66,27 @@ class Nwk(NwkState):
         timing: NwkTiming | None = None,
     ) -> None:
         """Attach to `mac`; `capability` is the MAC capability information sent when joining."""
-        super().__init__(
+        self.state = state = NwkState(
             scope, mac, nonvolatile, device_type=device_type, capability=capability, timing=timing
         )
-        self.routing = Routing(self)
-        self.broadcasts = Broadcasts(self)
-        self.links = LinkStatusExchange(self, self.routing)
-        self.parent_link = ParentLink(self)
-        self.joining = Joining(self, self.parent_link, self.routing)
-        self.parenting = Parenting(self, self.routing)
-        self.updates = NetworkUpdates(self, self.parenting)
-        self.departure = Departure(self, self.joining, self.parenting, self.routing)
-        self.sending: Sending = Sending(self, self.routing, self.broadcasts, self.parent_link)
+        self.mac = mac
+        self.eui64 = state.eui64
+        self.counters = state.counters
+        self.security = state.security
+        self.addresses = state.addresses
+        self.neighbours = state.neighbours
+        self.routing = Routing(state)
+        self.broadcasts = Broadcasts(state)
+        self.links = LinkStatusExchange(state, self.routing)
+        self.parent_link = ParentLink(state)
+        self.joining = Joining(state, self.parent_link, self.routing)
+        self.parenting = Parenting(state, self.routing)
+        self.updates = NetworkUpdates(state, self.parenting)
+        self.addressing = Addressing(state, self.updates, self.parenting)
+        self.departure = Departure(state, self.joining, self.parenting, self.routing)
+        self.sending = Sending(state, self.routing, self.broadcasts, self.parent_link)
         commands = CommandDispatch(
-            self,
+            state,
             routing=self.routing,
             links=self.links,
             parent_link=self.parent_link,
@@ -99,14 +96,73 @@ class Nwk(NwkState):
             departure=self.departure,
         )
         self.receiving = Receiving(
-            self,
+            state,
             sending=self.sending,
             broadcasts=self.broadcasts,
             joining=self.joining,
             parenting=self.parenting,
             commands=commands,
         )
+        self._fast = FastPath(state, self.sending, self.receiving, self.parent_link)
+        state.sending, state.layer = self.sending, self
         mac.listener = self
+
+    # What is known
+
+    @property
+    def listener(self) -> NwkListener:
+        """The layer above; set before anything happens."""
+        return self.state.listener
+
+    @listener.setter
+    def listener(self, listener: NwkListener) -> None:
+        self.state.listener = listener
+
+    @property
+    def timing(self) -> NwkTiming:
+        """Every duration and bound of the layer; may be replaced."""
+        return self.state.timing
+
+    @timing.setter
+    def timing(self, timing: NwkTiming) -> None:
+        self.state.timing = timing
+
+    @property
+    def parameters(self) -> NetworkParameters | None:
+        """The network this node is on; its `network_key` is empty until the first key has arrived."""
+        return self.state.parameters
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether this node holds the network key by right."""
+        return self.state.authenticated
+
+    @property
+    def management(self) -> Management:
+        """What the network manager has told."""
+        return self.state.management
+
+    @property
+    def short_address(self) -> int:
+        """Our short address; 0xFFFF when on no network."""
+        return self.state.short_address
+
+    @property
+    def children(self) -> list[Neighbour]:
+        """Our children, in order of joining."""
+        return self.neighbours.children()
+
+    def eui64_of(self, short: int) -> int | None:
+        """Return the EUI-64 that has that short address."""
+        return self.state.eui64_of(short)
+
+    def short_of(self, eui64: int) -> int | None:
+        """Return the short address of that EUI-64."""
+        return self.state.short_of(eui64)
+
+    def is_child(self, short: int) -> bool:
+        """Whether the device is our child, authenticated or not."""
+        return self.state.is_child(short)
 
     # Starting, joining and leaving
 
@@ -119,37 +175,39 @@ class Nwk(NwkState):
         key_sequence: int = 0,
     ) -> None:
         """Coordinator: start a network (NLME-NETWORK-FORMATION) with the key given."""
+        state = self.state
         self.forget()
         self.security.set_key(network_key, key_sequence, activate=True)
-        self.depth = 0
-        self.authenticated = True
-        self.alone = True
-        self.set_parameters(
+        state.depth = 0
+        state.authenticated = True
+        state.alone = True
+        state.set_parameters(
             NetworkParameters(pan_id, extended_pan_id, channel, 0, 0, network_key, key_sequence)
         )
         self.start()
 
     def restore(self) -> bool:
         """Return to the network in non-volatile memory after a power cut; False when there is none."""
-        saved = load_network(self.nonvolatile)
+        state = self.state
+        saved = load_network(state.nonvolatile)
         self.security.restore()
         key = self.security.active
         if saved is None or key is None:
             return False
         self.addresses.restore()
-        self.neighbours.restore(saved, self.scope.now)
-        self.depth = saved.depth
-        self.parent_short = self.mac.parent_address = saved.parent_short
-        self.authenticated = True
-        self.set_parameters(network_parameters(saved, key.octets, key.sequence))
+        self.neighbours.restore(saved, state.scope.now)
+        state.depth = saved.depth
+        state.parent_short = self.mac.parent_address = saved.parent_short
+        state.authenticated = True
+        state.set_parameters(network_parameters(saved, key.octets, key.sequence))
         self.start()
         self.parenting.schedule_ageing()
         return True
 
     def start(self) -> None:
         """Take up the duties of an authenticated node: beacons, link status, polling."""
-        self.mac.coordinator = self.device_type != NodeType.END_DEVICE
-        self.update_beacon()
+        self.mac.coordinator = self.state.device_type != NodeType.END_DEVICE
+        self.state.update_beacon()
         self.links.start()
         self.parent_link.start()
         self.parent_link.request_timeout()
@@ -178,8 +236,9 @@ class Nwk(NwkState):
 
     def forget(self) -> None:
         """Drop everything about the network, at once and without a frame; the frame counter stays."""
-        self.parameters = None
-        self.authenticated = False
+        state, mac = self.state, self.mac
+        state.parameters = None
+        state.authenticated = False
         self.links.stop()
         self.parent_link.stop()
         self.parenting.stop()
@@ -190,10 +249,9 @@ class Nwk(NwkState):
         self.security.forget()
         self.neighbours.clear()
         self.addresses.clear()
-        forget_network(self.nonvolatile)
-        self.management = Management()
-        self._short = self.parent_short = NO_ADDRESS
-        mac = self.mac
+        forget_network(state.nonvolatile)
+        state.management = Management()
+        state.short_address = state.parent_short = NO_ADDRESS
         mac.purge_all()
         mac.coordinator = False
         mac.pan_id = mac.short_address = mac.parent_address = NO_ADDRESS
@@ -202,43 +260,25 @@ class Nwk(NwkState):
         """Admit devices for `seconds`; 0 closes. Raises `EmulatorError` for 255 and above."""
         self.parenting.permit(seconds)
 
-    # Keys
+    # Keys and addresses
 
     def set_network_key(self, key: bytes, sequence: int) -> None:
         """Store a network key: in force at once on a node that waits for one, else when it is switched to."""
-        waiting = not self.authenticated
+        state = self.state
+        waiting = not state.authenticated
         self.security.set_key(key, sequence, activate=waiting)
-        self._key_in_force()
-        if waiting and self.parameters is not None:
-            self.authenticated = True
+        state.key_in_force()
+        if waiting and state.parameters is not None:
+            state.authenticated = True
             self.start()
 
-    # Addresses
+    def switch_key(self, sequence: int) -> bool:
+        """Put the key with `sequence` in force; returns False when this node does not hold it."""
+        return self.state.switch_key(sequence)
 
     def learn(self, eui64: int, short: int) -> None:
         """Record a pair of addresses seen in a frame, an announcement or a key; notes conflicts."""
-        if short >= FIRST_BROADCAST or eui64 == self.eui64:
-            return
-        if self.addresses.short_by_eui64.get(eui64) == short:
-            return
-        if short == self._short:
-            self.updates.address_conflict(short)
-            return
-        neighbour = self.neighbours.by_eui64(eui64)
-        if neighbour is not None and neighbour.short_address != short:
-            self._readdressed(neighbour)
-        other = self.addresses.learn(eui64, short)
-        if other is not None:
-            known = self.neighbours.by_short.get(short)
-            if known is not None and known.eui64 == other:
-                self._readdressed(known)
-            self.counters.drop("address taken over")
-
-    def _readdressed(self, neighbour: Neighbour) -> None:
-        if neighbour.is_child:
-            self.parenting.moved(neighbour)
-        else:
-            self.neighbours.remove(neighbour)
+        self.addressing.learn(eui64, short)
 
     # Sleeping
 
@@ -271,94 +311,13 @@ class Nwk(NwkState):
         Unsecured frames are for a child that has no key yet, and for the parent of this node while it has
         none.
         """
-        neighbour = self.neighbours.by_short.get(destination)
-        key = self.security.active
-        if (
-            neighbour is None
-            or not neighbour.direct
-            or not (secure and self.authenticated)
-            or key is None
-            or len(nsdu) > MAX_NSDU
-        ):
-            self.sending.data(DataRequest(destination, nsdu, confirm, secure, radius, discover_route))
-            return
-        try:
-            counter = self.security.next_counter()
-        except SecurityError:
-            self.sending.refuse(confirm, Status.NWK_NO_KEY, "frame counter exhausted")
-            return
-        self._sequence = sequence = (self._sequence + 1) & 0xFF
-        eui64 = self.eui64
-        control = _SECURED_DATA | nwk_frame.DISCOVER_ROUTE if discover_route else _SECURED_DATA
-        header = _HEADER_AND_AUX.pack(
-            control, destination, self._short, radius, sequence, 0x2D, counter, eui64, key.sequence
-        )
-        sealed = key.cipher.encrypt(_NONCE.pack(eui64, counter, 0x2D), header, nsdu)
-        self.counters.sent += 1
-        if self.sleepy:
-            self.parent_link.fast_poll(self.timing.wake_us)
+        self._fast.send(destination, nsdu, confirm, secure, radius, discover_route)
 
-        def sent(status: Status) -> None:
-            if status is Status.SUCCESS:
-                neighbour.failures = 0
-                if confirm is not None:
-                    confirm(status)
-            else:
-                discoveries = DISCOVERIES if discover_route else 0
-                frame = Outgoing(header[:8], nsdu, destination, confirm, discoveries)
-                self.sending.unicast_failed(frame, destination, status)
-
-        self.mac.data(
-            destination, header[:8] + _CONTROL + header[9:] + sealed, sent, indirect=neighbour.indirect
-        )
+    # Indications of the MAC
 
     def mac_data(self, source: int, destination: int, payload: bytes, lqi: int) -> None:
-        """MCPS-DATA.indication: an NPDU from the neighbour `source`.
-
-        Secured data for this node from a known neighbour under the key in force is taken here, for speed;
-        every other frame, and whatever looks wrong, goes through `Receiving`.
-        """
-        if len(payload) < _HEADER_AND_AUX.size:
-            self.receiving.frame(source, destination, payload, lqi)
-            return
-        fields = _HEADER_AND_AUX.unpack_from(payload)
-        control, target, origin, _, _, aux_control, counter, eui64, sequence = fields
-        key = self.security.active
-        neighbour = self.neighbours.by_short.get(source)
-        if (
-            control & _FAST_MASK != _SECURED_DATA
-            or target != self._short
-            or aux_control & 0xF8 != nwk_frame.AUX_CONTROL
-            or key is None
-            or key.sequence != sequence
-            or neighbour is None
-            or neighbour.eui64 != eui64
-            or neighbour.relationship is Relationship.UNAUTHENTICATED_CHILD
-        ):
-            self.receiving.frame(source, destination, payload, lqi)
-            return
-        last = key.incoming.get(eui64, -1)
-        if counter <= last or (counter ^ last) >> COARSE_BITS:
-            self.receiving.frame(source, destination, payload, lqi)
-            return
-        try:
-            nsdu = key.cipher.decrypt(
-                _NONCE.pack(eui64, counter, 0x2D), payload[:8] + b"\x2d" + payload[9:22], payload[22:]
-            )
-        except SecurityError:
-            self.counters.drop("integrity")
-            return
-        key.incoming[eui64] = counter
-        neighbour.lqi = (neighbour.lqi * 7 + lqi) >> 3
-        neighbour.heard_us = self.scope.now
-        self.counters.received += 1
-        origin_eui64: int | None = eui64
-        if origin != source:
-            origin_eui64 = self.addresses.eui64_by_short.get(origin)
-            self.receiving.notice_moved_child(origin, source)
-        self.listener.nwk_data(NldeIndication(origin, origin_eui64, target, nsdu, True, lqi))
-
-    # Other indications of the MAC
+        """MCPS-DATA.indication: an NPDU from the neighbour `source`."""
+        self._fast.receive(source, destination, payload, lqi)
 
     def mac_associate(self, eui64: int, capability: int) -> None:
         """MLME-ASSOCIATE.indication."""
@@ -366,7 +325,7 @@ class Nwk(NwkState):
 
     def mac_polled(self, source: int) -> None:
         """A data request arrived."""
-        if self.parameters is not None:
+        if self.state.parameters is not None:
             self.parenting.polled(source)
 
     def mac_beacon_request(self) -> None:

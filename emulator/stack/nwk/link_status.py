@@ -6,12 +6,14 @@ silent for three periods is no longer routed through.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from emulator.clock.kernel import Timer
 from emulator.stack.nwk.commands import LinkStatus, LinkStatusEntry, pack_link_status
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.routing import Routing
 from emulator.stack.nwk.service import MILLISECOND, NodeType
-from emulator.stack.nwk.state import NwkState
+from emulator.stack.nwk.views import Named, Speaker, Timed
 from emulator.stack.primitives import BROADCAST_ROUTERS
 
 ENTRIES_PER_FRAME = 24
@@ -19,10 +21,16 @@ _FIRST_DELAY_MS = (50, 1000)
 _JITTER_MS = 250
 
 
+class LinkStatusView(Timed, Named, Speaker, Protocol):
+    """What link status works with."""
+
+    alone: bool
+
+
 class LinkStatusExchange:
     """The periodic link status of one router."""
 
-    def __init__(self, nwk: NwkState, routing: Routing) -> None:
+    def __init__(self, nwk: LinkStatusView, routing: Routing) -> None:
         self._nwk = nwk
         self._routing = routing
         self._timer: Timer | None = None

@@ -8,6 +8,7 @@ network broadcast delivery time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from emulator.clock.kernel import Timer
 from emulator.stack.nwk.commands import (
@@ -22,7 +23,7 @@ from emulator.stack.nwk.memory import Management
 from emulator.stack.nwk.neighbours import Relationship
 from emulator.stack.nwk.parenting import Parenting
 from emulator.stack.nwk.service import NetworkStatus, NodeType
-from emulator.stack.nwk.state import NwkState
+from emulator.stack.nwk.views import Member, Named, Reporter, Speaker, Timed
 from emulator.stack.primitives import BROADCAST_ALL, BROADCAST_RX_ON, NetworkParameters
 
 HIGHEST_PAN_ID = 0xFFFE
@@ -33,10 +34,22 @@ def newer(update_id: int, than: int) -> bool:
     return 0 < (update_id - than) % 256 < 128
 
 
+class UpdateView(Timed, Named, Member, Speaker, Reporter, Protocol):
+    """What changes to the whole network work with."""
+
+    management: Management
+
+    def set_parameters(self, parameters: NetworkParameters) -> None:
+        """Take these network parameters."""
+
+    def set_management(self, management: Management) -> None:
+        """Take what the network manager tells."""
+
+
 class NetworkUpdates:
     """Channel and PAN identifier changes, and short-address conflicts, of one node."""
 
-    def __init__(self, nwk: NwkState, parenting: Parenting) -> None:
+    def __init__(self, nwk: UpdateView, parenting: Parenting) -> None:
         self._nwk = nwk
         self._parenting = parenting
         self._channel: Timer | None = None

@@ -8,7 +8,9 @@ parent lost (the three-missed-polls rule of field stacks, fact sheet, devices 2.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
+from emulator.air.mac import Mac
 from emulator.clock.kernel import Timer
 from emulator.stack.nwk.commands import (
     EndDeviceTimeoutRequest,
@@ -16,16 +18,23 @@ from emulator.stack.nwk.commands import (
     pack_end_device_timeout_request,
 )
 from emulator.stack.nwk.service import SECOND, NetworkStatus, NodeType
-from emulator.stack.nwk.state import NwkState
+from emulator.stack.nwk.views import Member, Named, Reporter, Speaker, Timed
 from emulator.stack.primitives import Status
 
 KEEP_ALIVES_PER_TIMEOUT = 3
 
 
+class ParentLinkView(Timed, Named, Member, Speaker, Reporter, Protocol):
+    """What the link with the parent works with."""
+
+    mac: Mac
+    sleepy: bool
+
+
 class ParentLink:
     """Polling and keep-alive of one end device; without effect on routers."""
 
-    def __init__(self, nwk: NwkState) -> None:
+    def __init__(self, nwk: ParentLinkView) -> None:
         self._nwk = nwk
         self.long_us = nwk.timing.poll_long_us
         self.short_us = nwk.timing.poll_short_us

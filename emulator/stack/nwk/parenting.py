@@ -5,6 +5,9 @@ ZigBee PRO 3.6.1.4 (joining, parent procedure), 3.6.1.6 (stochastic addresses), 
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from emulator.air.mac import Mac
 from emulator.clock.kernel import Timer
 from emulator.errors import EmulatorError
 from emulator.stack.nwk import frame as nwk_frame
@@ -21,7 +24,7 @@ from emulator.stack.nwk.commands import (
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.routing import Routing
 from emulator.stack.nwk.service import MILLISECOND, SECOND, Capability, NodeType
-from emulator.stack.nwk.state import NwkState
+from emulator.stack.nwk.views import Learner, Member, Named, Reporter, Speaker, Timed
 from emulator.stack.primitives import JoinKind, Status
 
 PAN_AT_CAPACITY = 0x01
@@ -35,10 +38,30 @@ _STRANGER_PAUSE_US = 8 * SECOND
 _MAX_STRANGERS = 32
 
 
+class ParentingView(Timed, Named, Member, Speaker, Reporter, Learner, Protocol):
+    """What having children works with."""
+
+    mac: Mac
+    alone: bool
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another child fits."""
+
+    def short_of(self, eui64: int) -> int | None:
+        """Return the short address of that EUI-64."""
+
+    def device_at(self, short: int, eui64: int) -> bool:
+        """Whether some device other than `eui64` has that short address."""
+
+    def update_beacon(self) -> None:
+        """Put what we are, and whether we have room, in the beacon payload."""
+
+
 class Parenting:
     """The children of one router or coordinator."""
 
-    def __init__(self, nwk: NwkState, routing: Routing) -> None:
+    def __init__(self, nwk: ParentingView, routing: Routing) -> None:
         self._nwk = nwk
         self._routing = routing
         self._permit: Timer | None = None

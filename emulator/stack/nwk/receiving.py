@@ -5,24 +5,42 @@ ZigBee PRO 3.6.2 (reception), 4.3.1.2 (incoming frame security).
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from emulator.errors import FrameError, SecurityError
 from emulator.stack.nwk import frame as nwk_frame
+from emulator.stack.nwk.address_map import AddressMap
 from emulator.stack.nwk.broadcast import Broadcasts
 from emulator.stack.nwk.commands import NwkCommand
 from emulator.stack.nwk.dispatch import CommandDispatch
 from emulator.stack.nwk.frame import NwkHeader
 from emulator.stack.nwk.joining import Joining
-from emulator.stack.nwk.neighbours import Neighbour, Relationship
+from emulator.stack.nwk.neighbours import Neighbour, NeighbourTable, Relationship
 from emulator.stack.nwk.parenting import Parenting
-from emulator.stack.nwk.security import ReplayError, UnknownKeyError
+from emulator.stack.nwk.security import NwkSecurity, ReplayError, UnknownKeyError
 from emulator.stack.nwk.sending import Sending
 from emulator.stack.nwk.service import NodeType
-from emulator.stack.nwk.state import NwkState
 from emulator.stack.nwk.transit import Arrival
+from emulator.stack.nwk.views import Learner, Member, Named, Reporter, Timed
 from emulator.stack.primitives import FIRST_BROADCAST, NldeIndication
 
 _ONE_HOP_COMMANDS = (NwkCommand.LINK_STATUS, NwkCommand.ROUTE_REQUEST)
 """Broadcast commands that are not relayed as they are."""
+
+
+class ReceivingView(Timed, Named, Member, Reporter, Learner, Protocol):
+    """What receiving works with."""
+
+    addresses: AddressMap
+    neighbours: NeighbourTable
+    security: NwkSecurity
+    sleepy: bool
+
+    def save(self) -> None:
+        """Write the parameters and the parent to non-volatile memory."""
+
+    def switch_key(self, sequence: int) -> bool:
+        """Put the key with `sequence` in force."""
 
 
 class Receiving:
@@ -30,7 +48,7 @@ class Receiving:
 
     def __init__(
         self,
-        nwk: NwkState,
+        nwk: ReceivingView,
         *,
         sending: Sending,
         broadcasts: Broadcasts,

@@ -7,6 +7,8 @@ a Route Reply.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from emulator.clock.kernel import Timer
 from emulator.stack.nwk import frame as nwk_frame
 from emulator.stack.nwk.commands import (
@@ -19,8 +21,8 @@ from emulator.stack.nwk.commands import (
 )
 from emulator.stack.nwk.neighbours import link_cost
 from emulator.stack.nwk.service import MILLISECOND
-from emulator.stack.nwk.state import NwkState
 from emulator.stack.nwk.transit import Arrival, Outgoing
+from emulator.stack.nwk.views import Learner, Named, Speaker, Timed
 from emulator.stack.primitives import BROADCAST_ROUTERS, Status
 
 MAX_REQUESTS = 128
@@ -66,10 +68,14 @@ class _Search:
         self.timer: Timer | None = None
 
 
+class RoutingView(Timed, Named, Speaker, Learner, Protocol):
+    """What routing works with."""
+
+
 class Routing:
     """The route table of one node and its route discoveries."""
 
-    def __init__(self, nwk: NwkState) -> None:
+    def __init__(self, nwk: RoutingView) -> None:
         self._nwk = nwk
         self.table: dict[int, Route] = {}
         self.source_routes: dict[int, tuple[int, ...]] = {}

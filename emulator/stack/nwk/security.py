@@ -131,6 +131,11 @@ class NwkSecurity:
             _TOKEN_KEYS, b"".join(_KEY.pack(each.sequence, each.octets) for each in self.by_sequence.values())
         )
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the frame counters may be used up; `next_counter` knows."""
+        return self._counter >= self._ceiling and self._counter + COUNTER_RESERVE > MAX_COUNTER
+
     def next_counter(self) -> int:
         """Take an outgoing frame counter; raises `SecurityError` when all are used."""
         counter = self._counter

@@ -6,8 +6,9 @@ ZigBee PRO 3.6.3.3 (routing of unicasts), 3.6.3.7 (route maintenance).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from emulator.air.mac import Mac
 from emulator.errors import SecurityError
 from emulator.stack.nwk import frame as nwk_frame
 from emulator.stack.nwk.broadcast import Broadcasts
@@ -19,12 +20,13 @@ from emulator.stack.nwk.commands import (
     unpack_route_record,
 )
 from emulator.stack.nwk.frame import MAX_NSDU, NwkHeader
-from emulator.stack.nwk.neighbours import Neighbour
+from emulator.stack.nwk.neighbours import Neighbour, NeighbourTable
 from emulator.stack.nwk.parent_link import ParentLink
 from emulator.stack.nwk.routing import Routing
+from emulator.stack.nwk.security import NwkSecurity
 from emulator.stack.nwk.service import NetworkStatus, NodeType
-from emulator.stack.nwk.state import COMMAND_RADIUS, NwkState
 from emulator.stack.nwk.transit import Outgoing
+from emulator.stack.nwk.views import COMMAND_RADIUS, Member, Named, Reporter, Timed
 from emulator.stack.primitives import FIRST_BROADCAST, Confirm, NldeIndication, Status
 
 DISCOVERIES = 2
@@ -42,11 +44,26 @@ class DataRequest(NamedTuple):
     discover_route: bool
 
 
+class SendingView(Timed, Named, Member, Reporter, Protocol):
+    """What sending works with."""
+
+    mac: Mac
+    neighbours: NeighbourTable
+    security: NwkSecurity
+    sleepy: bool
+
+    def is_child(self, short: int) -> bool:
+        """Whether the device is our child, authenticated or not."""
+
+    def next_sequence(self) -> int:
+        """Take the next NWK sequence number."""
+
+
 class Sending:
     """The way out of one node's NWK layer."""
 
     def __init__(
-        self, nwk: NwkState, routing: Routing, broadcasts: Broadcasts, parent_link: ParentLink
+        self, nwk: SendingView, routing: Routing, broadcasts: Broadcasts, parent_link: ParentLink
     ) -> None:
         self._nwk = nwk
         self._routing = routing
@@ -80,7 +97,9 @@ class Sending:
             self._broadcasts.originate(header, header[7], nsdu, confirm)
         else:
             discoveries = DISCOVERIES if discover_route and secure else 0
-            self._routing.record_before(destination)
+            neighbour = nwk.neighbours.by_short.get(destination)
+            if neighbour is None or not neighbour.direct:
+                self._routing.record_before(destination)
             self.route(Outgoing(header, nsdu, destination, confirm, discoveries))
 
     def _loop_back(self, nsdu: bytes, confirm: Confirm | None) -> None:

@@ -1,12 +1,10 @@
-"""The state of one node's network layer, on which the machines of the layer stand.
+"""What the network layer of one node knows: itself, its network, its neighbours, its keys.
 
-The machines are given the others they work on; they reach the way out through `NwkState.sending`, which knows
-the routes and broadcasts that in turn send through it.
+The machines of the layer stand on it, each through a view of its own (`emulator.stack.nwk.views`).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Protocol
 
 from emulator.air.beacon import ZigbeeBeacon, encode_zigbee_beacon
@@ -25,60 +23,32 @@ from emulator.stack.nwk.memory import (
 from emulator.stack.nwk.neighbours import Neighbour, NeighbourTable
 from emulator.stack.nwk.security import NwkSecurity
 from emulator.stack.nwk.service import NodeType, NwkListener, NwkTiming
-from emulator.stack.nwk.transit import Outgoing
-from emulator.stack.primitives import Confirm, NetworkParameters, Status
-
-NO_ADDRESS = 0xFFFF
-COMMAND_RADIUS = 30
+from emulator.stack.nwk.views import NO_ADDRESS, WayOut
+from emulator.stack.primitives import NetworkParameters
 
 
-class WayOut(Protocol):
-    """What the machines of the layer ask of `emulator.stack.nwk.sending.Sending`."""
+class WholeLayer(Protocol):
+    """What concerns all machines of the layer at once."""
 
-    def command_header(
-        self,
-        destination: int,
-        *,
-        radius: int = COMMAND_RADIUS,
-        source_eui64: int | None = None,
-        destination_eui64: int | None = None,
-        secure: bool = True,
-    ) -> bytes:
-        """Return the packed header of a command of ours, with the next sequence number."""
+    def start(self) -> None:
+        """Take up the duties of an authenticated node: beacons, link status, polling."""
 
-    def send_command(
-        self,
-        destination: int,
-        payload: bytes,
-        confirm: Confirm | None = None,
-        *,
-        destination_eui64: int | None = None,
-    ) -> None:
-        """Send a secured command over as many hops as it takes, or broadcast it."""
+    def forget(self) -> None:
+        """Drop everything about the network, at once and without a frame; the frame counter stays."""
 
-    def transmit(
-        self,
-        hop: int,
-        header: bytes,
-        payload: bytes,
-        confirm: Confirm | None = None,
-        *,
-        indirect: bool = False,
-    ) -> None:
-        """Secure a frame if its header says so, and give it to the MAC for the next hop."""
-
-    def route(self, frame: Outgoing) -> None:
-        """Send a unicast on its way."""
-
-    def fail(self, frame: Outgoing, status: Status) -> None:
-        """Give up on a unicast."""
+    def learn(self, eui64: int, short: int) -> None:
+        """Record a pair of addresses seen in a frame, an announcement or a key; notes conflicts."""
 
 
-class NwkState(ABC):
-    """What the network layer of one node knows: itself, its network, its neighbours, its keys."""
+class NwkState:
+    """The facts of one network layer, and the changes to them that go into non-volatile memory.
+
+    `listener`, `sending` and `layer` are set once, when the layer is put together.
+    """
 
     listener: NwkListener
     sending: WayOut
+    layer: WholeLayer
     parameters: NetworkParameters | None
     """The network this node is on; its `network_key` is empty until the first key has arrived."""
 
@@ -106,35 +76,38 @@ class NwkState(ABC):
         """True of a coordinator from forming until a first device holds its network key: nobody can hear it."""
         self.sleepy = device_type == NodeType.END_DEVICE and not mac.rx_on_when_idle
         self.depth = 0
+        self.short_address = NO_ADDRESS
+        """Our short address; 0xFFFF when on no network."""
         self.parent_short = NO_ADDRESS
         self.counters = NwkCounters()
         self.security = NwkSecurity(mac.eui64, nonvolatile)
         self.addresses = AddressMap(nonvolatile)
         self.neighbours = NeighbourTable(nonvolatile)
         self.management = load_management(nonvolatile)
-        self._short = NO_ADDRESS
-        self._sequence = scope.random.getrandbits(8)
+        self.sequence = scope.random.getrandbits(8)
+        """The latest NWK sequence number."""
 
-    # What the layer does as a whole
+    # The layer as a whole
 
-    @abstractmethod
     def start(self) -> None:
-        """Take up the duties of an authenticated node: beacons, link status, polling."""
+        """Take up the duties of an authenticated node."""
+        self.layer.start()
 
-    @abstractmethod
     def forget(self) -> None:
-        """Drop everything about the network, at once and without a frame; the frame counter stays."""
+        """Drop everything about the network."""
+        self.layer.forget()
 
-    @abstractmethod
     def learn(self, eui64: int, short: int) -> None:
-        """Record a pair of addresses seen in a frame, an announcement or a key; notes conflicts."""
+        """Record a pair of addresses."""
+        if self.addresses.short_by_eui64.get(eui64) != short:
+            self.layer.learn(eui64, short)
 
     # The network
 
     def set_parameters(self, parameters: NetworkParameters) -> None:
         """Take these network parameters, in the MAC and in non-volatile memory too."""
         self.parameters = parameters
-        self._short = parameters.short_address
+        self.short_address = parameters.short_address
         mac = self.mac
         mac.channel, mac.pan_id = parameters.channel, parameters.pan_id
         mac.short_address = parameters.short_address
@@ -181,34 +154,30 @@ class NwkState(ABC):
         before = self.security.active
         switched = self.security.switch(sequence)
         if switched and self.security.active is not before:
-            self._key_in_force()
+            self.key_in_force()
             self.listener.nwk_key_changed(sequence)
         return switched
 
-    def _key_in_force(self) -> None:
+    def key_in_force(self) -> None:
+        """Have the parameters name the key in force."""
         key = self.security.active
         if key is not None and self.parameters is not None:
             self.parameters = self.parameters._replace(network_key=key.octets, key_sequence=key.sequence)
 
     def next_sequence(self) -> int:
         """Take the next NWK sequence number."""
-        self._sequence = (self._sequence + 1) & 0xFF
-        return self._sequence
+        self.sequence = (self.sequence + 1) & 0xFF
+        return self.sequence
 
     # Addresses and neighbours
 
-    @property
-    def short_address(self) -> int:
-        """Our short address; 0xFFFF when on no network."""
-        return self._short
-
     def eui64_of(self, short: int) -> int | None:
         """Return the EUI-64 that has that short address."""
-        return self.eui64 if short == self._short else self.addresses.eui64_by_short.get(short)
+        return self.eui64 if short == self.short_address else self.addresses.eui64_by_short.get(short)
 
     def short_of(self, eui64: int) -> int | None:
         """Return the short address of that EUI-64."""
-        return self._short if eui64 == self.eui64 else self.addresses.short_by_eui64.get(eui64)
+        return self.short_address if eui64 == self.eui64 else self.addresses.short_by_eui64.get(eui64)
 
     def device_at(self, short: int, eui64: int) -> bool:
         """Whether some device other than `eui64` has that short address."""
