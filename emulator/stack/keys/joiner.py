@@ -27,15 +27,15 @@ from emulator.stack.aps.commands import (
     VerifyKey,
 )
 from emulator.stack.aps.key_table import KeyTable, LinkKey
-from emulator.stack.aps.layer import Aps, ApsCommandIndication
 from emulator.stack.aps.security import KEY_DATA, KEY_LOAD, KEY_TRANSPORT
+from emulator.stack.aps.service import ApsCommandIndication
 from emulator.stack.events import (
     KeyKind,
     LinkKeyChanged,
     LinkKeyRefused,
     StackEvent,
 )
-from emulator.stack.nwk.layer import Nwk
+from emulator.stack.keys.views import CommandCarrier, JoinerNetwork
 from emulator.stack.nwk.service import Network, NodeType
 from emulator.stack.primitives import COORDINATOR, JoinKind, Status
 
@@ -72,8 +72,8 @@ class Joiner:
     def __init__(
         self,
         scope: Scope,
-        nwk: Nwk,
-        aps: Aps,
+        nwk: JoinerNetwork,
+        aps: CommandCarrier,
         *,
         keys: KeyTable,
         nonvolatile: NonVolatile,

@@ -14,9 +14,8 @@ from emulator.clock.kernel import Scope
 from emulator.errors import EmulatorError
 from emulator.stack.aps.commands import SwitchKey, TransportNetworkKey
 from emulator.stack.aps.key_table import KeyTable
-from emulator.stack.aps.layer import Aps
 from emulator.stack.aps.security import KEY_TRANSPORT
-from emulator.stack.nwk.layer import Nwk
+from emulator.stack.keys.views import CommandCarrier, KeyUpdateNetwork
 from emulator.stack.nwk.security import NetworkKey
 from emulator.stack.primitives import BROADCAST_RX_ON, NetworkParameters
 
@@ -36,7 +35,7 @@ class KeyReceiver(NamedTuple):
 class NetworkKeyUpdate:
     """One change of the network key at a time."""
 
-    def __init__(self, scope: Scope, nwk: Nwk, aps: Aps, keys: KeyTable) -> None:
+    def __init__(self, scope: Scope, nwk: KeyUpdateNetwork, aps: CommandCarrier, keys: KeyTable) -> None:
         self._scope = scope
         self._nwk = nwk
         self._aps = aps

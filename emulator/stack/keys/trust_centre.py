@@ -23,8 +23,8 @@ from emulator.stack.aps.commands import (
     VerifyKey,
 )
 from emulator.stack.aps.key_table import KeyTable, LinkKey
-from emulator.stack.aps.layer import Aps, ApsCommandIndication
 from emulator.stack.aps.security import KEY_DATA, KEY_LOAD, KEY_TRANSPORT
+from emulator.stack.aps.service import ApsCommandIndication
 from emulator.stack.events import (
     DeviceJoined,
     DeviceLeft,
@@ -34,7 +34,7 @@ from emulator.stack.events import (
     StackEvent,
 )
 from emulator.stack.keys.network_key_update import NetworkKeyUpdate
-from emulator.stack.nwk.layer import Nwk
+from emulator.stack.keys.views import Announcer, CommandCarrier, TrustCentreNetwork
 from emulator.stack.nwk.service import Capability
 from emulator.stack.primitives import (
     BROADCAST_ROUTERS,
@@ -43,7 +43,6 @@ from emulator.stack.primitives import (
     Status,
 )
 from emulator.stack.zdo.frames import ZdoCluster, permit_joining_request
-from emulator.stack.zdo.layer import Zdo
 
 MAX_PERMIT_SECONDS = 254
 _INSTALLED = "tc.install."
@@ -81,11 +80,11 @@ class TrustCentre:
     def __init__(
         self,
         scope: Scope,
-        nwk: Nwk,
-        aps: Aps,
+        nwk: TrustCentreNetwork,
+        aps: CommandCarrier,
         *,
         keys: KeyTable,
-        zdo: Zdo,
+        zdo: Announcer,
         nonvolatile: NonVolatile,
         on_event: Callable[[StackEvent], None],
     ) -> None:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from emulator.stack.nwk.layer import Nwk
-from emulator.stack.nwk.neighbours import Neighbour, Relationship
+from typing import Protocol
+
+from emulator.stack.nwk.neighbours import Neighbour, NeighbourTable, Relationship
+from emulator.stack.nwk.routing import Routing
+from emulator.stack.primitives import NetworkParameters
 from emulator.stack.zdo.frames import NeighbourEntry, RouteEntry
 
 
-def child_addresses(nwk: Nwk) -> list[tuple[int, int]]:
+class NetworkTables(Protocol):
+    """The tables of a network layer."""
+
+    neighbours: NeighbourTable
+    routing: Routing
+
+    @property
+    def parameters(self) -> NetworkParameters | None:
+        """Return the network this node is on."""
+
+    @property
+    def children(self) -> list[Neighbour]:
+        """Return the children, in order of joining."""
+
+
+def child_addresses(nwk: NetworkTables) -> list[tuple[int, int]]:
     """Return (EUI-64, short address) of the end devices whose parent this node is."""
     return [
         (child.eui64, child.short_address)
@@ -16,13 +34,13 @@ def child_addresses(nwk: Nwk) -> list[tuple[int, int]]:
     ]
 
 
-def neighbour_entries(nwk: Nwk) -> list[NeighbourEntry]:
+def neighbour_entries(nwk: NetworkTables) -> list[NeighbourEntry]:
     """Return the neighbour table."""
     extended = 0 if nwk.parameters is None else nwk.parameters.extended_pan_id
     return [_neighbour_entry(each, extended) for each in nwk.neighbours.by_short.values()]
 
 
-def route_entries(nwk: Nwk) -> list[RouteEntry]:
+def route_entries(nwk: NetworkTables) -> list[RouteEntry]:
     """Return the active routes."""
     table = nwk.routing.table
     return [RouteEntry(destination, 0, route.next_hop) for destination, route in table.items()]
