@@ -7,7 +7,6 @@ been received but not yet saved is in RAM and goes with the power.
 from __future__ import annotations
 
 from collections.abc import Callable
-from struct import Struct
 
 from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.clock.kernel import Scope, Timer
@@ -17,7 +16,7 @@ from emulator.faults.firmware import NO_FAULTS, FirmwareFaults
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.ota import effects
 from emulator.smart_energy.ota.client import OtaClient
-from emulator.smart_energy.ota.effects import OtaPhase, OtaTimer, SavedTransfer
+from emulator.smart_energy.ota.effects import OtaTimer, SavedTransfer
 from emulator.smart_energy.ota.file import parse as parse_ota_file
 from emulator.smart_energy.ota.messages import BLOCK_HEADER, ImageKey, OtaCommand
 from emulator.smart_energy.ota.policy import OtaClientPolicy
@@ -30,7 +29,6 @@ from hw_profiles.model import BlockPeriodUnit, Flash, Model, Ota, Quirk
 _SLOT = "download"
 SAVED_TRANSFER = "ota.saved"
 """Where a device keeps how far an upgrade has come."""
-_SAVED_STATE = Struct("<BHHIIIQ")
 _MS = 1000
 
 SendAsdu = Callable[[ApsdeRequest, Confirm | None], None]
@@ -278,8 +276,7 @@ class FirmwareClient:
         if state is None:
             self._nonvolatile.delete(SAVED_TRANSFER)
             return
-        octets = _SAVED_STATE.pack(state.phase, *state.key, state.size, state.offset, state.activate_at)
-        self._nonvolatile.put(SAVED_TRANSFER, octets)
+        self._nonvolatile.put(SAVED_TRANSFER, state.pack())
 
     def _verify(self, key: ImageKey, size: int) -> None:
         try:
@@ -304,7 +301,4 @@ class FirmwareClient:
 
 def _load(nonvolatile: NonVolatile) -> SavedTransfer | None:
     octets = nonvolatile.get(SAVED_TRANSFER)
-    if octets is None or len(octets) != _SAVED_STATE.size:
-        return None
-    phase, manufacturer, image_type, version, size, offset, at = _SAVED_STATE.unpack(octets)
-    return SavedTransfer(OtaPhase(phase), ImageKey(manufacturer, image_type, version), size, offset, at)
+    return None if octets is None else SavedTransfer.unpack(octets)

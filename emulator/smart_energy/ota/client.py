@@ -3,13 +3,20 @@
 The shell calls `power_up()` once after every start, then `message`, `default_response`, `notify`, `timer`,
 `flash_ready`, `verified`... as things happen, and carries out the returned effects in order. Only what
 `SaveState` hands over survives a power cut.
+
+What each input means in each phase is `OtaClient.TABLE`, at the end of this file; a pair that is not there means
+nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Any
 
 from emulator.clock.kernel import MICROSECONDS as SECOND
+from emulator.clock.kernel import Scope
 from emulator.errors import FrameError
 from emulator.smart_energy.ota import messages
 from emulator.smart_energy.ota.effects import (
@@ -20,6 +27,7 @@ from emulator.smart_energy.ota.effects import (
     ImageComplete,
     OtaPhase,
     OtaTimer,
+    SavedTransfer,
     SaveState,
     Send,
     SetTimer,
@@ -34,28 +42,101 @@ from emulator.smart_energy.ota.messages import (
     ImageUpgradeStatus,
     OtaCommand,
 )
-from emulator.smart_energy.ota.policy import CLAMP_US, HOUR
-from emulator.smart_energy.ota.transfer import BlockTransfer, Effects
+from emulator.smart_energy.ota.policy import CLAMP_US, HOUR, OtaClientPolicy
+from emulator.smart_energy.ota.transfer import BlockTransfer, Download, Effects
 from emulator.zcl.frame import ZclStatus
 
 _BLOCK_RESPONSE = int(OtaCommand.IMAGE_BLOCK_RESPONSE)
-_BLOCK_REQUEST = int(OtaCommand.IMAGE_BLOCK_REQUEST)
-_PAGE_REQUEST = int(OtaCommand.IMAGE_PAGE_REQUEST)
 _DOWNLOADED = (OtaPhase.ENDING, OtaPhase.WAITING, OtaPhase.COUNTDOWN, OtaPhase.EXTERNAL)
 
 
-class OtaClient(BlockTransfer):
+class Input(Enum):
+    """What can happen to a client once it has started."""
+
+    NOTIFY = auto()
+    QUERY = auto()
+    """The order to ask for the next image, by the query timer, the shell or a server found again."""
+    QUERY_RESPONSE = auto()
+    QUERY_REFUSED = auto()
+    TRANSFER_REFUSED = auto()
+    TRANSFER_TIMER = auto()
+    FLASH_READY = auto()
+    FLASH_FAILED = auto()
+    ABANDON = auto()
+    VERIFIED = auto()
+    END_RESPONSE = auto()
+    END_ACKNOWLEDGED = auto()
+    END_TIMER = auto()
+    ACTIVATE_TIMER = auto()
+    ACTIVATE_NOW = auto()
+
+
+_TIMER_INPUTS = {
+    OtaTimer.QUERY: Input.QUERY,
+    OtaTimer.TRANSFER: Input.TRANSFER_TIMER,
+    OtaTimer.END: Input.END_TIMER,
+    OtaTimer.ACTIVATE: Input.ACTIVATE_TIMER,
+}
+_MESSAGE_INPUTS = {
+    int(OtaCommand.QUERY_NEXT_IMAGE_RESPONSE): Input.QUERY_RESPONSE,
+    int(OtaCommand.UPGRADE_END_RESPONSE): Input.END_RESPONSE,
+}
+
+
+class OtaClient:
     """One device's OTA client; attributes of cluster 0x0019 are its properties."""
 
-    _started = False
-    """Whether the server is known: nothing is asked before."""
-    _notified = False
-    """Whether an Image Notify came before that."""
+    def __init__(self, policy: OtaClientPolicy, scope: Scope, saved: SavedTransfer | None = None) -> None:
+        """`scope` gives time and randomness only; `saved` is the last `SaveState`, or None."""
+        self.policy = policy
+        self._scope = scope
+        self._download = Download(saved)
+        self._transfer = BlockTransfer(policy, scope, self._download)
+        self._started = False
+        """Whether the server is known: nothing is asked before."""
+        self._notified = False
+        """Whether an Image Notify came before that."""
+        self._query_errors = 0
+        self._missed_answers = 0
+        self._report = ZclStatus.SUCCESS
+
+    # What it shows
+
+    @property
+    def phase(self) -> OtaPhase:
+        """Where the client is."""
+        return self._download.phase
+
+    @property
+    def status(self) -> ImageUpgradeStatus:
+        """Attribute ImageUpgradeStatus."""
+        return self._download.status
+
+    @property
+    def key(self) -> ImageKey | None:
+        """The image that it is about, None before the first."""
+        return self._download.key
+
+    @property
+    def size(self) -> int:
+        """Octets of that image."""
+        return self._download.size
+
+    @property
+    def offset(self) -> int:
+        """Attribute FileOffset: octets of it in the slot."""
+        return self._download.offset
+
+    @property
+    def minimum_block_period(self) -> int:
+        """Attribute MinimumBlockRequestPeriod, as the server last told it."""
+        return self._transfer.minimum_block_period
 
     @property
     def downloaded_version(self) -> int | None:
         """Version of the complete image in the slot, None while there is none."""
-        return self.key.version if self.key is not None and self.phase in _DOWNLOADED else None
+        key = self._download.key
+        return key.version if key is not None and self._download.phase in _DOWNLOADED else None
 
     # Events
 
@@ -66,63 +147,35 @@ class OtaClient(BlockTransfer):
         """
         self._started = True
         effects = self._pick_up()
-        if self._notified and self.phase == OtaPhase.IDLE:
-            effects = [*effects, *self.query()]
+        if self._notified:
+            effects += self._take(Input.NOTIFY)
         self._notified = False
         return effects
 
     def left(self) -> Effects:
         """The network was left: what was downloaded and ordered on it is void, until `power_up` on the next."""
         self._started = self._notified = False
-        self.key, self.offset, self._saved = None, 0, None
-        effects: Effects = [CancelTimer(name) for name in OtaTimer]
-        return [*effects, *self._enter(OtaPhase.IDLE), SaveState(None)]
-
-    def _pick_up(self) -> Effects:
-        saved = self._saved
-        if saved is not None and saved.key.version == self.policy.current_version:
-            # The activation that this state was waiting for has happened.
-            self._saved = None
-            return [SaveState(None), self._query_after_start()]
-        if saved is None or saved.phase in {OtaPhase.IDLE, OtaPhase.ERASING, OtaPhase.DOWNLOADING}:
-            return [self._query_after_start()]
-        self._adopt(saved)
-        if saved.phase == OtaPhase.VERIFYING:
-            return [*self._enter(OtaPhase.VERIFYING), ImageComplete(saved.key, saved.size)]
-        if saved.phase == OtaPhase.COUNTDOWN:
-            wait_us = max(0, saved.activate_at - self._scope.unix_seconds) * SECOND
-            return [*self._enter(OtaPhase.COUNTDOWN), SetTimer(OtaTimer.ACTIVATE, wait_us)]
-        if saved.phase == OtaPhase.EXTERNAL:
-            return self._enter(OtaPhase.EXTERNAL)
-        return [*self._enter(saved.phase), SetTimer(OtaTimer.END, self._start_delay_us())]
+        self._download.key, self._download.offset = None, 0
+        cancelled: Effects = [CancelTimer(name) for name in OtaTimer]
+        return [*cancelled, *self._download.enter(OtaPhase.IDLE), *self._download.discard()]
 
     def notify(self, payload: bytes, *, broadcast: bool) -> Effects:
         """Image Notify arrived; a unicast one always makes an idle client query."""
         message = messages.parse_image_notify(payload)
-        if not self._started:
-            self._notified = self._notified or not broadcast or self._broadcast_concerns_me(message)
-            return []
         if self.phase != OtaPhase.IDLE or (broadcast and not self._broadcast_concerns_me(message)):
             return []
-        return self.query()
+        if not self._started:
+            self._notified = True
+            return []
+        return self._take(Input.NOTIFY)
 
     def query(self) -> Effects:
         """Ask the server for the next image now; ignored while a download is under way."""
-        if self.phase not in {OtaPhase.IDLE, OtaPhase.QUERYING}:
-            return []
-        policy = self.policy
-        key = ImageKey(policy.manufacturer, policy.image_type, policy.current_version)
-        request = messages.QueryNextImageRequest(key, policy.hardware_version)
-        self.phase = OtaPhase.QUERYING
-        return [
-            Send(OtaCommand.QUERY_NEXT_IMAGE_REQUEST, request.pack()),
-            CancelTimer(OtaTimer.QUERY),
-            self._response_timer,
-        ]
+        return self._take(Input.QUERY)
 
     def server_found(self) -> Effects:
         """The shell found an OTA server after `FindServer`."""
-        return self.query()
+        return self._take(Input.QUERY)
 
     def message(self, command: int, payload: bytes) -> Effects:
         """A command of the server arrived (any but Image Notify, which goes to `notify`).
@@ -130,73 +183,70 @@ class OtaClient(BlockTransfer):
         Raises `FrameError` when the payload is malformed, which is answered MALFORMED_COMMAND by the shell.
         """
         if command == _BLOCK_RESPONSE:
-            return self._block_response(payload)
-        handler = self._HANDLERS.get(command)
-        if handler is None:
+            # A download consists of these: they do not go through the table.
+            downloading = self._download.phase == OtaPhase.DOWNLOADING
+            return self._transfer.block_response(payload) if downloading else []
+        kind = _MESSAGE_INPUTS.get(command)
+        if kind is None:
             raise FrameError(f"OTA client: command 0x{command:02X} at offset 0, expected 0x02, 0x05 or 0x07")
-        return handler(self, payload)
+        return self._take(kind, payload)
 
     def default_response(self, command: int, status: int) -> Effects:
         """The server answered our `command` with a Default Response."""
         if command == OtaCommand.UPGRADE_END_REQUEST:
-            return self._end_acknowledged()
+            return self._take(Input.END_ACKNOWLEDGED)
         if command == OtaCommand.QUERY_NEXT_IMAGE_REQUEST and self.phase == OtaPhase.QUERYING:
-            return self._no_image()
-        if self.phase != OtaPhase.DOWNLOADING or not self._awaiting:
-            return []
-        if command == _PAGE_REQUEST and status == ZclStatus.UNSUP_CLUSTER_COMMAND:
-            self._pages = False
-            self._page_end = 0
-            return self._request()
-        if command in {_BLOCK_REQUEST, _PAGE_REQUEST} and status == ZclStatus.NO_IMAGE_AVAILABLE:
-            return self._stop(StopReason.NO_IMAGE, "Default Response to a block request")
-        return self._block_error()
+            return self._take(Input.QUERY_REFUSED)
+        return self._take(Input.TRANSFER_REFUSED, command, status)
 
     def timer(self, name: OtaTimer) -> Effects:
         """The timer `name` ran out."""
-        if name == OtaTimer.TRANSFER:
-            return self._transfer_timer()
-        if name == OtaTimer.QUERY:
-            return self.query()
-        if name == OtaTimer.END:
-            return self._end_timer()
-        return self._activation_due()
+        return self._take(_TIMER_INPUTS[name])
 
     def flash_ready(self) -> Effects:
         """The download slot has been erased."""
-        return self._request() if self._resume_phase(OtaPhase.ERASING) else []
+        return self._take(Input.FLASH_READY)
 
     def flash_failed(self) -> Effects:
         """A flash operation failed: the download ends with ABORT."""
-        if self.phase not in {OtaPhase.ERASING, OtaPhase.DOWNLOADING}:
-            return []
-        return self._fail(ZclStatus.ABORT, StopReason.FLASH_FAILURE, f"at offset {self.offset}")
+        return self._take(Input.FLASH_FAILED)
 
     def abandon(self, detail: str) -> Effects:
         """The device ends a download for a reason of its own, such as a low battery; the slot is kept."""
-        if self.phase not in {OtaPhase.ERASING, OtaPhase.DOWNLOADING}:
-            return []
-        return self._stop(StopReason.LOCAL_ABORT, detail)
+        return self._take(Input.ABANDON, detail)
 
     def verified(self, status: int) -> Effects:
         """The shell verified the image: SUCCESS, INVALID_IMAGE, ABORT or REQUIRE_MORE_IMAGE."""
-        if self.phase != OtaPhase.VERIFYING:
-            return []
-        if status == ZclStatus.SUCCESS:
-            self._missed_answers = 0
-            return [*self._enter(OtaPhase.ENDING), *self._save(), *self._send_end()]
-        if status == ZclStatus.REQUIRE_MORE_IMAGE:
-            effects = self._report_end(status)
-            self.status = ImageUpgradeStatus.WAIT_FOR_MORE
-            return [*effects, StatusChanged(self.status)]
-        reason = StopReason.INVALID_IMAGE if status == ZclStatus.INVALID_IMAGE else StopReason.LOCAL_ABORT
-        return self._fail(status, reason, f"{self.key}")
+        return self._take(Input.VERIFIED, status)
 
     def activate_now(self) -> Effects:
         """Activate on an order from outside this cluster (a meter command, a button)."""
-        return self._activate() if self.phase in _DOWNLOADED else []
+        return self._take(Input.ACTIVATE_NOW)
 
-    # Querying
+    def _take(self, kind: Input, *details: Any) -> Effects:
+        handler = self.TABLE.get((self._download.phase, kind))
+        return [] if handler is None else handler(self, *details)
+
+    # Starting
+
+    def _pick_up(self) -> Effects:
+        saved = self._download.saved
+        if saved is not None and saved.key.version == self.policy.current_version:
+            # The activation that this state was waiting for has happened.
+            self._download.saved = None
+            return [SaveState(None), self._query_after_start()]
+        if saved is None or saved.phase in {OtaPhase.IDLE, OtaPhase.ERASING, OtaPhase.DOWNLOADING}:
+            return [self._query_after_start()]
+        self._transfer.adopt(saved)
+        effects = self._download.enter(saved.phase)
+        if saved.phase == OtaPhase.VERIFYING:
+            return [*effects, ImageComplete(saved.key, saved.size)]
+        if saved.phase == OtaPhase.COUNTDOWN:
+            wait_us = max(0, saved.activate_at - self._scope.unix_seconds) * SECOND
+            return [*effects, SetTimer(OtaTimer.ACTIVATE, wait_us)]
+        if saved.phase == OtaPhase.EXTERNAL:
+            return effects
+        return [*effects, SetTimer(OtaTimer.END, self._start_delay_us())]
 
     def _query_after_start(self) -> SetTimer:
         return SetTimer(OtaTimer.QUERY, self._start_delay_us())
@@ -204,6 +254,19 @@ class OtaClient(BlockTransfer):
     def _start_delay_us(self) -> int:
         policy = self.policy
         return self._scope.random.randint(policy.start_delay_min_s, policy.start_delay_max_s) * SECOND
+
+    # Querying
+
+    def _ask(self) -> Effects:
+        policy = self.policy
+        key = ImageKey(policy.manufacturer, policy.image_type, policy.current_version)
+        request = messages.QueryNextImageRequest(key, policy.hardware_version)
+        self._download.phase = OtaPhase.QUERYING
+        return [
+            Send(OtaCommand.QUERY_NEXT_IMAGE_REQUEST, request.pack()),
+            CancelTimer(OtaTimer.QUERY),
+            self._transfer.response_timer,
+        ]
 
     def _broadcast_concerns_me(self, notify: messages.ImageNotify) -> bool:
         policy = self.policy
@@ -217,17 +280,15 @@ class OtaClient(BlockTransfer):
         return notify.jitter >= 100 or self._scope.random.randint(1, 100) <= notify.jitter
 
     def _query_response(self, payload: bytes) -> Effects:
-        if self.phase != OtaPhase.QUERYING:
-            return []
         response = messages.parse_query_response(payload)
         if response.key is None:
             return self._no_image()
         self._query_errors = 0
-        return self._refusal(response.key, response.size) or self._begin(response.key, response.size)
+        return self._refusal(response.key, response.size) or self._transfer.begin(response.key, response.size)
 
     def _no_image(self) -> Effects:
         self._query_errors = 0
-        self.phase = OtaPhase.IDLE
+        self._download.phase = OtaPhase.IDLE
         return [CancelTimer(OtaTimer.TRANSFER), SetTimer(OtaTimer.QUERY, self.policy.query_interval_us)]
 
     def _refusal(self, key: ImageKey, size: int) -> Effects:
@@ -247,27 +308,8 @@ class OtaClient(BlockTransfer):
         answer = DefaultResponse(OtaCommand.QUERY_NEXT_IMAGE_RESPONSE, status)
         return [answer, Stopped(reason, detail), *self._no_image()]
 
-    # Transferring
-
-    def _resume_phase(self, expected: OtaPhase) -> bool:
-        if self.phase != expected:
-            return False
-        self.phase = OtaPhase.DOWNLOADING
-        return True
-
-    def _transfer_timer(self) -> Effects:
-        if self.phase == OtaPhase.QUERYING:
-            return self._query_unanswered()
-        if self.phase != OtaPhase.DOWNLOADING:
-            return []
-        if not self._awaiting:
-            return self._request()
-        if self._page_end > self.offset:
-            return self._request_missing_block()
-        return self._block_error()
-
     def _query_unanswered(self) -> Effects:
-        self.phase = OtaPhase.IDLE
+        self._download.phase = OtaPhase.IDLE
         self._query_errors += 1
         retry = SetTimer(OtaTimer.QUERY, min(self.policy.query_retry_us, self.policy.query_interval_us))
         if self._query_errors < self.policy.max_query_errors:
@@ -275,7 +317,35 @@ class OtaClient(BlockTransfer):
         self._query_errors = 0
         return [FindServer(), retry]
 
+    # Transferring
+
+    def _erased(self) -> Effects:
+        return self._transfer.erased()
+
+    def _transfer_timer(self) -> Effects:
+        return self._transfer.timer()
+
+    def _transfer_refused(self, command: int, status: int) -> Effects:
+        return self._transfer.refused(command, status)
+
+    def _flash_failed(self) -> Effects:
+        return self._fail(ZclStatus.ABORT, StopReason.FLASH_FAILURE, f"at offset {self.offset}")
+
+    def _abandoned(self, detail: str) -> Effects:
+        return self._transfer.stop(StopReason.LOCAL_ABORT, detail)
+
     # Ending a download
+
+    def _verified(self, status: int) -> Effects:
+        if status == ZclStatus.SUCCESS:
+            self._missed_answers = 0
+            return [*self._download.enter(OtaPhase.ENDING), *self._download.save(), *self._send_end()]
+        if status == ZclStatus.REQUIRE_MORE_IMAGE:
+            effects = self._report_end(status)
+            self._download.status = ImageUpgradeStatus.WAIT_FOR_MORE
+            return [*effects, StatusChanged(self._download.status)]
+        reason = StopReason.INVALID_IMAGE if status == ZclStatus.INVALID_IMAGE else StopReason.LOCAL_ABORT
+        return self._fail(status, reason, f"{self.key}")
 
     def _fail(self, status: int, reason: StopReason, detail: str) -> Effects:
         return [CancelTimer(OtaTimer.TRANSFER), *self._report_end(status), Stopped(reason, detail)]
@@ -284,7 +354,8 @@ class OtaClient(BlockTransfer):
         """Tell the server the download ended with `status`, until it acknowledges."""
         self._report = ZclStatus(status)
         self._missed_answers = 0
-        return [*self._discard(), *self._enter(OtaPhase.REPORTING), *self._send_report()]
+        download = self._download
+        return [*download.discard(), *download.enter(OtaPhase.REPORTING), *self._send_report()]
 
     def _send_report(self) -> Effects:
         retry_us = self.policy.response_timeout_us + self.policy.retry_backoff_us
@@ -302,42 +373,44 @@ class OtaClient(BlockTransfer):
 
     def _end_acknowledged(self) -> Effects:
         """A Default Response answered an Upgrade End Request; only a report of failure ends with that."""
-        if self.phase != OtaPhase.REPORTING:
-            return []
         more = self._report == ZclStatus.REQUIRE_MORE_IMAGE
-        self.phase = OtaPhase.IDLE
+        self._download.phase = OtaPhase.IDLE
         retry_us = SECOND if more else self.policy.query_interval_us
         return [CancelTimer(OtaTimer.END), SetTimer(OtaTimer.QUERY, retry_us)]
 
-    def _end_timer(self) -> Effects:
-        if self.phase not in {OtaPhase.REPORTING, OtaPhase.ENDING, OtaPhase.WAITING}:
-            return []
-        self._missed_answers += 1
-        missed_all = self._missed_answers > self.policy.max_missed_end_answers
-        if self.phase == OtaPhase.REPORTING:
-            return self._end_acknowledged() if missed_all else self._send_report()
-        if missed_all and self.policy.apply_after_missed_answers:
+    def _report_unanswered(self) -> Effects:
+        return self._end_acknowledged() if self._missed_all() else self._send_report()
+
+    def _end_unanswered(self) -> Effects:
+        if self._missed_all() and self.policy.apply_after_missed_answers:
             return self._activate()
         return self._send_end()
+
+    def _missed_all(self) -> bool:
+        self._missed_answers += 1
+        return self._missed_answers > self.policy.max_missed_end_answers
 
     # Activating
 
     def _end_response(self, payload: bytes) -> Effects:
         response = messages.parse_upgrade_end_response(payload)
-        if self.key is None or self.phase not in _DOWNLOADED or not self.key.matches(response.key):
+        if self.key is None or not self.key.matches(response.key):
             return []
         self._missed_answers = 0
         if self.policy.out_of_band_activation and response.upgrade_time != WAIT_FOREVER:
             refuse = DefaultResponse(OtaCommand.UPGRADE_END_RESPONSE, ZclStatus.NOT_AUTHORIZED)
-            external = self._enter(OtaPhase.EXTERNAL)
-            return [refuse, CancelTimer(OtaTimer.END), *external, *self._save()]
+            external = self._download.enter(OtaPhase.EXTERNAL)
+            return [refuse, CancelTimer(OtaTimer.END), *external, *self._download.save()]
         if self.policy.quirk_activates_immediately:
             return self._count_down(self.policy.immediate_delay_us)
         if response.upgrade_time == WAIT_FOREVER:
             return self._hold(self.policy.held_reask_us)
         if response.current_time == INVALID_TIME:
             return self._hold(HOUR)
-        delay_us = max(0, response.upgrade_time - response.current_time) * SECOND
+        return self._obey(max(0, response.upgrade_time - response.current_time) * SECOND)
+
+    def _obey(self, delay_us: int) -> Effects:
+        """Activate after `delay_us`, as far as this client obeys such an order."""
         if not (self.policy.obeys_timed if delay_us else self.policy.obeys_immediate):
             return self._hold(self.policy.held_reask_us)
         if self.policy.quirk_early_activation_60min:
@@ -345,17 +418,14 @@ class OtaClient(BlockTransfer):
         return self._count_down(max(delay_us, self.policy.immediate_delay_us))
 
     def _hold(self, reask_us: int) -> Effects:
-        self._activate_at = 0
-        effects = self._enter(OtaPhase.WAITING)
-        return [*effects, *self._save(), CancelTimer(OtaTimer.ACTIVATE), SetTimer(OtaTimer.END, reask_us)]
+        self._download.activate_at = 0
+        effects = [*self._download.enter(OtaPhase.WAITING), *self._download.save()]
+        return [*effects, CancelTimer(OtaTimer.ACTIVATE), SetTimer(OtaTimer.END, reask_us)]
 
     def _count_down(self, delay_us: int) -> Effects:
-        self._activate_at = self._scope.unix_seconds + delay_us // SECOND
-        effects = self._enter(OtaPhase.COUNTDOWN)
-        return [*effects, *self._save(), CancelTimer(OtaTimer.END), SetTimer(OtaTimer.ACTIVATE, delay_us)]
-
-    def _activation_due(self) -> Effects:
-        return self._activate() if self.phase == OtaPhase.COUNTDOWN else []
+        self._download.activate_at = self._scope.unix_seconds + delay_us // SECOND
+        effects = [*self._download.enter(OtaPhase.COUNTDOWN), *self._download.save()]
+        return [*effects, CancelTimer(OtaTimer.END), SetTimer(OtaTimer.ACTIVATE, delay_us)]
 
     def _activate(self) -> Effects:
         assert self.key is not None
@@ -363,9 +433,34 @@ class OtaClient(BlockTransfer):
             return []
         return [CancelTimer(OtaTimer.END), CancelTimer(OtaTimer.ACTIVATE), Activate(self.key)]
 
-    # Bookkeeping
-
-    _HANDLERS: dict[int, Callable[[OtaClient, bytes], Effects]] = {
-        OtaCommand.QUERY_NEXT_IMAGE_RESPONSE: _query_response,
-        OtaCommand.UPGRADE_END_RESPONSE: _end_response,
-    }
+    TABLE: Mapping[tuple[OtaPhase, Input], Callable[..., Effects]] = MappingProxyType(
+        {
+            (OtaPhase.IDLE, Input.NOTIFY): _ask,
+            (OtaPhase.IDLE, Input.QUERY): _ask,
+            (OtaPhase.QUERYING, Input.QUERY): _ask,
+            (OtaPhase.QUERYING, Input.QUERY_RESPONSE): _query_response,
+            (OtaPhase.QUERYING, Input.QUERY_REFUSED): _no_image,
+            (OtaPhase.QUERYING, Input.TRANSFER_TIMER): _query_unanswered,
+            (OtaPhase.ERASING, Input.FLASH_READY): _erased,
+            (OtaPhase.ERASING, Input.FLASH_FAILED): _flash_failed,
+            (OtaPhase.ERASING, Input.ABANDON): _abandoned,
+            (OtaPhase.DOWNLOADING, Input.TRANSFER_TIMER): _transfer_timer,
+            (OtaPhase.DOWNLOADING, Input.TRANSFER_REFUSED): _transfer_refused,
+            (OtaPhase.DOWNLOADING, Input.FLASH_FAILED): _flash_failed,
+            (OtaPhase.DOWNLOADING, Input.ABANDON): _abandoned,
+            (OtaPhase.VERIFYING, Input.VERIFIED): _verified,
+            (OtaPhase.ENDING, Input.END_RESPONSE): _end_response,
+            (OtaPhase.ENDING, Input.END_TIMER): _end_unanswered,
+            (OtaPhase.ENDING, Input.ACTIVATE_NOW): _activate,
+            (OtaPhase.WAITING, Input.END_RESPONSE): _end_response,
+            (OtaPhase.WAITING, Input.END_TIMER): _end_unanswered,
+            (OtaPhase.WAITING, Input.ACTIVATE_NOW): _activate,
+            (OtaPhase.COUNTDOWN, Input.END_RESPONSE): _end_response,
+            (OtaPhase.COUNTDOWN, Input.ACTIVATE_TIMER): _activate,
+            (OtaPhase.COUNTDOWN, Input.ACTIVATE_NOW): _activate,
+            (OtaPhase.EXTERNAL, Input.END_RESPONSE): _end_response,
+            (OtaPhase.EXTERNAL, Input.ACTIVATE_NOW): _activate,
+            (OtaPhase.REPORTING, Input.END_ACKNOWLEDGED): _end_acknowledged,
+            (OtaPhase.REPORTING, Input.END_TIMER): _report_unanswered,
+        }
+    )

@@ -14,7 +14,7 @@ from emulator.clock.kernel import Kernel
 from emulator.errors import FrameError, NonVolatileError
 from emulator.smart_energy.ota import effects as e
 from emulator.smart_energy.ota import messages as m
-from emulator.smart_energy.ota.client import OtaClient
+from emulator.smart_energy.ota.client import Input, OtaClient
 from emulator.smart_energy.ota.policy import OtaClientPolicy
 from emulator.zcl.frame import ZclStatus
 
@@ -300,3 +300,29 @@ def feed(machine: OtaClient, kind: str, number: int, data: bytes) -> list[e.Clie
             return machine.message(0x02, m.QueryNextImageResponse(0, KEY, 100).pack())
         case _:
             return machine.message(0x07, m.UpgradeEndResponse(KEY, 0, number).pack())
+
+
+ARGUMENTS: dict[Input, tuple[Any, ...]] = {
+    Input.QUERY_RESPONSE: (m.QueryNextImageResponse(0, KEY, 1000).pack(),),
+    Input.TRANSFER_REFUSED: (0x03, ZclStatus.FAILURE),
+    Input.ABANDON: ("battery",),
+    Input.VERIFIED: (ZclStatus.SUCCESS,),
+    Input.END_RESPONSE: (m.UpgradeEndResponse(KEY, 0, 600).pack(),),
+}
+
+
+@pytest.mark.parametrize("phase", list(e.OtaPhase))
+@pytest.mark.parametrize("kind", list(Input))
+def test_what_the_table_does_not_list_means_nothing(phase: e.OtaPhase, kind: Input) -> None:
+    machine = downloading()
+    machine._download.enter(phase)
+    before = replace(machine._download)
+    effects = machine._take(kind, *ARGUMENTS.get(kind, ()))
+    if (phase, kind) in OtaClient.TABLE:
+        assert effects, "a listed input has effects"
+    else:
+        assert (effects, machine._download) == ([], before)
+
+
+def test_every_phase_can_be_left() -> None:
+    assert {phase for phase, _ in OtaClient.TABLE} == set(e.OtaPhase)
