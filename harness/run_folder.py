@@ -1,14 +1,64 @@
-"""Names of what lies in a run folder."""
+"""What lies in a run folder: names, and the digest of every file."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
 JOURNAL_FILE = "journal.sqlite"
+RUN_FILE = "run.json"
+"""What was asked of the run."""
 REPORT_JSON_FILE = "report.json"
 REPORT_HTML_FILE = "report.html"
 CAPTURE_FILE = "capture.pcapng"
+INPUTS_FOLDER = "inputs"
+"""Copies of the installation file and all it names."""
 EXCHANGE_FOLDER = "exchange"
 """The signed files that parties exchange."""
 SMKI_FOLDER = "smki"
 """Certificates of every party."""
 PARTIES_FOLDER = "parties"
 """Each party's own keys and state."""
+
+UNSEALED = frozenset(
+    {
+        REPORT_JSON_FILE,
+        REPORT_HTML_FILE,
+        *(JOURNAL_FILE + ending for ending in ("", ".lock", "-wal", "-shm", "-journal")),
+    }
+)
+"""What no seal covers: the journal, which holds the seal, and the report, which is made from the whole journal."""
+NOT_A_FILE = "not a regular file"
+"""Stands for the digest of a link, a pipe or a device."""
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below `folder` by its path in it; links are not followed.
+
+    Raises `OSError` for what cannot be read.
+    """
+    return dict(sorted((path.relative_to(folder).as_posix(), digest_of(path)) for path in _below(folder)))
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, or `NOT_A_FILE`; raises `OSError`."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return NOT_A_FILE
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sealable(folder: Path) -> dict[str, str]:
+    """Return the digests of all files of a run folder that a seal covers; raises `OSError`."""
+    return {name: digest for name, digest in digests_of(folder).items() if name not in UNSEALED}
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for item in os.scandir(folder):
+        if item.is_dir(follow_symlinks=False):
+            yield from _below(Path(item.path))
+        else:
+            yield Path(item.path)

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TypeVar
 
-from emulator.air.capture import is_full, read_frames
 from emulator.eui64 import format_eui64
 from harness.campaign.batteries import AFTER, BEFORE
 from harness.campaign.discovery import display
+from harness.campaign.frames import Frames
 from harness.campaign.names import cluster_name, device_name
 from harness.campaign.narrative import Narrator
 from harness.campaign.transfers import transfers
+from harness.errors import JournalError
 from harness.facts import Fact, Outcome, Status
-from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
+from harness.facts.campaign import Begun, Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
 from harness.facts.configuration import StepDone, StepFailed, StepPerformed
 from harness.facts.discovery import BatteryRead, Found, Topology
-from harness.facts.enrolment import CommissioningOf, ControlTransfer, EnrolmentProblem, EnrolmentResult
-from harness.facts.firmware import VersionReadBack
+from harness.facts.enrolment import (
+    CommissioningOf,
+    ControlTransfer,
+    DeviceTested,
+    EnrolmentProblem,
+    EnrolmentResult,
+)
+from harness.facts.files import Sealed
+from harness.facts.firmware import DeviceJoined, TransferProgress, VersionReadBack
 from harness.facts.plan import DevicePlan
 from harness.facts.terms import CertificateRole, Retry, Severity, StepResult, Verdict
 from harness.journal import Entry, Json
-from harness.product import product_version
 from harness.regime.case import CONTROLLED_KINDS
 from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
 from harness.regime.validation import BY_CODE
 from harness.report.model import (
     CampaignReport,
-    CaptureSummary,
     CertificatePlacement,
     ConfigurationResult,
     DeviceReport,
@@ -43,8 +47,7 @@ from harness.report.model import (
     TimelineEntry,
 )
 from harness.report.wording import named_device
-from harness.workspace.workspace import Workspace
-from hw_profiles.installation import DeviceEntry, Supply
+from hw_profiles.installation import DeviceEntry, Installation, Supply
 from hw_profiles.model import Model
 
 F = TypeVar("F", bound=Fact)
@@ -58,15 +61,18 @@ _ACTIONS = {
 }
 
 
-def assemble(workspace: Workspace, entries: Sequence[Entry]) -> CampaignReport:
-    """Return the report that follows from the journal's entries and the capture beside it."""
-    return _Assembly(workspace, entries).report()
+def assemble(installation: Installation, entries: Sequence[Entry], frames: Frames) -> CampaignReport:
+    """Return the report that follows from the journal's entries; `frames` are those of the capture beside it.
+
+    Raises `JournalError` for entries that are no journal of a campaign.
+    """
+    return _Assembly(installation, entries, frames).report()
 
 
 class _Assembly:
-    def __init__(self, workspace: Workspace, entries: Sequence[Entry]) -> None:
-        self._workspace = workspace
-        self._installation = workspace.installation
+    def __init__(self, installation: Installation, entries: Sequence[Entry], frames: Frames) -> None:
+        self._installation = installation
+        self._frames = frames
         self._entries = entries
         self._facts = [(entry, entry.fact) for entry in entries]
         self._done = {
@@ -80,7 +86,7 @@ class _Assembly:
         topology = self._last(Topology)
         self._links = () if topology is None else topology.links
         self._narrator = Narrator(self._installation)
-        self._transfers = tuple(transfers(entries, self._narrator.version))
+        self._transfers = tuple(transfers(entries, self._narrator.version, frames))
 
     def _all(self, kind: type[F], subject: str | None = None) -> Iterator[F]:
         for _, fact in self._facts:
@@ -95,19 +101,19 @@ class _Assembly:
         return found[-1] if found else None
 
     def report(self) -> CampaignReport:
-        record, request = self._installation.record, self._workspace.request
+        record, begun, sealed = self._installation.record, self._begun(), self._last(Sealed)
         verdict, reason = self._verdict()
         devices = tuple(self._device(entry) for entry in record.devices)
         certificates, obligations = tuple(self._certificates()), tuple(self._obligations())
         exceptions = tuple(self._exceptions())
         last = self._entries[-1]
         return CampaignReport(
-            product_version=product_version(),
+            product_version=begun.product_version,
             installation_id=record.id,
             mpan=record.mpan,
             mprn=record.mprn,
-            seed=request.seed,
-            radio=request.radio,
+            seed=begun.request.seed,
+            radio=begun.request.radio,
             result=verdict,
             result_reason=reason,
             epoch_unix_seconds=self._installation.start_unix_seconds,
@@ -123,9 +129,15 @@ class _Assembly:
             files=tuple(self._files()),
             journal_head=last.hash.hex(),
             journal_entries=len(self._entries),
-            capture=_capture(self._workspace.capture_path, self._workspace.request.capture_limit),
+            capture=None if sealed is None else sealed.capture,
             end_state=self._end_state(verdict, devices, certificates, obligations, exceptions),
         )
+
+    def _begun(self) -> Begun:
+        begun = self._entries[0].fact
+        if not isinstance(begun, Begun):
+            raise JournalError("journal entry 0 does not say which campaign it is; start a new run")
+        return begun
 
     def _verdict(self) -> tuple[Verdict, str]:
         ended, stopped = self._last(Ended), self._last(Stopped)
@@ -168,6 +180,7 @@ class _Assembly:
             off_air_seconds=sum(
                 transfer.off_air_seconds or 0.0 for transfer in self._transfers if transfer.device == name
             ),
+            silent_since_us=self._silent_since(name),
         )
 
     def _inventory_status(self, name: str) -> str:
@@ -175,6 +188,19 @@ class _Assembly:
         if self._enrolment is not None:
             return self._enrolment.inventory.get(name, "")
         return "Commissioned" if CommissioningOf.key_of(name) in self._done else ""
+
+    def _silent_since(self, name: str) -> int | None:
+        """Return when a device was last heard, the start when never; None for one that answered when last asked."""
+        heard_us, silent = self._entries[0].time_us, False
+        for entry, fact in self._facts:
+            if fact.subject != name:
+                continue
+            match fact:
+                case Found(answered=False) | DeviceTested(passed=False):
+                    silent = True
+                case Found() | DeviceTested() | VersionReadBack() | TransferProgress() | DeviceJoined():
+                    heard_us, silent = entry.time_us, False
+        return heard_us if silent else None
 
     def _parent(self, name: str, found: Found | None) -> str | None:
         """Return the parent by what its routers say; the hub for a device that answered and is in no table."""
@@ -254,6 +280,7 @@ class _Assembly:
                     phase=phase,
                     text=sentence.text,
                     severity=sentence.severity,
+                    frame=self._frames.until(entry.time_us),
                 )
 
     # What came of it
@@ -402,13 +429,3 @@ def _enrolment_exception(at_us: int, problem: EnrolmentProblem) -> ReportedExcep
         action=f"{how}; owner: {problem.owner}",
         severity=Severity.WARNING if what.startswith("W") else Severity.ERROR,
     )
-
-
-def _capture(path: Path, limit: int | None) -> CaptureSummary | None:
-    if not path.exists():
-        return None
-    with open(path, "rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    frames = sum(1 for _ in read_frames(path))
-    octets = path.stat().st_size
-    return CaptureSummary(frames=frames, octets=octets, sha256=sha256, full=is_full(octets, limit))

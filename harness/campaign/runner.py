@@ -13,11 +13,13 @@ from emulator.clock.kernel import Kernel
 from emulator.clock.loop import run as run_virtually
 from emulator.eui64 import format_eui64
 from harness.campaign.batteries import AFTER, BEFORE, note_batteries
+from harness.campaign.closing import close
 from harness.campaign.configure import configure
 from harness.campaign.context import Context
 from harness.campaign.discovery import compare, discover, discover_topology
 from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
+from harness.campaign.frames import Frames
 from harness.campaign.narrative import Narrator
 from harness.campaign.problems import CampaignEnd, record
 from harness.campaign.read_back import confirm_done
@@ -25,8 +27,6 @@ from harness.campaign.readiness.check import check_files
 from harness.campaign.reporting import assemble
 from harness.campaign.upgrade import upgrade
 from harness.errors import ContradictionError, HarnessError, RegimeError, UnreachableError
-from harness.evidence.verification import read_report
-from harness.facts import Kind
 from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
 from harness.facts.discovery import Found, Topology
 from harness.facts.firmware import TransferProgress
@@ -39,6 +39,7 @@ from harness.journal import Entry, Journal, read_entries, told
 from harness.progress import ProgressObserver, SilentProgress
 from harness.regime.world import Regime
 from harness.report.model import CampaignReport, DeviceRole
+from harness.report.stored import read_report
 from harness.report.wording import named_device
 from harness.workspace.options import RunOptions
 from harness.workspace.workspace import Workspace
@@ -47,8 +48,6 @@ from hw_profiles.installation import Installation
 MakeWorld = Callable[[Workspace, Kernel], World]
 OnAppend = Callable[[Entry], None]
 
-FINISHED, STOPPED = "campaign finished", "stopped"
-"""Milestones under which a journal is signed for the last time."""
 _VERDICTS = {
     State.COMMISSIONED: Verdict.COMMISSIONED,
     State.ELECTRICITY_ONLY: Verdict.ELECTRICITY_ONLY,
@@ -73,7 +72,7 @@ def run(options: RunOptions, observer: ProgressObserver | None = None) -> Campai
         if readiness.images is not None:
             workspace.images.take_verdicts(readiness.images)
         return run_workspace(workspace, ground.world, observer, ground=ground)
-    workspace = Workspace.resume(options.resume)
+    workspace = Workspace.resume(options.resume, options.signing_key)
     report = finished_report(workspace)
     if report is None:
         ground = ground_of(options, workspace.request.radio)
@@ -118,9 +117,9 @@ def run_workspace(
             run_virtually(
                 campaign.run(make_world(workspace, kernel)), kernel, pace=ground.pace, grace_s=ground.grace_s
             )
-        if any(journal.facts(Ended)) and journal.last.kind is not Kind.CHECKPOINT:
-            journal.checkpoint(FINISHED)
-        report = assemble(workspace, list(journal.entries()))
+        close(journal, workspace.folder)
+        frames = Frames.read(workspace.capture_path, journal.header.epoch_unix_seconds)
+        report = assemble(workspace.installation, list(journal.entries()), frames)
     workspace.write_report(report)
     observer.finished(report)
     return report
@@ -206,7 +205,6 @@ class _Campaign:
             self._stopped(error)
             return
         self._journal.write(Ended(verdict, reason))
-        self._journal.checkpoint(FINISHED)
 
     def _stopped(self, error: HarnessError) -> None:
         """End for now: nothing is decided about the installation, and `--resume` goes on."""
@@ -219,7 +217,6 @@ class _Campaign:
         )
         record(problem, self._journal)
         self._journal.write(Stopped(str(error)))
-        self._journal.checkpoint(STOPPED)
 
     async def _phases(self, head_end: HeadEnd, regime: Regime) -> tuple[Verdict, str]:
         found = await self._discover(head_end)

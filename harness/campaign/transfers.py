@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
-from harness.campaign.upgrade import BLOCK_OCTETS
+from harness.campaign.frames import Frames
 from harness.facts import Fact, Failed, Outcome, Status
 from harness.facts.campaign import ResumedInDoubt
 from harness.facts.firmware import (
@@ -17,6 +17,7 @@ from harness.facts.firmware import (
     JobOutcome,
     Transfer,
     TransferAttemptFailed,
+    TransferCounts,
     TransferProgress,
     Transferred,
     TransferStarted,
@@ -38,6 +39,10 @@ _WORTH_A_WAIT_MARK = 6
 """A pause is marked when it is so many times as long as a step of progress usually takes."""
 
 
+NOTHING = TransferCounts(0, 0, 0, 0, 0, 0, 0)
+"""What a hub counted that has told nothing."""
+
+
 @dataclass(slots=True)
 class _Course:
     """What happened of one transfer so far."""
@@ -54,14 +59,15 @@ class _Course:
     activated: Outcome | None = None
     begun: bool = False
     silent_s: float | None = None
+    counts: TransferCounts = NOTHING
 
     @property
     def held(self) -> int:
         return self.progress[-1][1] if self.progress else 0
 
 
-def transfers(entries: Sequence[Entry], display: Display) -> Iterator[TransferReport]:
-    """Yield every transfer in the order they were scheduled."""
+def transfers(entries: Sequence[Entry], display: Display, frames: Frames) -> Iterator[TransferReport]:
+    """Yield every transfer in the order they were scheduled; `frames` are those of the capture."""
     courses: list[_Course] = []
     for entry in entries:
         fact = entry.fact
@@ -72,7 +78,7 @@ def transfers(entries: Sequence[Entry], display: Display) -> Iterator[TransferRe
         if course is not None:
             _take(course, entry, fact)
     for course in courses:
-        yield _report(course, display)
+        yield _report(course, display, frames)
 
 
 def _take(course: _Course, entry: Entry, fact: Fact) -> None:
@@ -81,14 +87,18 @@ def _take(course: _Course, entry: Entry, fact: Fact) -> None:
             course.progress.append((entry.time_us, fact.offset))
         case TransferStarted() | TransferAttemptFailed() | DeviceJoined() | ResumedInDoubt():
             _mark(course, entry.time_us, fact)
-        case JobOutcome(silent_ms=int(silent_ms)):
-            course.silent_s = silent_ms / 1000
+        case JobOutcome():
+            course.counts = fact.counts
+            course.silent_s = course.silent_s if fact.silent_ms is None else fact.silent_ms / 1000
         case Activation() if fact.hop.version == course.hop.version:
             course.activation_us = entry.time_us
         case Outcome() if fact.act is Transfer:
             course.ended_us, course.ended = entry.time_us, fact
+            if isinstance(fact.result, Transferred):
+                course.counts = fact.result.counts
         case Outcome() if entry.key == Activation.key_of(course.device, course.hop):
-            course.activated_us, course.activated = entry.time_us, fact
+            course.activated = fact
+            course.activated_us = entry.time_us if fact.status is Status.DONE else None
 
 
 def _mark(course: _Course, at_us: int, fact: Fact) -> None:
@@ -115,15 +125,23 @@ def _reboot(course: _Course, size: int) -> Iterator[TransferMark]:
         yield TransferMark(at_us=course.activated_us, offset=size, kind="reboot", text=words)
 
 
-def _report(course: _Course, display: Display) -> TransferReport:
+def _report(course: _Course, display: Display, frames: Frames) -> TransferReport:
     hop, started_us, ended_us = course.hop, course.started_us, course.ended_us
     progress = [(started_us, 0), *course.progress]
     whole = course.ended is not None and course.ended.status is Status.DONE
     if whole and ended_us is not None and progress[-1][1] < hop.octets:
         progress.append((ended_us, hop.octets))
     held, seconds = progress[-1][1], (progress[-1][0] - started_us) / 1e6
-    retries = sum(mark.kind == "retry" for mark in course.marks)
+    counts = course.counts
+    repeats = {
+        "blocks sent again": counts.blocks_repeated,
+        "time-outs": counts.timeouts,
+        "silences": counts.silences,
+        "download given up and begun again": sum(mark.kind == "retry" for mark in course.marks),
+    }
     last = course.activated or course.ended
+    end_us = max(ended_us or 0, progress[-1][0])
+    first_frame, last_frame = frames.between(started_us, end_us) or (None, None)
     return TransferReport(
         device=course.device,
         image_name=hop.name,
@@ -135,13 +153,16 @@ def _report(course: _Course, display: Display) -> TransferReport:
         ended_us=ended_us,
         progress=tuple(progress),
         marks=tuple(sorted((*course.marks, *_waits(course), *_reboot(course, hop.octets)), key=_when)),
-        retries={"download given up and begun again": retries} if retries else {},
-        blocks=-(-held // BLOCK_OCTETS),
+        retries={cause: number for cause, number in repeats.items() if number},
+        blocks=counts.blocks_sent,
+        octets_carried=counts.octets_carried,
         octets_per_second=round(held / seconds, 3) if seconds else 0.0,
         activation_requested_us=course.activation_us,
         activation_actual_us=course.activated_us,
         off_air_seconds=course.silent_s,
         result="" if last is None else _outcome(last),
+        first_frame=first_frame,
+        last_frame=last_frame,
     )
 
 

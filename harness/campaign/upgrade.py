@@ -25,6 +25,7 @@ from harness.facts.firmware import (
     JobOutcome,
     Transfer,
     TransferAttemptFailed,
+    TransferCounts,
     TransferProgress,
     Transferred,
     TransferStarted,
@@ -34,6 +35,7 @@ from harness.facts.firmware import (
 from harness.facts.plan import DevicePlan, Hop
 from harness.facts.terms import Severity
 from harness.head_end import Fields, HubRefusedError, HubUnreachableError
+from harness.records import decode
 
 CHUNK_OCTETS = ATTACHMENT_MAX
 TRANSFER_POLL_S = 3600.0
@@ -51,10 +53,16 @@ TRANSFER_SUCCESS, ACTIVATION_SUCCESS = "FileTransferSuccess", "ActivationSuccess
 _ALERTS: Mapping[str, Callable[[Fields], Fact]] = {
     "transfer-started": lambda a: TransferStarted(a["device"], int(a["version"]), int(a["offset"])),
     "transfer-attempt-failed": lambda a: TransferAttemptFailed(
-        a["device"], int(a["version"]), int(a["status"])
+        a["device"], int(a["version"]), int(a["status"]), str(a["status_name"])
     ),
     "job-outcome": lambda a: JobOutcome(
-        a["device"], int(a["version"]), str(a["outcome"]), str(a.get("detail", "")), a.get("silent_ms")
+        a["device"],
+        int(a["version"]),
+        str(a["outcome"]),
+        decode(TransferCounts, a["transfer"], "transfer"),
+        str(a["detail"]),
+        str(a["device_status"]),
+        a.get("silent_ms"),
     ),
     "device-joined": lambda a: DeviceJoined(a["device"]),
 }
@@ -194,7 +202,8 @@ class _DeviceUpgrade:
             except _HopFailed as failure:
                 effect.failed(Failed(failure.cause, failure.outcome))
                 raise
-            effect.done(Transferred(TRANSFER_SUCCESS, int(job.get("attempts", 0))))
+            counts = decode(TransferCounts, job["transfer"], "transfer")
+            effect.done(Transferred(TRANSFER_SUCCESS, int(job["attempts"]), counts))
 
     async def _transferred(self) -> Fields:
         """Wait until the device holds the image; a transfer that makes no progress for long has failed."""
@@ -329,7 +338,7 @@ class _DeviceUpgrade:
 def _failure_of(job: Fields, told: str) -> tuple[str, str]:
     """Return outcome and cause of a failed job; `told` is the outcome the hub's last alert named, if it came."""
     detail = str(job.get("detail") or f"the hub's job is {job['state']}")
-    named = f"{told} {detail}".replace(" ", "").lower()
+    named = f"{job.get('outcome') or ''} {told} {detail}".replace(" ", "").lower()
     for outcome in ("HardwareVersionMismatch", "FirmwareImageDiscarded"):
         if outcome.lower() in named:
             return outcome, detail

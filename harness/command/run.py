@@ -60,6 +60,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--image", type=Path, metavar="FILE", help="an OTA image to use instead of the catalogue's choice")
     add_seed(parser)
     add("--out", type=Path, metavar="DIR", help="the run folder (out/NAME of the installation)")
+    add(
+        "--signing-key",
+        type=Path,
+        metavar="FILE",
+        help="PEM file of the P-256 key that signs the journal (a rehearsal key that anybody can make)",
+    )
     add("--dry-run", action="store_true", help="discover and plan, change nothing")
     add_json(parser, "no progress; report.json on standard output")
     add(
@@ -95,6 +101,7 @@ def options_of(arguments: argparse.Namespace) -> RunOptions:
         out=resume or arguments.out or Path("out") / _name(installation),
         image=arguments.image,
         seed=arguments.seed,
+        signing_key=arguments.signing_key,
         dry_run=arguments.dry_run,
         json=arguments.json,
         radio=arguments.radio,

@@ -7,21 +7,29 @@ import json
 from pathlib import Path
 
 from harness.command.main import DONE, ENDED_WITHOUT, EXIT_STATUSES
-from harness.evidence.verification import read_report, verify_run
+from harness.evidence.verification import verify_run
 from harness.files import write_atomically
 from harness.report.html import render_html
+from harness.report.stored import read_report
 from harness.run_folder import REPORT_HTML_FILE
 
 _VERIFY_EPILOG = f"""\
 examples:
   smets1 verify out/demo
+  smets1 verify out/demo --trust 1f2e...
   smets1 verify out/demo --json
 
-Nothing is changed. Checked are: the journal's hash chain, order and signatures; that no irreversible act
-happened twice; that the report follows from the journal; that the page, the capture and the exchanged files
-are those the report names.
+Nothing is changed. Checked are: the journal's hash chain, order and signatures; that no irreversible act happened
+twice; that the report, made again from the journal, is the report to the octet; that every file of the folder is as
+it was when the run was signed, none missing and none added; that each exchanged file is signed and answers the
+one it names. A run that has not ended is checked as far as it goes ("open").
+
+The folder alone shows that nothing was damaged. Who signed it shows --trust, with the fingerprint of a key that you
+know: run with --signing-key, and compare SHA-256 over the key's DER form (openssl pkey -pubout -outform DER).
 
 {EXIT_STATUSES}"""
+
+_SIGNS = {True: "ok  ", False: "FAIL", None: "open"}
 
 _REPORT_EPILOG = f"""\
 examples:
@@ -41,6 +49,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verify.add_argument("folder", type=Path, metavar="DIR", help="the run folder")
+    verify.add_argument(
+        "--trust", metavar="FINGERPRINT", help="the key that must have signed the run, as verify prints it"
+    )
     verify.add_argument("--json", action="store_true", help="machine-readable output")
     verify.set_defaults(handler=handle_verify)
     report = subparsers.add_parser(
@@ -56,13 +67,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def handle_verify(arguments: argparse.Namespace) -> int:
-    """Print every finding; status 1 when one does not hold."""
-    findings = verify_run(arguments.folder)
+    """Print every finding; status 1 when one does not hold, or cannot be said before the run ends."""
+    findings = verify_run(arguments.folder, arguments.trust)
     if arguments.json:
         print(json.dumps([finding._asdict() for finding in findings], indent=1))
     else:
         for finding in findings:
-            print(f"{'ok  ' if finding.holds else 'FAIL'}  {finding.subject}: {finding.detail}")
+            print(f"{_SIGNS[finding.holds]}  {finding.subject}: {finding.detail}")
     return DONE if all(finding.holds for finding in findings) else ENDED_WITHOUT
 
 

@@ -1,79 +1,77 @@
-"""What `smets1 verify` shows of a run folder: the proof of its evidence, and the page and capture of its report."""
+"""What `smets1 verify` shows of a run folder: its journal, who signed it, and everything that must follow from it.
+
+Nothing is written, and the folder may lie where nothing can be. Whatever is damaged is one finding that names it.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from harness.errors import ReportError
-from harness.evidence.run_proof import RunProof, prove_run
-from harness.report.html import render_html
-from harness.report.model import CampaignReport
-from harness.run_folder import CAPTURE_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
-
-
-class Finding(NamedTuple):
-    """One thing that was checked, whether it holds, and what was seen."""
-
-    subject: str
-    holds: bool
-    detail: str
+from harness.errors import HarnessError, JournalError
+from harness.evidence.exchanged import check_exchange
+from harness.evidence.finding import Finding, guarded, stated
+from harness.evidence.folder import check_folder
+from harness.evidence.record import Record
+from harness.evidence.report import check_report
+from harness.evidence.signature import check_signer, read_fingerprint
+from harness.journal import JournalReport, read_entries, verify_entries
+from harness.regime.control import check_control
+from harness.run_folder import EXCHANGE_FOLDER, JOURNAL_FILE, REPORT_JSON_FILE
 
 
-def verify_run(folder: Path) -> tuple[Finding, ...]:
-    """Check all of a run folder; raises `JournalError` or `ReportError` for what cannot be read at all."""
-    proof = prove_run(folder)
-    report = read_report(folder)
-    return (*_proof(proof), _page(folder, report), *_capture(folder, report))
+def verify_run(folder: Path, trust: str | None = None) -> tuple[Finding, ...]:
+    """Check all of a run folder; `trust` is the fingerprint of the key that must have signed it.
 
-
-def read_report(folder: Path) -> CampaignReport:
-    """Read the report of a run folder (or a report file itself); raises `ReportError`."""
-    path = folder / REPORT_JSON_FILE if folder.is_dir() else folder
+    Raises `HarnessError` for a folder that is none, and for a `trust` that is no fingerprint.
+    """
+    if not folder.is_dir():
+        raise HarnessError(f"{folder}: there is no such folder; give the folder of a run")
+    trusted = None if trust is None else read_fingerprint(trust)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ReportError(f"{path}: no report; finish the run with: smets1 run --resume DIR") from None
-    except UnicodeDecodeError as error:
-        raise ReportError(f"{path}: not UTF-8 at octet {error.start}; expected a report.json") from None
-    return CampaignReport.from_json(text)
+        entries = read_entries(folder / JOURNAL_FILE)
+    except JournalError as error:
+        return (Finding(JOURNAL_FILE, False, str(error)),)
+    journal, record = verify_entries(entries), Record(folder, entries)
+    if not journal.readable:
+        return tuple(stated(JOURNAL_FILE, journal.faults, ""))
+    return (
+        *_course(record),
+        *_journal(journal, record),
+        *check_signer(record.begun, trusted),
+        *guarded("control", lambda: _control(record)),
+        *guarded(EXCHANGE_FOLDER, lambda: check_exchange(record, journal)),
+        *guarded("files", lambda: check_folder(record)),
+        *guarded(REPORT_JSON_FILE, lambda: check_report(record)),
+    )
 
 
-def _proof(proof: RunProof) -> Iterator[Finding]:
-    """One line for each part of the proof that holds, one for each fault."""
-    journal = proof.journal
-    held = {
-        "journal": f"{journal.entries} entries, {journal.checkpoints} signed milestones, "
+def _course(record: Record) -> Iterator[Finding]:
+    """Say how far the run has come."""
+    if record.ended is not None:
+        yield Finding("run", True, f"finished: {record.ended.verdict}")
+    elif record.stopped is not None:
+        yield Finding("run", None, f"stopped, resume it with: smets1 run --resume {record.folder}")
+    else:
+        yield Finding("run", None, f"not finished, resume it with: smets1 run --resume {record.folder}")
+
+
+def _journal(journal: JournalReport, record: Record) -> Iterator[Finding]:
+    faults = list(journal.faults)
+    if record.ended is not None and record.sealed is None:
+        faults.append(
+            "the run has ended, but its last entry is no signature over a seal of its files; "
+            f"have it signed with: smets1 run --resume {record.folder}"
+        )
+    yield from stated(
+        JOURNAL_FILE,
+        faults,
+        f"{journal.entries} entries, {journal.checkpoints} signed milestones, "
         f"{journal.irreversible_done} irreversible acts, each once",
-        "control": f"one controller at every instant, {len(proof.control.owners)} devices handed over",
-        "files": f"{proof.files} signed files, each as published and answering the one it names",
-        "report": "agrees with the journal",
-    }
-    for subject, detail in held.items():
-        faults = [fault.partition(": ")[2] for fault in proof.faults if fault.startswith(f"{subject}: ")]
-        yield from (Finding(subject, False, fault) for fault in faults)
-        if not faults:
-            yield Finding(subject, True, detail)
+    )
 
 
-def _page(folder: Path, report: CampaignReport) -> Finding:
-    try:
-        same = (folder / REPORT_HTML_FILE).read_text(encoding="utf-8") == render_html(report)
-    except FileNotFoundError:
-        return Finding(REPORT_HTML_FILE, False, "missing; make it with: smets1 report DIR")
-    return Finding(REPORT_HTML_FILE, same, "shows this report" if same else "does not show this report")
-
-
-def _capture(folder: Path, report: CampaignReport) -> Iterator[Finding]:
-    if report.capture is None:
-        return
-    path = folder / CAPTURE_FILE
-    if not path.is_file():
-        yield Finding(CAPTURE_FILE, False, "missing")
-        return
-    with path.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    same = found == report.capture.sha256
-    yield Finding(CAPTURE_FILE, same, "as reported" if same else f"changed: SHA-256 is {found}")
+def _control(record: Record) -> Iterator[Finding]:
+    control = check_control(record.entries)
+    detail = f"one controller at every instant, {len(control.owners)} devices handed over"
+    yield from stated("control", control.faults, detail)

@@ -40,8 +40,7 @@ class ExchangeFolder:
     """A folder of signed files."""
 
     def __init__(self, path: Path) -> None:
-        """Use (and make) the folder."""
-        make_run_folder(path)
+        """Use the folder; it is made by the first file that is published."""
         self.path = path
 
     def publish(self, name: str, document: Document, credential: Credential) -> Answer:
@@ -51,6 +50,7 @@ class ExchangeFolder:
         `FileRejectedError`.
         """
         octets = sign_document(document, credential)
+        make_run_folder(self.path)
         path = self.path / name
         if path.exists() and path.read_bytes() != octets:
             raise FileRejectedError("V05", f"{name} already exists with other content; use another attempt")

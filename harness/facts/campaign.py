@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -18,29 +19,52 @@ from harness.facts.fact import (
 )
 from harness.facts.plan import Plan
 from harness.facts.terms import Kind, Severity, Verdict
+from harness.records import encode
 
 JOURNAL_VERSION = 2
+REQUEST_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked of a run, as `run.json` keeps it too: paths are relative to the run folder."""
+
+    installation: str
+    image: str | None
+    seed: int
+    dry_run: bool
+    radio: str
+    models: tuple[str, ...]
+    inputs_sha256: str
+    """One digest over all files of `inputs/`."""
+    capture: bool = True
+    capture_limit: int | None = None
+    format: int = REQUEST_FORMAT
+
+    def to_json(self) -> str:
+        """Return the canonical text."""
+        return json.dumps(encode(self), indent=1, sort_keys=True) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun(Fact):
     """The first entry: which campaign this is, what was asked, and the key its checkpoints are signed with.
 
-    Paths are relative to the run folder. `inputs_sha256` pins all files of `inputs/`, `catalogue_versions` the version
-    of each role of the firmware catalogue among them.
+    `inputs` pins every file of `inputs/` by its SHA-256, `catalogue_versions` the version of each role of the firmware
+    catalogue among them.
     """
 
     KIND: ClassVar[Kind] = Kind.HEADER
     ACTION: ClassVar[str] = "begin"
 
     subject: str = field(default=CAMPAIGN, init=False)
+    product_version: str
     installation: str
+    """The id of the installation."""
     mpan: str
-    seed: int
-    radio: str
-    dry_run: bool
     epoch_unix_seconds: int
-    inputs_sha256: str
+    request: Request
+    inputs: Mapping[str, str]
     catalogue_versions: Mapping[str, int] = field(default_factory=dict)
     public_key: str = ""
     """The uncompressed P-256 point in hexadecimal."""
@@ -49,11 +73,12 @@ class Begun(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint(Fact):
-    """A signature (DER, hexadecimal) over the chain so far."""
+    """A signature (DER, hexadecimal) over the chain so far, and over the entry that holds it."""
 
     KIND: ClassVar[Kind] = Kind.CHECKPOINT
     ACTION: ClassVar[str] = "checkpoint"
 
+    subject: str = field(default=CAMPAIGN, init=False)
     milestone: str
     signature: str
 

@@ -1,11 +1,12 @@
-"""Facts of signed files: published by one party, received by another."""
+"""Facts of files: those that parties publish and receive, and all of a run folder when it is sealed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.facts.fact import Act, Fact, Names, Result, Sentence
+from harness.facts.fact import Act, CampaignObservation, Fact, Names, Result, Sentence
 from harness.facts.terms import Kind, Severity
 
 
@@ -65,4 +66,32 @@ class Received(Fact):
         return Sentence(f"Received {self.name}")
 
 
-FACTS: tuple[type[Fact], ...] = (Publication, Received)
+@dataclass(frozen=True, slots=True)
+class CaptureSummary:
+    """The capture of the air as it was closed."""
+
+    frames: int
+    octets: int
+    sha256: str
+    full: bool = False
+    """Whether its limit was reached, so that later frames are not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed(CampaignObservation):
+    """Every file of the run folder that is final when the journal is signed for the last time, by its SHA-256.
+
+    Left out are the journal itself, and the report, which is made from the journal and holds its last hash.
+    """
+
+    ACTION: ClassVar[str] = "sealed"
+
+    files: Mapping[str, str]
+    capture: CaptureSummary | None
+
+    def told(self, names: Names) -> Sentence:
+        """Say how many files stand as they are."""
+        return Sentence(f"{len(self.files)} files of the run sealed")
+
+
+FACTS: tuple[type[Fact], ...] = (Publication, Received, Sealed)

@@ -46,11 +46,29 @@ class ImageUpload(Act):
 
 
 @dataclass(frozen=True, slots=True)
+class TransferCounts:
+    """What the hub counted of one transfer, repeats included; nothing of it is computed."""
+
+    blocks_sent: int
+    blocks_repeated: int
+    """Those of them that began with octets sent before."""
+    timeouts: int
+    """Requests for the very block sent last."""
+    silences: int
+    octets_carried: int
+    """Image octets sent, those of repeated blocks again."""
+    max_block: int
+    reached: int
+    """Octets of the image sent at least once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transferred(Result):
-    """A device holds the image whole; `attempts` is how often it began."""
+    """A device holds the image whole; `attempts` is how often it gave the download up before."""
 
     outcome: str
     attempts: int
+    counts: TransferCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +173,29 @@ class TransferAttemptFailed(Observation):
 
     version: int
     status: int
+    status_name: str
 
     def told(self, names: Names) -> Sentence:
         """Say with which status."""
         return Sentence(
-            f"The device gave the download up (status 0x{self.status:02X}); it tries again", Severity.WARNING
+            f"The device gave the download up ({self.status_name}); it tries again", Severity.WARNING
         )
 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome(Observation):
-    """How the hub's job ended; `silent_ms` is the longest it heard nothing of a device that activated."""
+    """How the hub's job ended, what it counted, and the status the device itself gave, empty when it gave none.
+
+    `silent_ms` is the longest the hub heard nothing of a device that activated.
+    """
 
     ACTION: ClassVar[str] = "job-outcome"
 
     version: int
     outcome: str
+    counts: TransferCounts
     detail: str = ""
+    device_status: str = ""
     silent_ms: int | None = None
 
     def told(self, names: Names) -> Sentence:

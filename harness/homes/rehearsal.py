@@ -14,9 +14,10 @@ from emulator.devices.home import Home
 from emulator.devices.world_clock import world_clock
 from emulator.nonvolatile import WorldStore
 from emulator.wan.link import WanLink, WanParameters
+from harness.facts.campaign import Ended
 from harness.homes import backups
 from harness.homes.device_memory import mark_of, open_memory
-from harness.journal import Entry, read_last
+from harness.journal import Entry, read_entries, told
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Wan
 
@@ -112,8 +113,10 @@ def kernel_for(workspace: Workspace, *, real_time: bool = False) -> Kernel:
     """
     start_us = 0
     if workspace.resumed:
-        last_us = read_last(workspace.journal_path).time_us
-        start_us = max(last_us, _world_clock(workspace)) + RESUME_GAP_US
+        entries = read_entries(workspace.journal_path)
+        # The memory of a run that has ended is sealed: not even a look may change an octet of its file.
+        world_us = 0 if any(told(entries, Ended)) else _world_clock(workspace)
+        start_us = max(entries[-1].time_us, world_us) + RESUME_GAP_US
     epoch = workspace.installation.start_unix_seconds
     if real_time:
         start_us = max(start_us, int(time.time() - epoch) * MICROSECONDS)

@@ -7,7 +7,7 @@ from harness.journal.entry_file import has_begun, read_entries, read_last
 from harness.journal.journal import Journal
 from harness.journal.lock import FolderLock
 from harness.journal.proof import JournalReport, verify_entries, verify_journal
-from harness.journal.signing import key_from_seed
+from harness.journal.signing import campaign_key, fingerprint, key_from_seed, read_signing_key
 
 __all__ = [
     "Clock",
@@ -17,11 +17,14 @@ __all__ = [
     "Journal",
     "JournalReport",
     "Json",
+    "campaign_key",
     "canonical_json",
+    "fingerprint",
     "has_begun",
     "key_from_seed",
     "read_entries",
     "read_last",
+    "read_signing_key",
     "told",
     "verify_entries",
     "verify_journal",

@@ -52,7 +52,7 @@ class Entry:
         """What the entry records; raises `JournalError` when it is no fact that this version knows."""
         try:
             return CODEC.read(self.kind, self.subject, self.action, json.loads(self.details_json))
-        except (RecordError, ValueError) as error:
+        except (RecordError, ValueError, RecursionError) as error:
             raise JournalError(f"journal entry {self.sequence}: {error}") from error
 
     @property

@@ -34,6 +34,7 @@ _BEGUN = "SELECT count(*) FROM sqlite_master WHERE name='entry'"
 
 T = TypeVar("T")
 _Row = tuple[int, int, int, str, str, str, str, str, bytes, bytes]
+_TYPES = (int, int, int, str, str, str, str, str, bytes, bytes)
 
 
 def _row(entry: Entry) -> _Row:
@@ -52,7 +53,11 @@ def _row(entry: Entry) -> _Row:
 
 
 def _entry(row: _Row) -> Entry:
-    return Entry(*row[:3], Kind(row[3]), *row[4:8], bytes(row[8]), bytes(row[9]))
+    """Return a row as an entry; raises `ValueError` for one that this program has not written."""
+    for name, value, kind in zip(_COLUMNS.split(", "), row, _TYPES, strict=True):
+        if type(value) is not kind:
+            raise ValueError(f"entry {row[0]}: {name} is {value!r}, expected {kind.__name__}")
+    return Entry(*row[:3], Kind(row[3]), *row[4:8], *row[8:])
 
 
 class EntryFile:
@@ -100,7 +105,10 @@ class EntryFile:
         clause, arguments = ("", ()) if kind is None else (" WHERE kind=?", (str(kind),))
         query = f"SELECT {_COLUMNS} FROM entry{clause} ORDER BY sequence"
         rows: list[_Row] = self._guard(lambda: self._database.execute(query, arguments).fetchall())
-        yield from map(_entry, rows)
+        try:
+            yield from map(_entry, rows)
+        except ValueError as error:
+            raise _damaged(self._path, error) from error
 
     def _require_in_place(self) -> None:
         """Raise `JournalError` when what is written would be found by nobody, or beside somebody else's entries."""

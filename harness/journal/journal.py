@@ -22,7 +22,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness.errors import JournalError
-from harness.facts import CAMPAIGN, CODEC, Act, Fact, Failed, Kind, Outcome, Result, Status
+from harness.facts import CODEC, Act, Fact, Failed, Kind, Outcome, Result, Status
 from harness.facts.campaign import Begun, Checkpoint, ResumedInDoubt
 from harness.journal.canonical import GENESIS, canonical_json, entry_hash
 from harness.journal.effect import A, Effect
@@ -61,7 +61,7 @@ class Journal:
         try:
             if journal._file.begun():
                 raise JournalError(f"{path} already holds a run; resume it or choose another folder")
-            entry = journal._compose(replace(header, public_key=public_point(key).hex()), "")
+            entry = journal._compose(replace(header, public_key=public_point(key).hex()))
             journal._file.begin(entry)
             journal._remember(entry)
         except BaseException:
@@ -81,7 +81,9 @@ class Journal:
         try:
             journal._load()
             if key is not None and journal.header.public_key != public_point(key).hex():
-                raise JournalError(f"{path} was begun under another campaign key; resume with the same seed")
+                raise JournalError(
+                    f"{path} was begun under another campaign key; resume with the same --signing-key"
+                )
         except BaseException:
             journal.close()
             raise
@@ -101,9 +103,9 @@ class Journal:
             previous = entry.hash
             self._remember(entry)
 
-    def _compose(self, fact: Fact, key: str) -> Entry:
+    def _compose(self, fact: Fact, key: str = "", times_us: tuple[int, int] | None = None) -> Entry:
         last = self._last
-        now, unix_us = self._clock.now, self._clock.unix_us
+        now, unix_us = times_us or (self._clock.now, self._clock.unix_us)
         if last is not None and now < last.time_us:
             raise JournalError(
                 f"journal {self._path}: time {now} us is before the last entry's {last.time_us} us; "
@@ -128,8 +130,8 @@ class Journal:
             if entry.status is Status.DONE:
                 self._done[entry.key] = entry
 
-    def _append(self, fact: Fact, key: str = "") -> Entry:
-        entry = self._compose(fact, key)
+    def _append(self, fact: Fact, key: str = "", times_us: tuple[int, int] | None = None) -> Entry:
+        entry = self._compose(fact, key, times_us)
         self._file.append(entry)
         self._remember(entry)
         self.on_append(entry)
@@ -188,8 +190,9 @@ class Journal:
         """Sign the chain so far with the campaign key (ECDSA P-256, RFC 6979)."""
         if self._key is None:
             raise JournalError(f"{self._path} was opened without the campaign key; it cannot be signed")
-        signature = sign(self._key, checkpoint_message(milestone, self.head))
-        return self.write(Checkpoint(CAMPAIGN, milestone, signature.hex()))
+        times_us = (self._clock.now, self._clock.unix_us)
+        message = checkpoint_message(milestone, self.head, self.last.sequence + 1, times_us)
+        return self._append(Checkpoint(milestone, sign(self._key, message).hex()), times_us=times_us)
 
     # What is asked
 

@@ -38,6 +38,8 @@ class JournalReport:
     effects_done: int = 0
     irreversible_done: int = 0
     open_intents: list[str] = field(default_factory=list)
+    readable: bool = True
+    """Whether every entry holds a fact that this version knows, the first the beginning of a campaign."""
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -56,6 +58,7 @@ def verify_entries(entries: Sequence[Entry]) -> JournalReport:
     report = JournalReport(entries=len(entries), head=entries[-1].hash.hex() if entries else "")
     if not entries or entries[0].kind is not Kind.HEADER:
         report.faults.append("entry 0 is not a header; the journal does not say which campaign it is")
+        report.readable = False
         return report
     _check_chain(entries, report)
     facts = list(_facts(entries, report))
@@ -70,6 +73,7 @@ def _facts(entries: Sequence[Entry], report: JournalReport) -> Iterator[Fact | N
             yield entry.fact
         except JournalError as error:
             report.faults.append(str(error))
+            report.readable = False
             yield None
 
 
@@ -92,7 +96,8 @@ def _check_signatures(entries: Sequence[Entry], facts: Sequence[Fact | None], re
     for entry, fact in zip(entries, facts, strict=True):
         if not isinstance(fact, Checkpoint):
             continue
-        message = checkpoint_message(fact.milestone, entry.previous.hex())
+        times_us = (entry.time_us, entry.unix_us)
+        message = checkpoint_message(fact.milestone, entry.previous.hex(), entry.sequence, times_us)
         if signature_holds(point, message, _octets(fact.signature)):
             report.checkpoints += 1
             report.signed_through = entry.sequence - 1

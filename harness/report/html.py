@@ -218,7 +218,8 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
             "Time",
             duration(ended - transfer.started_us) if ended is not None else f"stopped at {octets(held)}",
         ),
-        ("Rate", f"{transfer.octets_per_second:.1f} B/s in {transfer.blocks} blocks"),
+        ("Rate", f"{transfer.octets_per_second:.1f} B/s"),
+        ("Carried", f"{octets(transfer.octets_carried)} in {transfer.blocks} blocks"),
         (
             "Repeated",
             ", ".join(f"{n} \u00d7 {cause}" for cause, n in sorted(transfer.retries.items())) or "nothing",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from harness.facts.files import CaptureSummary
 from harness.facts.terms import CertificateRole, Severity, StepResult, Verdict
 from harness.report.encoding import Json, read_record, write_record
 
@@ -117,6 +118,9 @@ class TransferReport:
     retries: Mapping[str, int] = field(default_factory=dict)
     """Block requests or responses repeated, counted by cause."""
     blocks: int = 0
+    """Blocks that the hub sent, repeats included, by its own count."""
+    octets_carried: int = 0
+    """Image octets in them, those of repeated blocks again."""
     octets_per_second: float = 0.0
     activation_requested_us: int | None = None
     activation_actual_us: int | None = None
@@ -195,17 +199,6 @@ class ExchangedFile:
     receiver: str
     sha256: str
     outcome: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureSummary:
-    """The capture beside the report."""
-
-    frames: int
-    octets: int
-    sha256: str
-    full: bool = False
-    """Whether its limit was reached, so that later frames are not in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

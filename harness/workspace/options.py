@@ -21,6 +21,8 @@ class RunOptions:
     """An OTA file to offer instead of what the catalogue would choose."""
     seed: int = 1
     """Seed of all randomness and of all rehearsal keys."""
+    signing_key: Path | None = None
+    """A PEM file with the P-256 key that signs the journal, None for the rehearsal key that the seed makes."""
     dry_run: bool = False
     """Discover and plan, then stop before the first effect on a device."""
     json: bool = False

@@ -17,20 +17,29 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.clock.kernel import Kernel
-from harness.errors import FolderInUseError, HarnessError, JournalError
-from harness.facts.campaign import Begun
+from harness.errors import FolderInUseError, HarnessError, JournalError, RecordError
+from harness.facts.campaign import REQUEST_FORMAT, Begun, Request
 from harness.files import write_atomically
-from harness.journal import FolderLock, Journal, key_from_seed
+from harness.journal import FolderLock, Journal, campaign_key, read_signing_key
+from harness.product import product_version
+from harness.records import decode
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
-from harness.run_folder import CAPTURE_FILE, JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
+from harness.run_folder import (
+    CAPTURE_FILE,
+    INPUTS_FOLDER,
+    JOURNAL_FILE,
+    REPORT_HTML_FILE,
+    REPORT_JSON_FILE,
+    RUN_FILE,
+    digests_of,
+)
 from harness.workspace.images import Images, open_images
 from harness.workspace.options import RunOptions
 from hw_profiles.installation import Installation, load_installation
@@ -45,41 +54,20 @@ from hw_profiles.whole_file import (
     unfinished_name,
 )
 
-RUN_FILE = "run.json"
-INPUTS_FOLDER = "inputs"
 WORLD_FILE = "world.sqlite"
 KEYS_FILE = "zigbee_pc_keys"
-FORMAT = 1
 LARGEST_INPUT = 64 << 20
 """Octets of a file that is copied: more than any of those a run reads may have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What `run.json` keeps: paths are relative to the run folder."""
-
-    installation: str
-    image: str | None
-    seed: int
-    dry_run: bool
-    radio: str
-    models: tuple[str, ...]
-    inputs_sha256: str
-    capture: bool = True
-    capture_limit: int | None = None
-    format: int = FORMAT
-
-    def to_json(self) -> str:
-        """Return the canonical text."""
-        record = {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps(record, indent=1, sort_keys=True) + "\n"
 
 
 class Workspace:
     """One run folder and the inputs of its run."""
 
-    def __init__(self, folder: Path, request: Request, *, resumed: bool) -> None:
+    def __init__(
+        self, folder: Path, request: Request, *, resumed: bool, signing_key: Path | None = None
+    ) -> None:
         """Use `create` or `resume`."""
+        self._key = _signing_key(signing_key, request.seed)
         self.folder = folder
         self.request = request
         self.resumed = resumed
@@ -103,27 +91,28 @@ class Workspace:
         except (OSError, JournalError) as error:
             _require_free(folder)
             raise JournalError(f"{folder}: cannot begin a run there ({_why(error)})") from error
-        return cls(folder, request, resumed=False)
+        return cls(folder, request, resumed=False, signing_key=options.signing_key)
 
     @classmethod
-    def resume(cls, folder: Path) -> Workspace:
-        """Take up the run in `folder`; raises `HarnessError` when it is none or its inputs were altered."""
+    def resume(cls, folder: Path, signing_key: Path | None = None) -> Workspace:
+        """Take up the run in `folder`; raises `HarnessError` when it is none or its inputs were altered.
+
+        `signing_key` is the key file it was begun with, None for a rehearsal's own key.
+        """
         path = folder / RUN_FILE
         try:
-            record = json.loads(path.read_bytes())
-            record["models"] = tuple(record["models"])
-            request = Request(**record)
+            request = decode(Request, json.loads(path.read_bytes()), RUN_FILE)
         except FileNotFoundError:
             raise HarnessError(f"{folder}: no {RUN_FILE}; give the folder of a run") from None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, RecursionError, RecordError) as error:
             raise HarnessError(f"{path}: not the record of a run ({error}); start a new run") from error
-        if request.format != FORMAT:
+        if request.format != REQUEST_FORMAT:
             raise HarnessError(
-                f"{path}: format {request.format}, expected {FORMAT}; use the version that began it"
+                f"{path}: format {request.format}, expected {REQUEST_FORMAT}; use the version that began it"
             )
-        if _digest(folder / INPUTS_FOLDER) != request.inputs_sha256:
+        if _digest(digests_of(folder / INPUTS_FOLDER)) != request.inputs_sha256:
             raise HarnessError(f"{folder / INPUTS_FOLDER}: altered since the run began; start a new run")
-        return cls(folder, request, resumed=True)
+        return cls(folder, request, resumed=True, signing_key=signing_key)
 
     def _installation(self) -> Installation:
         models = [self.folder / name for name in self.request.models]
@@ -163,7 +152,12 @@ class Workspace:
 
         Raises `HarnessError` when the catalogue is older than the one that the run began with.
         """
-        journal = Journal.open(self.journal_path, clock=kernel, key=campaign_key(self.request.seed))
+        journal = Journal.open(self.journal_path, clock=kernel, key=self._key)
+        if journal.header.request != self.request:
+            journal.close()
+            raise HarnessError(
+                f"{self.folder / RUN_FILE}: does not say what the journal says; put it back as it was"
+            )
         try:
             self._require_no_older_catalogue(journal.header.catalogue_versions)
         except HarnessError:
@@ -188,11 +182,6 @@ class Workspace:
         write_atomically(self.report_path, report.to_json().encode())
 
 
-def campaign_key(seed: int) -> ec.EllipticCurvePrivateKey:
-    """Return the key that signs a rehearsal's journal; it follows from the seed and proves nothing about people."""
-    return key_from_seed(str(seed).encode(), "campaign")
-
-
 def _require_free(folder: Path) -> None:
     """Raise an error of the folder's when it holds something already, or is where the command was given."""
     if not folder.name or folder.resolve() == Path.cwd():
@@ -208,6 +197,7 @@ _LOCK = "preparing.lock"
 
 def _prepare(folder: Path, options: RunOptions, images: Images) -> Request:
     """Make the folder of a run beside its place, and put it there when all of it is on disk."""
+    key = _signing_key(options.signing_key, options.seed)
     make_folders(folder.parent)
     _clear_abandoned(folder)
     part = folder.with_name(unfinished_name(folder.name))
@@ -217,8 +207,8 @@ def _prepare(folder: Path, options: RunOptions, images: Images) -> Request:
         try:
             request = _copy_inputs(part, options, images)
             write_atomically(part / RUN_FILE, request.to_json().encode())
-            kernel = Kernel(options.seed, epoch_unix_seconds=images.installation.start_unix_seconds)
-            _begin_journal(part, request, images, kernel)
+            header = _header(request, images, digests_of(part / INPUTS_FOLDER))
+            _begin_journal(part, header, key)
             (part / _LOCK).unlink()
             sync_tree(part)
             os.replace(part, folder)
@@ -254,20 +244,23 @@ def _clear_abandoned(folder: Path) -> None:
         shutil.rmtree(part)
 
 
-def _begin_journal(part: Path, request: Request, images: Images, kernel: Kernel) -> None:
+def _header(request: Request, images: Images, inputs: Mapping[str, str]) -> Begun:
     installation = images.installation
-    header = Begun(
+    return Begun(
+        product_version=product_version(),
+        request=request,
+        inputs=inputs,
         installation=installation.record.id,
         mpan=installation.record.mpan,
-        seed=request.seed,
-        radio=request.radio,
-        dry_run=request.dry_run,
         epoch_unix_seconds=installation.start_unix_seconds,
-        inputs_sha256=request.inputs_sha256,
         catalogue_versions=images.versions,
     )
+
+
+def _begin_journal(part: Path, header: Begun, key: ec.EllipticCurvePrivateKey) -> None:
+    kernel = Kernel(header.request.seed, epoch_unix_seconds=header.epoch_unix_seconds)
     path = part / JOURNAL_FILE
-    Journal.create(path, header, clock=kernel, key=campaign_key(request.seed)).close()
+    Journal.create(path, header, clock=kernel, key=key).close()
     path.with_name(path.name + ".lock").unlink()
 
 
@@ -300,7 +293,7 @@ def _copy_inputs(part: Path, options: RunOptions, images: Images) -> Request:
         options.dry_run,
         options.radio,
         tuple(models),
-        _digest(target),
+        _digest(digests_of(target)),
         options.capture,
         options.capture_limit,
     )
@@ -331,14 +324,11 @@ def _copy(source: Path, target: Path) -> None:
     target.write_bytes(read_regular_file(source, LARGEST_INPUT))
 
 
-def _digest(folder: Path) -> str:
-    """Return one SHA-256 over the names and octets of all files of a folder."""
-    total = hashlib.sha256()
-    for name, path in _named(folder):
-        total.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
+def _digest(files: Mapping[str, str]) -> str:
+    """Return one SHA-256 over the names and digests of files."""
+    lines = "".join(f"{name}\n{digest}\n" for name, digest in files.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _named(folder: Path) -> Sequence[tuple[str, Path]]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted((path.relative_to(folder).as_posix(), path) for path in files)
+def _signing_key(path: Path | None, seed: int) -> ec.EllipticCurvePrivateKey:
+    return campaign_key(seed) if path is None else read_signing_key(path)

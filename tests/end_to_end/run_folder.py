@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from emulator.devices.control import ControlReceiver, ControlRole
@@ -33,27 +37,32 @@ def devices(folder: Path) -> tuple[DeviceEntry, ...]:
     return load_installation(folder / "inputs" / "home" / "installation.toml").record.devices
 
 
+@contextmanager
+def _memory(folder: Path) -> Iterator[WorldStore]:
+    """Open a copy of the devices' memory: the file itself is sealed."""
+    with TemporaryDirectory() as place:
+        store = WorldStore(Path(shutil.copyfile(folder / "world.sqlite", Path(place) / "world.sqlite")))
+        try:
+            yield store
+        finally:
+            store.close()
+
+
 def events(folder: Path, device: str, event: Event) -> list[str]:
     """Return the details of every entry of one kind in a device's own log."""
-    store = WorldStore(folder / "world.sqlite")
-    try:
+    with _memory(folder) as store:
         log = EventLog(store.device(device), {})
         return [entry.detail for entry in log.entries() if entry.event == event.value]
-    finally:
-        store.close()
 
 
 def rotations(folder: Path) -> dict[str, list[int]]:
     """Return how often each device's keys were rotated, by role."""
-    store = WorldStore(folder / "world.sqlite")
-    try:
+    with _memory(folder) as store:
         found = {}
         for entry in devices(folder):
             receiver = ControlReceiver(entry.address, store.device(entry.name))
             found[entry.name] = [receiver.rotations(role) for role in ControlRole]
         return found
-    finally:
-        store.close()
 
 
 def assert_once(folder: Path) -> None:

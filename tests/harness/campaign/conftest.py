@@ -30,6 +30,7 @@ class Rig:
     folder: Path
     installation: Path = DORMANT_SEMI
     home: FakeHome | None = None
+    signing_key: Path | None = None
     image: Path | None = None
     prepare: list[Callable[[FakeHome], None]] = field(default_factory=list)
 
@@ -38,10 +39,16 @@ class Rig:
     ) -> CampaignReport:
         """Run the campaign, or resume it when the folder holds one."""
         if self.folder.exists():
-            workspace = Workspace.resume(self.folder)
+            workspace = Workspace.resume(self.folder, self.signing_key)
         else:
             workspace = Workspace.create(
-                RunOptions(installation=self.installation, out=self.folder, dry_run=dry_run, image=self.image)
+                RunOptions(
+                    installation=self.installation,
+                    out=self.folder,
+                    dry_run=dry_run,
+                    image=self.image,
+                    signing_key=self.signing_key,
+                )
             )
         if self.home is None:
             self.home = FakeHome(workspace.installation)

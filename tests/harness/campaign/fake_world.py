@@ -30,6 +30,18 @@ OTA, BASIC = 0x0019, 0x0000
 CRITICAL_OPERATIONS = ("release", "withdraw", "network_key")
 
 
+COUNTS = {
+    "blocks_sent": 12,
+    "blocks_repeated": 2,
+    "timeouts": 1,
+    "silences": 0,
+    "octets_carried": 576,
+    "max_block": 48,
+    "reached": 480,
+}
+"""What the hub of the scripted home counts of every transfer."""
+
+
 @dataclass
 class FakeDevice:
     """A device as its hub knows it; all of it survives a power cut."""
@@ -239,6 +251,8 @@ class FakeWorld:
                 "size": len(data),
                 "offset": 0,
                 "attempts": 0,
+                "transfer": dict(COUNTS),
+                "device_status": "",
                 "detail": "",
             }
             self._scope.call_later(60 * MICROSECONDS, self._block, fields["device"])
@@ -271,7 +285,12 @@ class FakeWorld:
         if device.fails_transfer:
             job.update(state="failed", detail=device.fails_transfer)
             self._alert(
-                "job-outcome", name, version=version, outcome="FileTransferFailure", detail=job["detail"]
+                "job-outcome",
+                name,
+                version=version,
+                outcome="FileTransferFailure",
+                detail=job["detail"],
+                **_told(job),
             )
             return
         job["state"] = "transferring"
@@ -281,7 +300,9 @@ class FakeWorld:
             self._scope.call_later(3600 * MICROSECONDS, self._block, name)
             return
         job["state"] = "held"
-        self._alert("job-outcome", name, version=version, outcome="FileTransferSuccess", detail="")
+        self._alert(
+            "job-outcome", name, version=version, outcome="FileTransferSuccess", detail="", **_told(job)
+        )
 
     def _activate(self, name: str) -> None:
         device = self.home.devices[name]
@@ -294,7 +315,14 @@ class FakeWorld:
         device.version = device.job["version"]
         device.activations.append(device.version)
         device.job["state"] = "activated"
-        self._alert("job-outcome", name, version=device.version, outcome="ActivationSuccess", detail="")
+        self._alert(
+            "job-outcome",
+            name,
+            version=device.version,
+            outcome="ActivationSuccess",
+            detail="",
+            **_told(device.job),
+        )
 
 
 def rotations(home: FakeHome) -> dict[str, list[int]]:
@@ -305,3 +333,7 @@ def rotations(home: FakeHome) -> dict[str, list[int]]:
             receiver = ControlReceiver(parse_eui64(name), device.memory)
             found[name] = [receiver.rotations(role) for role in ControlRole]
     return found
+
+
+def _told(job: Mapping[str, Any]) -> dict[str, Any]:
+    return {"transfer": job["transfer"], "device_status": job["device_status"]}

@@ -62,7 +62,7 @@ def test_a_device_back_on_its_old_firmware_stops_the_resumed_run(
     assert report.result is Verdict.STOPPED
     assert f"The {name} device is not as the journal has it" in _told(report)
     assert f"0x{OLD[name]:08X}" in _told(report)
-    assert [finding for finding in verify_run(rig.folder) if not finding.holds] == []
+    assert [finding for finding in verify_run(rig.folder) if finding.holds is False] == []
 
 
 def test_a_run_that_was_stopped_so_goes_on_once_the_device_is_as_it_was(rig: Rig) -> None:

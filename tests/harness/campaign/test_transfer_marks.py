@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.campaign.frames import Frames
 from harness.campaign.transfers import transfers
+from harness.facts import Failed
 from harness.facts.firmware import (
     Activated,
     Activation,
@@ -12,6 +14,7 @@ from harness.facts.firmware import (
     JobOutcome,
     Transfer,
     TransferAttemptFailed,
+    TransferCounts,
     TransferProgress,
     Transferred,
     TransferStarted,
@@ -22,6 +25,7 @@ from tests.harness.facts.samples import begun
 
 MINUTE = 60_000_000
 SIZE = 10_000
+COUNTS = TransferCounts(250, 40, 30, 1, 12_000, 48, SIZE)
 DEVICE = "00-DB-12-34-56-78-90-A1"
 
 
@@ -46,14 +50,16 @@ def course(tmp_path: Path, *, pause_after: int) -> list[tuple[str, int]]:
                 clock.now += MINUTE if step != pause_after + 1 else 60 * MINUTE
                 journal.write(TransferProgress(DEVICE, 2, step * 1000, SIZE))
                 if step == pause_after:
-                    journal.write(TransferAttemptFailed(DEVICE, 2, 0x95))
+                    journal.write(TransferAttemptFailed(DEVICE, 2, 0x95, "ABORT"))
                     journal.write(DeviceJoined(DEVICE))
-            effect.done(Transferred("FileTransferSuccess", 1))
+            effect.done(Transferred("FileTransferSuccess", 1, COUNTS))
         with journal.effect(Activation(DEVICE, hop)) as activation:
-            journal.write(JobOutcome(DEVICE, 2, "ActivationSuccess", silent_ms=42_000))
+            journal.write(JobOutcome(DEVICE, 2, "ActivationSuccess", COUNTS, silent_ms=42_000))
             activation.done(Activated("ActivationSuccess", 2))
-    (report,) = transfers(read_entries(path), lambda device, version: f"{version}.0")
+    (report,) = transfers(read_entries(path), lambda device, version: f"{version}.0", Frames((), 0))
     assert report.off_air_seconds == 42
+    assert (report.blocks, report.octets_carried) == (250, 12_000)
+    assert report.retries.get("blocks sent again") == 40
     assert (report.from_version, report.to_version) == ("1.0", "2.0")
     return [(mark.kind, mark.offset) for mark in report.marks]
 
@@ -65,3 +71,19 @@ def test_a_pause_a_retry_a_return_and_the_restart_are_marked(tmp_path: Path) -> 
 
 def test_a_steady_transfer_has_no_pause(tmp_path: Path) -> None:
     assert [kind for kind, _ in course(tmp_path, pause_after=99)] == ["reboot"]
+
+
+def test_an_activation_that_failed_is_never_shown_as_one_that_happened(tmp_path: Path) -> None:
+    path, clock = tmp_path / "journal.sqlite", Clock()
+    hop = Hop("00", "x.ota", SIZE, 1, 2, "2")
+    with Journal.create(path, begun(), clock=clock, key=key_from_seed(b"1", "campaign")) as journal:
+        with journal.effect(Transfer(DEVICE, hop)) as effect:
+            effect.done(Transferred("FileTransferSuccess", 0, COUNTS))
+        clock.now += MINUTE
+        with journal.effect(Activation(DEVICE, hop)) as activation:
+            clock.now += MINUTE
+            activation.failed(Failed("no restart within 72 hours", "ActivationFailure"))
+    (report,) = transfers(read_entries(path), lambda device, version: f"{version}.0", Frames((), 0))
+    assert (report.activation_requested_us, report.activation_actual_us) == (MINUTE, None)
+    assert report.result == "ActivationFailure"
+    assert "reboot" not in {mark.kind for mark in report.marks}

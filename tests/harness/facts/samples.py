@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.facts.campaign import Begun
+from harness.facts.campaign import Begun, Request
 from harness.facts.enrolment import KeyRotation
 from harness.facts.firmware import VersionReadBack
 from harness.facts.plan import Hop
@@ -14,14 +14,14 @@ HOP = Hop("00" * 32, "meter.ota", 10_000, 1, 2, "2.0.0")
 
 def begun(seed: int = 7) -> Begun:
     """Return the header of a campaign."""
+    request = Request("inputs/home/installation.toml", None, seed, False, "inproc:", (), "00" * 32)
     return Begun(
+        product_version="0",
         installation="example-home",
         mpan="1300001234560",
-        seed=seed,
-        radio="inproc:",
-        dry_run=False,
         epoch_unix_seconds=1_767_225_600,
-        inputs_sha256="00" * 32,
+        request=request,
+        inputs={},
     )
 
 

@@ -182,7 +182,7 @@ def test_create_refuses_a_folder_that_holds_a_run_and_open_one_that_does_not(pat
 
 def test_another_seed_cannot_resume(path: Path) -> None:
     begin(path).close()
-    with pytest.raises(JournalError, match="same seed"):
+    with pytest.raises(JournalError, match="another campaign key"):
         Journal.open(path, clock=StoppedClock(), key=key_from_seed(b"8", "campaign"))
 
 
@@ -218,7 +218,7 @@ def test_an_entry_that_is_no_fact_and_a_key_that_is_not_its_acts_are_found(path:
 
 def test_the_header_names_the_campaign(path: Path) -> None:
     with begin(path) as journal:
-        assert journal.header.seed == 7
+        assert journal.header.request.seed == 7
         assert next(journal.entries(Kind.HEADER)).sequence == 0
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ import harness.regime.party as party_module
 from harness import files
 from harness.errors import ContradictionError, FileRejectedError, RegimeError, UnreachableError
 from harness.exchange.document import Document
-from harness.facts import Fact, Kind
+from harness.facts import Kind
 from harness.facts.enrolment import EnrolmentResult, Transition
 from harness.facts.terms import State
 from harness.journal import Entry, Journal, read_entries, verify_journal
@@ -76,9 +77,9 @@ def dies(bench: Bench, monkeypatch: pytest.MonkeyPatch, where: str, n: int) -> N
 
     compose, write = Journal._compose, files.write_atomically
 
-    def composing(self: Journal, fact: Fact, key: str) -> Entry:
+    def composing(self: Journal, *of: Any) -> Entry:
         tick()
-        return compose(self, fact, key)
+        return compose(self, *of)
 
     def writing(path: Path, data: bytes, *, private: bool = False) -> None:
         if where == "before a file":

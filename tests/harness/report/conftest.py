@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness.facts.files import CaptureSummary
 from harness.facts.terms import CertificateRole, Severity, StepResult, Verdict
 from harness.report.model import (
     CampaignReport,
-    CaptureSummary,
     CertificatePlacement,
     ConfigurationResult,
     DeviceReport,
