@@ -22,14 +22,17 @@ def read_fingerprint(text: str) -> str:
     return plain
 
 
-def check_signer(begun: Begun, trusted: str | None) -> Iterator[Finding]:
-    """Say whose key the journal's checkpoints are held against; `trusted` is the fingerprint that it must have."""
+def check_signer(begun: Begun, checkpoints: int, trusted: str | None) -> Iterator[Finding]:
+    """Say whose key signed the journal's valid checkpoints; `trusted` is the fingerprint that it must have."""
     try:
         signer = fingerprint(bytes.fromhex(begun.public_key))
     except ValueError:
         signer = ""
     if not signer:
         yield Finding(SUBJECT, False, "the journal names no key that could have signed it")
+        return
+    if not checkpoints:
+        yield Finding(SUBJECT, None, f"nothing is signed yet; {signer} is to sign")
         return
     rehearsal = begun.public_key == public_point(campaign_key(begun.request.seed)).hex()
     if trusted is not None and signer != trusted:

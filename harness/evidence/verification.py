@@ -38,7 +38,7 @@ def verify_run(folder: Path, trust: str | None = None) -> tuple[Finding, ...]:
     return (
         *_course(record),
         *_journal(journal, record),
-        *check_signer(record.begun, trusted),
+        *check_signer(record.begun, journal.checkpoints, trusted),
         *guarded("control", lambda: _control(record)),
         *guarded(EXCHANGE_FOLDER, lambda: check_exchange(record, journal)),
         *guarded("files", lambda: check_folder(record)),
