@@ -19,7 +19,7 @@ demo: $(VENV)/.installed
 	$(BIN)/smets1 demo --out $(DEMO)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto -rs
+	$(BIN)/python -m pytest -n auto --dist loadgroup -rs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -29,7 +29,7 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto -m sweep tests/emulator/fuzz tests/emulator/coordinator
 
 sweep: $(VENV)/.installed-dev
-	HYPOTHESIS_PROFILE=sweep $(BIN)/python -m pytest -n auto -rs -m sweep
+	HYPOTHESIS_PROFILE=sweep $(BIN)/python -m pytest -n auto --dist loadgroup -rs --durations 15 -m sweep
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks

@@ -28,6 +28,9 @@ SOURCES = (
 )
 
 
+pytestmark = [pytest.mark.sweep, pytest.mark.xdist_group("distribution")]
+
+
 def run(*command: str | Path, cwd: Path) -> str:
     done = subprocess.run(
         [str(word) for word in command],
@@ -77,7 +80,6 @@ def wheel(source_archive: Path) -> Path:
     return made
 
 
-@pytest.mark.sweep
 def test_the_source_archive_has_every_file_of_the_project(source_archive: Path) -> None:
     with tarfile.open(source_archive) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -86,7 +88,6 @@ def test_the_source_archive_has_every_file_of_the_project(source_archive: Path) 
     assert all(any(name.startswith(part) for name in names) for part in SOURCES)
 
 
-@pytest.mark.sweep
 def test_the_wheel_has_the_packages_and_all_their_data_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -99,7 +100,6 @@ def test_the_wheel_has_the_packages_and_all_their_data_and_nothing_else(wheel: P
     assert {name.partition("/")[0] for name in names} == set(PACKAGES)
 
 
-@pytest.mark.sweep
 def test_a_wheel_alone_does_the_demonstration_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     environment, empty = tmp_path / "venv", tmp_path / "empty"
     venv.create(environment, with_pip=True)
