@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from firmware_catalog.memory import state_folder
+from harness.campaign.readiness.check import Readiness, check
+from harness.campaign.readiness.finding import Weight
 from harness.command.arguments import (
     add_installation,
     add_json,
@@ -75,24 +77,36 @@ def handle(arguments: argparse.Namespace) -> int:
     require_folders(arguments.models)
     where = moniker("--radio", arguments.radio)
     installation = load_installation(arguments.installation, arguments.models)
+    readiness = check(installation, catalogue_memory=state_folder(os.environ))
     checks = [
-        *check_installation(installation, state_folder(os.environ)),
+        *check_installation(installation),
+        *check_files(readiness),
         *check_surroundings(installation, arguments.out),
         *asyncio.run(check_radio(installation, where, declared=arguments.bench)),
         *by_hand(),
     ]
     if arguments.json:
-        print(json.dumps([check.as_json() for check in checks], indent=1))
+        print(json.dumps([each.as_json() for each in checks], indent=1))
     else:
         console_for().print(_table(checks))
-    return ENDED_WITHOUT if any(check.outcome is Outcome.FAILED for check in checks) else DONE
+    return ENDED_WITHOUT if any(each.outcome is Outcome.FAILED for each in checks) else DONE
+
+
+def check_files(readiness: Readiness) -> list[Check]:
+    """Return what `smets1 check` finds of the files, as checks of a preflight."""
+    if not readiness.findings:
+        return [Check("files", Outcome.PASSED, "nothing that can be known beforehand stands against a run")]
+    return [Check("files", _OUTCOMES[finding.weight], finding.line) for finding in readiness.findings]
+
+
+_OUTCOMES = {Weight.REFUSED: Outcome.FAILED, Weight.FORESEEN: Outcome.NOTE}
 
 
 def _table(checks: list[Check]) -> Table:
     table = Table()
     for name in ("check", "outcome", "found"):
         table.add_column(name, overflow="fold")
-    for check in checks:
-        outcome = Text(check.outcome.value, _STYLES[check.outcome])
-        table.add_row(Text(check.name), outcome, Text(check.text))
+    for each in checks:
+        outcome = Text(each.outcome.value, _STYLES[each.outcome])
+        table.add_row(Text(each.name), outcome, Text(each.text))
     return table

@@ -12,7 +12,8 @@ import zigpy.exceptions
 from rich.table import Table
 from rich.text import Text
 
-from emulator.coordinator.monikers import Moniker, MonikerError, parse
+from emulator.coordinator.monikers import Moniker, parse
+from harness.command.arguments import add_json, moniker
 from harness.command.console import console_for
 from harness.command.main import DONE, EXIT_STATUSES
 from harness.errors import HarnessError
@@ -51,7 +52,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="serial:/dev/..., pty:/path or tcp:HOST:PORT; all attached without",
     )
     add("--probe", action="store_true", help="open each and ask what it is")
-    add("--json", action="store_true", help="machine-readable output")
+    add_json(parser)
     state = parser.add_mutually_exclusive_group()
     state.add_argument(
         "--backup", type=Path, metavar="FILE", help="save network, keys and counters of one dongle"
@@ -67,14 +68,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def handle(arguments: argparse.Namespace) -> int:
     """List, save or restore."""
-    named = [_moniker(text) for text in arguments.where]
+    named = [_elsewhere(text) for text in arguments.where]
     if arguments.backup is not None or arguments.restore is not None:
         if len(named) != 1:
             raise HarnessError("radios: --backup and --restore take one WHERE, such as serial:/dev/ttyUSB0")
         if arguments.backup is not None:
             return asyncio.run(_back_up(named[0], arguments.backup))
         return asyncio.run(_restore(named[0], arguments.restore, overwrite=arguments.overwrite_network))
-    radios = [at(moniker) for moniker in named] or attached()
+    radios = [at(each) for each in named] or attached()
     if arguments.probe or named:
         radios = asyncio.run(_probe(radios))
     errors = [radio.error for radio in radios if radio.error is not None]
@@ -87,14 +88,11 @@ def handle(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _moniker(text: str) -> Moniker:
-    try:
-        moniker = parse(text)
-    except MonikerError as error:
-        raise HarnessError(f"WHERE: {error}") from error
-    if moniker.is_here:
+def _elsewhere(text: str) -> Moniker:
+    where = moniker("WHERE", text)
+    if where.is_here:
         raise HarnessError(f"WHERE: {text!r}: expected serial:/dev/..., pty:/path or tcp:HOST:PORT")
-    return moniker
+    return where
 
 
 async def _probe(radios: list[Attached]) -> list[Attached]:
@@ -129,12 +127,12 @@ def _found(radio: Attached) -> str:
     return f"EZSP {report.protocol_version}, {firmware}, {report.eui64}, {network}"
 
 
-async def _back_up(moniker: Moniker, path: Path) -> int:
-    async with connected(moniker.address) as application:
+async def _back_up(where: Moniker, path: Path) -> int:
+    async with connected(where.address) as application:
         try:
             document = await backups.take(application, int(time.time()))
         except zigpy.exceptions.NetworkNotFormed as error:
-            raise HarnessError(f"{moniker}: the dongle is on no network; there is nothing to save") from error
+            raise HarnessError(f"{where}: the dongle is on no network; there is nothing to save") from error
         backups.write(path, document)
         print(
             f"{path}: {backups.describe(application.state.network_info)}, {len(document['devices'])} devices"
@@ -142,13 +140,13 @@ async def _back_up(moniker: Moniker, path: Path) -> int:
     return DONE
 
 
-async def _restore(moniker: Moniker, path: Path, *, overwrite: bool) -> int:
+async def _restore(where: Moniker, path: Path, *, overwrite: bool) -> int:
     backup = backups.read(path)
-    async with connected(moniker.address) as application:
+    async with connected(where.address) as application:
         held = await network_of(application)
         if held is not None and not overwrite:
             raise NetworkHeldError(
-                f"{moniker}: the dongle holds a network ({held}); save it with --backup, then give --overwrite-network"
+                f"{where}: the dongle holds a network ({held}); save it with --backup, then give --overwrite-network"
             )
         try:
             await backups.restore(application, backup)
@@ -157,7 +155,7 @@ async def _restore(moniker: Moniker, path: Path, *, overwrite: bool) -> int:
             zigpy.exceptions.DestructiveWriteNetworkSettings,
         ) as error:
             raise HarnessError(
-                f"{moniker}: cannot take over the address {backup.node_info.ieee}: {error}"
+                f"{where}: cannot take over the address {backup.node_info.ieee}: {error}"
             ) from error
-        print(f"{moniker}: {backups.describe(backup.network_info)}, as {backup.node_info.ieee}")
+        print(f"{where}: {backups.describe(backup.network_info)}, as {backup.node_info.ieee}")
     return DONE

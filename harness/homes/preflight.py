@@ -16,11 +16,9 @@ from emulator.coordinator.monikers import Moniker
 from emulator.crypto.install_code import check_install_code
 from emulator.errors import CryptoError
 from emulator.eui64 import format_eui64
-from firmware_catalog.errors import CatalogError
 from harness.errors import HarnessError
 from harness.homes.dongle import DongleReport, connected, inspect
 from harness.homes.reality import refusal
-from harness.workspace.images import open_images
 from hw_profiles.installation import Installation
 from hw_profiles.model import DeviceKind, Level
 
@@ -72,13 +70,9 @@ BY_HAND = (
 )
 
 
-def check_installation(installation: Installation, catalogue_memory: Path | None = None) -> list[Check]:
-    """Check what the files say: install codes, models, images.
-
-    `catalogue_memory` is where what was seen of catalogues is kept, so that an older state is noticed.
-    """
-    images = _images(installation, catalogue_memory)
-    return [_install_codes(installation), _models(installation), images]
+def check_installation(installation: Installation) -> list[Check]:
+    """Check what the files say of devices: install codes and models."""
+    return [_install_codes(installation), _models(installation)]
 
 
 def _install_codes(installation: Installation) -> Check:
@@ -111,18 +105,6 @@ def _models(installation: Installation) -> Check:
             f"placeholders, not facts: {'; '.join(guessed)}; compare with the real device",
         )
     return Check("models", Outcome.PASSED, "no placeholder in any model")
-
-
-def _images(installation: Installation, memory: Path | None) -> Check:
-    try:
-        open_images(installation, None, memory).check_stored()
-    except (CatalogError, HarnessError) as error:
-        return Check("images", Outcome.FAILED, str(error))
-    return Check(
-        "images",
-        Outcome.PASSED,
-        "the catalogue opens, its signatures hold, its images are the signed ones",
-    )
 
 
 def check_surroundings(installation: Installation, out: Path) -> list[Check]:

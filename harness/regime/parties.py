@@ -183,7 +183,7 @@ class ResponsibleSupplier(Supplier):
     def authorisation_rows(self, case: EnrolmentCase, certificates: dict[str, str]) -> list[Row]:
         """Return the rows of the migration authorisation; `certificates` are ids by role text.
 
-        Only those that come before the cut-off are named; the rest are announced as still to follow.
+        Those that come before the cut-off are named, and it is said whether any comes after it.
         """
         supplies = {
             "supplier": case.certificates.supplier_certificates,
@@ -195,7 +195,7 @@ class ResponsibleSupplier(Supplier):
             for role, supply in supplies.items()
             if supply is Supply.BEFORE_CUT_OFF and role in certificates
         ]
-        follow = "false" if len(named) == len(supplies) else "true"
+        follow = "true" if Supply.AFTER_CUT_OFF in supplies.values() else "false"
         return [installation_row(case, certificatesToFollow=follow), *device_rows(case), *named]
 
     def take_obligations(self, outcome: Document) -> None:
@@ -273,6 +273,9 @@ class CommissioningParty(Party):
             return [Finding("V06", f"the authorisation is {age // 86_400} days old")]
         if authorised["mpan"] != row["mpan"] or authorised.get("mprn") != row.get("mprn"):
             return [Finding("V06", "the authorisation names another MPAN or MPRN")]
+        named = {item["role"] for item in authorisation.having("Certificate")}
+        if "supplier" not in named and authorised.get("certificatesToFollow") != "true":
+            return [Finding("V06", "no certificate of the responsible supplier, and none is to follow")]
         return []
 
     def _identified(self, row: Row, common: Document, authorisation: Document) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tomllib
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from hw_profiles.model import Model
 from hw_profiles.sequence import Sequence
 from hw_profiles.toml_file import parse_table
 from hw_profiles.toml_reader import read_record
+from tests.toml_mutants import mutants, toml_text
 
 EXAMPLE = DORMANT_SEMI.parent
 DOCUMENTS = (
@@ -77,48 +79,19 @@ def test_any_octets_give_a_table_or_one_line(octets: bytes) -> None:
     assert table is None or table == tomllib.loads(octets.decode())
 
 
-def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the way to every value of a document, tables and arrays included."""
-    found = [path] if path else []
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in inner:
-        found += _paths(item, (*path, key))
-    return found
-
-
-def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    head, *rest = path
-    copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[head] = _with(value[head], tuple(rest), new)
-    return copied
-
-
-_SCALARS = (
-    st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.datetimes()
-    | st.dates()
-    | st.times()
-    | st.sampled_from(["", "\x00", "a\nb", "00-00-00-00-00-00-00-00", "é" * 300, "1e400", -1, 2**64, 10**400])
-)
-_VALUES = (
-    _SCALARS | st.lists(_SCALARS, max_size=3) | st.dictionaries(st.text(max_size=8), _SCALARS, max_size=3)
-)
-
-
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_any_document_gives_a_record_or_one_line(data: st.DataObject) -> None:
     record, path = data.draw(st.sampled_from(DOCUMENTS))
-    table = tomllib.loads(path.read_text())
-    for _ in range(data.draw(st.integers(1, 3))):
-        table = _with(table, data.draw(st.sampled_from(_paths(table))), data.draw(_VALUES))
+    table = data.draw(mutants(path.read_text()))
     made: object = _record_or_line(lambda: read_record(record, table, "f.toml"))
     assert made is None or isinstance(made, record)
+
+
+@given(st.sampled_from(DOCUMENTS).flatmap(lambda document: mutants(document[1].read_text())))
+def test_a_mutant_written_is_the_mutant_read(table: dict[str, Any]) -> None:
+    read = parse_table(toml_text(table).encode(), "f.toml")
+    assert json.dumps(read, default=str) == json.dumps(table, default=str)
 
 
 def test_a_value_however_deep_is_shown_short() -> None:

@@ -169,6 +169,22 @@ async def test_network_certificates_not_supplied_in_time_become_obligations(benc
     assert len(bench.regime().responsible_supplier.table("obligations")) == 2
 
 
+async def test_without_a_certificate_of_the_supplier_nothing_is_commissioned(bench: Bench) -> None:
+    bench.with_certificates(Supply.NEVER, Supply.BEFORE_CUT_OFF, Supply.NEVER)
+    result = await bench.enrol()
+    assert not result.commissioned
+    assert result.control == dict.fromkeys(result.control, OLD_CONTROLLER)
+    assert {problem.code for problem in result.problems} == {"V06"}
+    assert all(status != "Commissioned" for status in result.inventory.values())
+
+
+async def test_a_certificate_of_the_supplier_may_follow(bench: Bench) -> None:
+    bench.with_certificates(Supply.AFTER_CUT_OFF, Supply.BEFORE_CUT_OFF, Supply.NEVER)
+    result = await bench.enrol()
+    assert result.state is State.COMMISSIONED
+    assert ("supplier", ESME.name) in [(item.role, item.device) for item in result.obligations]
+
+
 async def test_a_network_certificate_of_another_area_is_placed_and_flagged(bench: Bench) -> None:
     regime = bench.regime()
     dno = regime.dno.address
