@@ -50,8 +50,8 @@ class Crowd:
         for node, neighbour in self._ring():
             node.set_link_key(neighbour.eui64, _KEY)
             neighbour.set_link_key(node.eui64, _KEY)
-            node.device_located(neighbour.eui64, neighbour.short_address)
-            neighbour.device_located(node.eui64, node.short_address)
+            node.nwk.learn(neighbour.eui64, neighbour.short_address)
+            neighbour.nwk.learn(node.eui64, node.short_address)
         self.kernel.run_for(_SETTLE_US)
 
     def saturate(self) -> None:

@@ -9,22 +9,202 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from emulator.air.mac import Mac
+from emulator.air.medium import Medium
 from emulator.air.phy import CHANNELS
+from emulator.clock.kernel import Kernel, Scope
 from emulator.errors import EmulatorError
 from emulator.eui64 import format_eui64
-from emulator.stack.events import DownReason, KeyKind, LinkKeyChanged
+from emulator.nonvolatile import NonVolatile
+from emulator.stack.aps.key_table import KeyObserver, KeyTable
+from emulator.stack.aps.layer import Aps
+from emulator.stack.delivery import Delivery
+from emulator.stack.device_object import DeviceObject
+from emulator.stack.events import DownReason, KeyKind, LinkKeyChanged, StackEvent
+from emulator.stack.keys.joiner import Joiner
+from emulator.stack.keys.trust_centre import TrustCentre
+from emulator.stack.membership import Membership
 from emulator.stack.node_config import OTHER_CHANNELS, PREFERRED_CHANNELS, NodeConfig
-from emulator.stack.node_layers import Layers
+from emulator.stack.nwk.layer import Nwk
 from emulator.stack.nwk.network_update import HIGHEST_PAN_ID
-from emulator.stack.primitives import BROADCAST_ALL, FIRST_BROADCAST, NetworkParameters, Status
+from emulator.stack.nwk.service import NodeType, NwkTiming
+from emulator.stack.primitives import (
+    BROADCAST_ALL,
+    FIRST_BROADCAST,
+    ApsdeIndication,
+    ApsdeRequest,
+    Confirm,
+    NetworkParameters,
+    Status,
+)
+from emulator.stack.reports import Reports
+from emulator.stack.zdo.descriptors import NodeDescriptor, PowerDescriptor, SimpleDescriptor
 from emulator.stack.zdo.frames import ZdoCluster
+from emulator.stack.zdo.layer import Zdo
 from emulator.stack.zdo.update_frames import channel_change
 
-__all__ = ["PREFERRED_CHANNELS", "Node", "NodeConfig"]
+__all__ = ["PREFERRED_CHANNELS", "TOKEN_BOOTS", "Node", "NodeConfig"]
+
+TOKEN_BOOTS = "node.boots"
 
 
-class Node(Layers):
-    """One device on the air, from the MAC up to endpoints."""
+class Node:
+    """One device on the air, from the MAC up to endpoints: the owner of its layers and of what joins them."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        medium: Medium,
+        config: NodeConfig,
+        nonvolatile: NonVolatile,
+        *,
+        on_key: KeyObserver | None = None,
+        pass_zdo: bool = False,
+    ) -> None:
+        """Power up. Call `restore()` next, and `form()` or `join()` when that returns False.
+
+        `pass_zdo` is for a coordinator driven by a host: ZDO responses and announcements also go to
+        `on_data`, on endpoint 0 with the transaction number as first octet, while requests to this node are
+        still answered here.
+        """
+        self.config = config
+        self.eui64 = config.eui64
+        self.scope = scope = kernel.scope(_boot_name(config, nonvolatile))
+        """The node's share of the kernel; it ends with the power."""
+        self._reports = reports = Reports(on_key)
+        self.nwk = nwk = _network_layer(scope, medium, config, nonvolatile)
+        self.mac = nwk.mac
+        self.key_table = KeyTable(nonvolatile, reports.key_in_use)
+        sleeps = not config.rx_on_when_idle
+        self._delivery = delivery = Delivery(scope, nwk, reports, pass_zdo=pass_zdo, sleeps=sleeps)
+        self._membership = membership = Membership(scope, nwk, reports)
+        self.aps = aps = Aps(
+            scope,
+            nwk,
+            self.key_table,
+            delivery,
+            max_incoming_transfer=config.max_incoming_transfer,
+            own_poll_us=config.short_poll_us if sleeps else 0,
+        )
+        self._device = device = DeviceObject(
+            config,
+            nwk,
+            aps,
+            keys=self.key_table,
+            membership=membership,
+            reports=reports,
+            send=delivery.send,
+        )
+        self.zdo = Zdo(scope, device, nonvolatile)
+        self._joiner = Joiner(
+            scope,
+            nwk,
+            aps,
+            keys=self.key_table,
+            nonvolatile=nonvolatile,
+            user=membership,
+            device_type=config.device_type,
+            preconfigured=config.preconfigured_link_key,
+            request_own_key=config.own_link_key_request,
+        )
+        self.trust_centre: TrustCentre | None = None
+        """Present on a coordinator only."""
+        if config.device_type == NodeType.COORDINATOR:
+            self.trust_centre = TrustCentre(
+                scope,
+                nwk,
+                aps,
+                keys=self.key_table,
+                zdo=self.zdo,
+                nonvolatile=nonvolatile,
+                on_event=membership.joiner_event,
+            )
+        self._join_parts()
+        if config.preconfigured_link_key is not None:
+            reports.key("preconfigured", config.preconfigured_link_key, format_eui64(config.eui64))
+
+    def _join_parts(self) -> None:
+        """Show the parts to each other: those that could not be there when the first were made."""
+        membership, delivery, trust_centre = self._membership, self._delivery, self.trust_centre
+        self.nwk.listener = membership
+        membership.aps, membership.zdo, membership.joiner = self.aps, self.zdo, self._joiner
+        membership.trust_centre = self._device.trust_centre = trust_centre
+        delivery.aps, delivery.zdo = self.aps, self.zdo
+        delivery.on_command = self._joiner.command if trust_centre is None else trust_centre.command
+
+    # What the application hears
+
+    @property
+    def on_data(self) -> Callable[[ApsdeIndication], None]:
+        """Receives every ASDU for endpoints 1-240 and 255; ZDO frames too when `pass_zdo`."""
+        return self._reports.data
+
+    @on_data.setter
+    def on_data(self, receiver: Callable[[ApsdeIndication], None]) -> None:
+        self._reports.data = receiver
+
+    @property
+    def on_event(self) -> Callable[[StackEvent], None]:
+        """Receives what happens to the network."""
+        return self._reports.event
+
+    @on_event.setter
+    def on_event(self, receiver: Callable[[StackEvent], None]) -> None:
+        self._reports.event = receiver
+
+    @property
+    def on_key(self) -> KeyObserver:
+        """Receives each key that comes into use."""
+        return self._reports.key
+
+    @on_key.setter
+    def on_key(self, receiver: KeyObserver) -> None:
+        self._reports.key = receiver
+
+    # What the node is
+
+    @property
+    def endpoints(self) -> tuple[SimpleDescriptor, ...]:
+        """What the ZDO answers with; may be replaced at any time (a meter mirror appears)."""
+        return self._device.endpoints
+
+    @endpoints.setter
+    def endpoints(self, endpoints: tuple[SimpleDescriptor, ...]) -> None:
+        self._device.endpoints = endpoints
+
+    @property
+    def power(self) -> PowerDescriptor:
+        """The power descriptor; may be replaced at any time (a battery runs down)."""
+        return self._device.power
+
+    @power.setter
+    def power(self, power: PowerDescriptor) -> None:
+        self._device.power = power
+
+    @property
+    def descriptor(self) -> NodeDescriptor:
+        """The node descriptor the ZDO answers with."""
+        return self._device.descriptor
+
+    @property
+    def short_address(self) -> int:
+        """This node's short address; 0xFFFF when it is on no network."""
+        return self.nwk.short_address
+
+    def send(self, request: ApsdeRequest, confirm: Confirm | None = None) -> None:
+        """APSDE-DATA.request: send an ASDU; fragmented when it is too long for one frame.
+
+        `confirm` gets SUCCESS when the acknowledgement arrived (or, without `ack`, when the next hop took
+        the frame). A destination equal to the own short address loops back. `secure` needs a link key with
+        the destination; without one the confirm is APS_SECURITY_FAIL.
+        """
+        self._delivery.send(request, confirm)
+
+    def locate(self, eui64: int) -> None:
+        """Ask the network for the short address of `eui64`; once known, link-key security works with it."""
+        self._membership.locate(eui64)
+
+    # The network
 
     @property
     def parameters(self) -> NetworkParameters | None:
@@ -42,7 +222,7 @@ class Node(Layers):
         """Coordinator: form a network and become its trust centre."""
         self.nwk.form(channel, pan_id, extended_pan_id, network_key, key_sequence)
         self.on_key("network", network_key, f"sequence {key_sequence}")
-        self._up(rejoined=False)
+        self._membership.up(rejoined=False)
 
     def join(
         self,
@@ -96,14 +276,8 @@ class Node(Layers):
                 self.nwk.learn(key.eui64, key.short)
         if self.trust_centre is not None:
             for device in self.trust_centre.devices.values():
-                self._located(device.eui64, device.short, sleepy=device.sleepy)
-        parameters = self.nwk.parameters
-        if parameters is not None:
-            self.on_key("network", parameters.network_key, f"sequence {parameters.key_sequence}")
-        for child in self.nwk.children:
-            if child.eui64 is not None:
-                self._served[child.eui64] = None
-        self._up(rejoined=True)
+                self._device.located(device.eui64, device.short, sleepy=device.sleepy)
+        self._membership.restored()
         return True
 
     def leave(self, *, rejoin: bool = False, remove_children: bool = False) -> None:
@@ -112,7 +286,7 @@ class Node(Layers):
         Its children are told to do the same with `remove_children`. `NetworkDown` says when all is void: keys,
         bindings, addresses, what was held for sleepy children and, on a coordinator, who was on its network.
         """
-        self._leave(DownReason.LEFT, rejoin, remove_children)
+        self._membership.leave(DownReason.LEFT, rejoin, remove_children)
 
     def change_channel(self, channel: int) -> None:
         """Network manager: move the whole network; `ChannelChanged` tells when this node has moved.
@@ -176,5 +350,32 @@ class Node(Layers):
 
     def power_off(self) -> None:
         """Lose power: every timer stops and the radio leaves the medium. The object is dead afterwards."""
-        self._scope.end()
+        self.scope.end()
         self.mac.detach()
+
+
+def _boot_name(config: NodeConfig, nonvolatile: NonVolatile) -> str:
+    """Count the boot, so that each life of a device has a random stream of its own."""
+    boots = int.from_bytes(nonvolatile.get(TOKEN_BOOTS) or b"", "big") + 1
+    nonvolatile.put(TOKEN_BOOTS, boots.to_bytes(4, "big"))
+    return f"{config.name or format_eui64(config.eui64)}/boot {boots}"
+
+
+def _network_layer(scope: Scope, medium: Medium, config: NodeConfig, nonvolatile: NonVolatile) -> Nwk:
+    """Put a MAC on the air and a network layer on it."""
+    mac = Mac(scope, medium, config.eui64, rx_on_when_idle=config.rx_on_when_idle, position=config.position)
+    timing = NwkTiming(
+        max_children=config.max_children,
+        poll_long_us=config.long_poll_us,
+        poll_short_us=config.short_poll_us,
+    )
+    nwk = Nwk(
+        scope,
+        mac,
+        nonvolatile,
+        device_type=config.device_type,
+        capability=config.capability,
+        timing=timing,
+    )
+    nwk.departure.requests_allowed = not config.strict_leave
+    return nwk

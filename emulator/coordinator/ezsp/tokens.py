@@ -18,7 +18,7 @@ from emulator.coordinator.ezsp.core import NO_EUI64, RESTORED_EUI64, Answer, Cor
 from emulator.coordinator.ezsp.networking import Networking
 from emulator.coordinator.ezsp.security import SecurityCommands
 from emulator.coordinator.ezsp.status import SlStatus
-from emulator.stack.node_layers import TOKEN_BOOTS
+from emulator.stack.node import TOKEN_BOOTS
 from emulator.stack.nwk.memory import load_network
 from emulator.stack.nwk.neighbours import saved_children
 from emulator.stack.nwk.security import TOKEN_COUNTER

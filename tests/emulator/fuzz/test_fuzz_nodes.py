@@ -130,7 +130,7 @@ def at_aps(at: Range, octets: bytes) -> None:
         pass
     short = 0x0000 if source == HUB else at.meter.node.short_address
     destination = at.random.choice((victim.short_address, 0xFFFD))
-    victim.nwk_data(NldeIndication(short, source, destination, nsdu, True, 200))
+    victim.nwk.listener.nwk_data(NldeIndication(short, source, destination, nsdu, True, 200))
 
 
 def at_zdo(at: Range, octets: bytes) -> None:
@@ -138,7 +138,7 @@ def at_zdo(at: Range, octets: bytes) -> None:
     cluster = at.random.choice((*ZdoCluster, *(cluster | 0x8000 for cluster in ZdoCluster), 0x1234))
     security = at.random.choice((Security.NWK, Security.APS))
     destination = at.random.choice((victim.short_address, 0xFFFD))
-    victim.aps_data(
+    victim._delivery.aps_data(
         ApsdeIndication(at.source(), METER, destination, 0, 0, int(cluster), 0, octets, security, 200, 1)
     )
 
