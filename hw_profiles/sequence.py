@@ -93,7 +93,8 @@ class Step:
     """One step. `target` is a device name or a role (every device with it); a wait needs none.
 
     `value` is written by `write_attribute`; `payload` is the hexadecimal payload of `send_command`;
-    `condition` is what `check` checks. `response` is the command id expected in answer, None for a Default
+    `condition` is what `check` checks. A question of this step that has no answer within `timeout_s` fails it; without
+    one the head end's own patience decides. `response` is the command id expected in answer, None for a Default
     Response.
     """
 
@@ -117,7 +118,7 @@ class Step:
     on_failure: OnFailure = OnFailure.STOP
     retries: Annotated[int, Range(0, 100)] = 0
     retry_delay_s: Seconds = 60.0
-    timeout_s: Seconds = 60.0
+    timeout_s: Annotated[float, Range(1, 31_536_000)] | None = None
 
     def problems(self) -> Iterator[Problem]:
         """Each action has the fields that it needs."""

@@ -7,7 +7,9 @@ again; what it has in doubt is looked at first, like any other step.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from emulator.eui64 import format_eui64
 from harness.campaign.context import Context, NoAnswerError
@@ -17,7 +19,7 @@ from harness.facts import Failed
 from harness.facts.campaign import Problem
 from harness.facts.configuration import StepDone, StepFailed, StepPerformed, StepRetried
 from harness.facts.terms import Severity, StepResult
-from harness.head_end import HubRefusedError
+from harness.head_end import Fields, HubRefusedError, HubUnreachableError
 from harness.journal import Effect
 from hw_profiles.attribute_values import ConfigurationAttribute
 from hw_profiles.installation import DeviceEntry
@@ -25,6 +27,9 @@ from hw_profiles.sequence import Action, Condition, OnFailure, Sequence, Step
 from hw_profiles.toml_reader import Scalar
 
 _Effect = Effect[StepPerformed]
+
+
+T = TypeVar("T")
 
 
 class _StepFailed(Exception):  # noqa: N818 - an ending that the caller reports
@@ -117,9 +122,8 @@ class _StepRun:
         if await self._holds(self._step.done_when or wanted):
             self._done(effect, StepResult.ALREADY, _shown(place.type, value))
             return
-        answer = await self._context.head_end.call(
+        answer = await self._ask(
             "write",
-            device=self._subject,
             endpoint=place.endpoint,
             cluster=place.cluster,
             attribute=place.attribute,
@@ -139,9 +143,8 @@ class _StepRun:
         if await self._holds(step.done_when):
             self._done(effect, StepResult.ALREADY, "")
             return
-        answer = await self._context.head_end.call(
+        answer = await self._ask(
             "command",
-            device=self._subject,
             endpoint=self._endpoint(step.cluster),
             cluster=step.cluster,
             command=step.command,
@@ -152,6 +155,21 @@ class _StepRun:
             raise _StepFailed(f"the device refused the command: {answer['name']}")
         await self._require(step.verification or step.done_when)
         self._done(effect, StepResult.APPLIED, "")
+
+    async def _ask(self, op: str, **arguments: Any) -> Fields:
+        call = self._context.head_end.call
+        return await self._in_time(
+            call(op, device=self._subject, timeout_s=self._step.timeout_s, **arguments)
+        )
+
+    async def _in_time(self, answer: Awaitable[T]) -> T:
+        """Await an answer; none within the step's own time is the step's failure, not that of the hub."""
+        try:
+            return await answer
+        except HubUnreachableError as error:
+            if self._step.timeout_s is None:
+                raise
+            raise _StepFailed(str(error)) from error
 
     # Conditions
 
@@ -166,10 +184,13 @@ class _StepRun:
     async def _value(self, condition: Condition) -> Scalar:
         entry = self._device()
         if condition.firmware is not None:
-            version = await self._context.read_version(entry)
+            version = await self._in_time(self._context.read_version(entry, timeout_s=self._step.timeout_s))
             return display(self._context.installation.models[entry.name], version)
         place = self._place(condition.name, condition.cluster, condition.attribute, condition.type)
-        return await self._context.read(entry, place.endpoint, place.cluster, place.attribute)
+        timeout_s = self._step.timeout_s
+        return await self._in_time(
+            self._context.read(entry, place.endpoint, place.cluster, place.attribute, timeout_s=timeout_s)
+        )
 
     def _place(
         self, name: str | None, cluster: int | None, attribute: int | None, type_name: str | None

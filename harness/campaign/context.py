@@ -42,18 +42,27 @@ class Context:
         """Whether there is anything to read a device's OTA version from."""
         return entry is self.installation.hub or self.found_of(entry).endpoint_using(OTA) is not None
 
-    async def read_version(self, entry: DeviceEntry) -> int:
+    async def read_version(self, entry: DeviceEntry, *, timeout_s: float | None = None) -> int:
         """Ask a device, or the hub about itself, which OTA version it runs; raises `NoAnswerError`."""
         if entry is self.installation.hub:
-            return int((await self.head_end.call("status"))["firmware"])
+            return int((await self.head_end.call("status", timeout_s=timeout_s))["firmware"])
         endpoint = self.found_of(entry).endpoint_using(OTA)
         if endpoint is None:
             raise NoAnswerError(f"{entry.name} has no OTA client to read a version from")
-        value = await self.read(entry, endpoint, OTA, CURRENT_FILE_VERSION, from_server=True)
+        value = await self.read(
+            entry, endpoint, OTA, CURRENT_FILE_VERSION, from_server=True, timeout_s=timeout_s
+        )
         return int(str(value))
 
     async def read(
-        self, entry: DeviceEntry, endpoint: int, cluster: int, attribute: int, *, from_server: bool = False
+        self,
+        entry: DeviceEntry,
+        endpoint: int,
+        cluster: int,
+        attribute: int,
+        *,
+        from_server: bool = False,
+        timeout_s: float | None = None,
     ) -> bool | int | float | str:
         """Read one attribute of a device, octet strings in hexadecimal; raises `NoAnswerError`."""
         name = f"{entry.name}, cluster 0x{cluster:04X} attribute 0x{attribute:04X}"
@@ -65,6 +74,7 @@ class Context:
                 cluster=cluster,
                 attributes=[attribute],
                 from_server=from_server,
+                timeout_s=timeout_s,
             )
         except HubRefusedError as error:
             raise NoAnswerError(f"{name}: {error.text}") from error

@@ -12,6 +12,7 @@ from emulator.clock.kernel import MICROSECONDS
 from harness.examples import DORMANT_SEMI
 from harness.facts.campaign import PhaseStarted, Problem
 from harness.facts.firmware import Activation, Transfer, TransferStarted
+from harness.facts.terms import Verdict
 from harness.journal import Entry
 from harness.report.model import CampaignReport
 from hw_profiles.errors import ProfileError
@@ -165,3 +166,45 @@ def test_every_limit_is_documented_with_unit_default_and_confidence() -> None:
         default = f"{limit.default:g}" if isinstance(limit.default, float) else str(limit.default)
         row = f"| `{limit.name}` | {default} | {limit.unit} | {limit.meaning} | {limit.confidence}: {limit.source} |"
         assert row in documented, row
+
+
+# A configuration step's own time
+
+
+@pytest.mark.parametrize("timeout_s", [90, 500])
+def test_a_step_without_an_answer_in_its_own_time_has_failed(tmp_path: Path, timeout_s: int) -> None:
+    rig = _rig(tmp_path)
+    sequence = rig.installation.with_name("sequence.toml")
+    old = "value = 10\n"
+    sequence.write_text(sequence.read_text().replace(old, f"{old}timeout_s = {timeout_s}\n"))
+    sequence.write_text(
+        sequence.read_text().replace('on_failure = "retry"\nretries = 3\nretry_delay_s = 30\n', "")
+    )
+    rig.prepare.append(lambda home: home.silenced_by.add("write"))
+    began: list[int] = []
+    report = rig.run(
+        lambda entry: began.append(entry.time_us) if entry.fact == PhaseStarted("configure") else None
+    )
+    assert report.result is Verdict.NOT_MIGRATED
+    assert "electricity-update-period failed" in report.result_reason
+    assert f"did not answer within {timeout_s} s" in report.result_reason
+    assert timeout_s <= (report.ended_us - began[0]) / MICROSECONDS < timeout_s + 120
+
+
+def test_a_step_without_a_time_of_its_own_leaves_a_silent_hub_to_be_resumed(tmp_path: Path) -> None:
+    rig = _rig(tmp_path)
+    rig.prepare.append(lambda home: home.silenced_by.add("write"))
+    assert rig.run().result is Verdict.STOPPED
+    assert rig.home is not None
+    rig.home.silenced_by.clear()
+    rig.home.wan_up = True
+    assert rig.run().result is Verdict.COMMISSIONED
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "inf", '"soon"'])
+def test_a_steps_time_is_a_time(tmp_path: Path, value: str) -> None:
+    rig = _rig(tmp_path)
+    sequence = rig.installation.with_name("sequence.toml")
+    sequence.write_text(sequence.read_text().replace("timeout_s = 900", f"timeout_s = {value}"))
+    with pytest.raises(ProfileError, match=r"sequence\.toml: steps\[5\]\.timeout_s"):
+        load_installation(rig.installation)
