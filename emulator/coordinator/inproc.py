@@ -28,6 +28,7 @@ from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.primitives import (
+    COORDINATOR,
     ApsdeIndication,
     ApsdeRequest,
     Confirm,
@@ -36,7 +37,7 @@ from emulator.stack.primitives import (
     Status,
 )
 from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
-from emulator.stack.zdo.frames import NeighbourEntry, ZdoStatus
+from emulator.stack.zdo.frames import ZDO_ENDPOINT, NeighbourEntry, ZdoStatus
 
 _UNKNOWN_EUI64 = 0xFFFFFFFFFFFFFFFF
 
@@ -320,7 +321,9 @@ class InprocApplication(zigpy.application.ControllerApplication):
 
     def _data(self, indication: ApsdeIndication) -> None:
         port = self._port
-        if port is not None and port.on_data is not None and port.on_data(indication):
+        # What the coordinator answers itself is an answer to zigpy.
+        to_zigpy = indication.source == COORDINATOR and indication.destination_endpoint == ZDO_ENDPOINT
+        if port is not None and port.on_data is not None and not to_zigpy and port.on_data(indication):
             return
         self.packet_received(
             t.ZigbeePacket(

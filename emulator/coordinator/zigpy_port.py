@@ -26,6 +26,7 @@ from emulator.nonvolatile import NonVolatile
 from emulator.stack.events import DeviceAnnounced, DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import (
     BROADCAST_RX_ON,
+    COORDINATOR,
     ApsdeIndication,
     ApsdeRequest,
     Confirm,
@@ -155,8 +156,11 @@ class ZigpyPort:
             return False
         source = int(packet.src.address)
         asdu = packet.data.serialize()
-        if packet.dst_ep == ZDO_ENDPOINT and self._zdo(source, int(packet.cluster_id), asdu):
-            return True
+        if packet.dst_ep == ZDO_ENDPOINT:
+            if self._zdo(source, int(packet.cluster_id), asdu):
+                return True
+            if source == COORDINATOR:
+                return False  # what the coordinator answers itself is an answer to zigpy
         eui64 = self.eui64_of(source)
         if eui64 is None:
             self._seek(source)

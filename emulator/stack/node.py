@@ -182,6 +182,11 @@ class Node:
         self._device.power = power
 
     @property
+    def capability(self) -> int:
+        """The MAC capability octet this node joins and announces itself with."""
+        return self._device.capability
+
+    @property
     def descriptor(self) -> NodeDescriptor:
         """The node descriptor the ZDO answers with."""
         return self._device.descriptor

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from emulator.coordinator.inproc import InprocApplication
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.stack.primitives import NetworkParameters
 from tests.emulator.coordinator.ezsp_home import EzspWorld
@@ -88,16 +87,15 @@ def test_a_sleepy_meter_comes_back_under_a_new_network_key_and_goes_on(world_typ
     world.run(story)
 
 
-def test_downloads_go_on_after_a_change_of_channel() -> None:
-    world = World()
+@WORLDS
+def test_downloads_go_on_after_a_change_of_channel(world_type: type[World]) -> None:
+    world = world_type()
 
     async def story(world: World) -> None:
         await begin(world, ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, OCTETS))
         await begin(world, GAS, image_of(GAS_TYPE, GAS_NEW, 6_000))
-        application = world.home.hub.port.application
-        assert isinstance(application, InprocApplication)
-        application.node.change_channel(26)
-        await finish(world, ELECTRICITY, ELECTRICITY_NEW, within_s=10 * MINUTE)
+        await world.home.hub.port.application.move_network_to_channel(26)
+        await finish(world, ELECTRICITY, ELECTRICITY_NEW, within_s=HOUR)
         await finish(world, GAS, GAS_NEW, within_s=5 * HOUR)
         assert {parameters(device).channel for device in (world.electricity, world.gas)} == {26}
 
