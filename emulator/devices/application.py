@@ -107,7 +107,7 @@ class SmartEnergyApplication:
     def complete(self) -> None:
         """The owner's clusters are there: add what every device has, and what was configured to be reported."""
         suites = self.key_establishment.machine.suites
-        table = table_of((AttributeRow(0x0000, "key_establishment_suite", "bitmap16", suites),))
+        table = table_of((AttributeRow(0x0000, "key_establishment_suite", "enum16", suites),))
         self.endpoint(self.primary).add_server(KEY_ESTABLISHMENT, table)
         self.endpoint(self.primary).add_client(KEY_ESTABLISHMENT, table)
         for described in self.model.endpoints:

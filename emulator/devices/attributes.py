@@ -31,6 +31,7 @@ TYPE_IDS: Mapping[str, int] = {
     "int24": 0x2A,
     "int32": 0x2B,
     "enum8": 0x30,
+    "enum16": 0x31,
     "octets": 0x41,
     "string": 0x42,
     "utc": 0xE2,

@@ -15,7 +15,7 @@ from emulator.zcl.client import Peer, Values, Wanted, ZclClient
 from emulator.zcl.identifiers import TIME
 from hw_profiles.model import Timings
 
-TIME_STATUS = Wanted(0x0001, 0x18)
+TIME_STATUS = Wanted(0x0001, (0x18,))
 QUICK_ROUNDS = 4
 """Rounds of rejoin at the short interval, before those at the long one."""
 TRIES_ON_CHANNEL = 6

@@ -35,8 +35,8 @@ PAUSE_US = 15 * 60 * MICROSECONDS
 RETRY_US = 32 * MICROSECONDS
 SILENCES_ALLOWED = 3
 """Questions in a row that the hub leaves unanswered, before the device looks for its network again."""
-_SUITES = Wanted(0x0000, 0x19)
-"""KeyEstablishmentSuite, a 16-bit bitmap."""
+_SUITES = Wanted(0x0000, (0x31, 0x19))
+"""KeyEstablishmentSuite: an enumeration used as a bitmap (protocol facts 1.1), which some serve as the bitmap it is."""
 _RECORD = Struct("<HBB")
 _REGISTERED = "se.registered"
 _SERVICES = "se.services"

@@ -42,7 +42,7 @@ READ_LOG = 0x01
 
 OTA_SERVER = Service(OTA_UPGRADE)
 
-_TIME = Wanted(0x0000, 0xE2)
+_TIME = Wanted(0x0000, (0xE2,))
 _KNOWS_THE_TIME = 0x03
 """TimeStatus: master, synchronised."""
 _VERSION = "firmware.version"

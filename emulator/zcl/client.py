@@ -39,10 +39,10 @@ class Peer:
 
 
 class Wanted(NamedTuple):
-    """An attribute to read, and the ZCL type its value must have to be of use."""
+    """An attribute to read, and the ZCL types of which one must be its value's to be of use."""
 
     attribute: int
-    type_id: int
+    types: tuple[int, ...]
 
 
 Values = Mapping[int, Any]
@@ -54,7 +54,7 @@ def usable(records: Iterable[AttributeRecord], wanted: Iterable[Wanted]) -> Valu
     types = dict(wanted)
     found: dict[int, Any] = {}
     for attribute, status, type_id, value in records:
-        if status == ZclStatus.SUCCESS and types.get(attribute) == type_id:
+        if status == ZclStatus.SUCCESS and type_id in types.get(attribute, ()):
             found.setdefault(attribute, None if values.is_non_value(type_id, value) else value)
     return {attribute: value for attribute, value in found.items() if value is not None}
 

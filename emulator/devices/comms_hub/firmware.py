@@ -34,6 +34,7 @@ from emulator.zcl.frame import (
     status_name,
 )
 from emulator.zcl.identifiers import OTA_UPGRADE, SMART_ENERGY_PROFILE
+from emulator.zcl.values import NO_TIME, UNIX_TO_ZIGBEE
 
 _JOBS = "firmware.jobs"
 _IMAGES = "firmware.images"
@@ -110,6 +111,8 @@ class FirmwareService:
 
     def schedule(self, device: int, sha256: str, maximum_block: int, block_period_ms: int) -> dict[str, Any]:
         """Let `device` download an image, and hold its activation; scheduling the same again changes nothing."""
+        _check("block", maximum_block, 1, 255)
+        _check("period_ms", block_period_ms, 0, 0xFFFF * 1000)
         if not self._image(sha256)["complete"]:
             raise WanError("image-missing", f"image {sha256[:16]} is not complete at the hub")
         self._limit(format_eui64(device), {"block": maximum_block, "period_ms": block_period_ms})
@@ -121,6 +124,7 @@ class FirmwareService:
 
     def release(self, device: int, at_unix_seconds: int) -> dict[str, Any]:
         """Let `device` activate: now when `at_unix_seconds` is 0."""
+        _check("at", at_unix_seconds, 0, UNIX_TO_ZIGBEE + NO_TIME - 1)
         job = self.server.jobs.get(device)
         if job is None or job.state.is_over:
             raise WanError("no-job", f"{format_eui64(device)} has no image to activate")
@@ -325,6 +329,12 @@ class FirmwareService:
 
     def _save_images(self) -> None:
         self._nonvolatile.put(_IMAGES, json.dumps(self._images, sort_keys=True).encode())
+
+
+def _check(name: str, value: object, least: int, most: int) -> None:
+    """Refuse a number that a device could not be told; raises `WanError`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise WanError("bad-request", f"{name} {value!r}: expected a number from {least} to {most}")
 
 
 def _told(job: Job) -> dict[str, Any]:

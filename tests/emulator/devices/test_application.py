@@ -102,7 +102,7 @@ def test_the_policy_guards_every_endpoint() -> None:
 def test_suites_are_readable_on_both_sides_of_key_establishment(direction: int) -> None:
     asdu = frame.build(direction, 5, GeneralCommand.READ_ATTRIBUTES, b"\0\0")
     (answer,) = Rig().ask(KEYS, asdu, security=Security.NWK)
-    assert frame.parse(answer.asdu).payload == bytes.fromhex("0000 00 19 0100")
+    assert frame.parse(answer.asdu).payload == bytes.fromhex("0000 00 31 0100")
 
 
 def test_key_establishment_is_answered_by_its_machine() -> None:

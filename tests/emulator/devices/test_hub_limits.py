@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from emulator.clock.loop import run
 from emulator.devices.comms_hub.hub import MAX_DEVICES
 from emulator.devices.profile_gates import ProfileGates
 from emulator.eui64 import format_eui64
+from emulator.smart_energy.ota.effects import OtaPhase
 from hw_profiles.model import Quirk, SeVersion
 from tests.emulator.devices.home_world import (
     ELECTRICITY,
@@ -195,5 +197,50 @@ def test_a_gas_meter_of_the_example_keeps_its_mirror() -> None:
             mirror["device"] == format_eui64(GAS)
             for mirror in (await world.head_end.call("status"))["mirrors"]
         )
+
+    world.run(story)
+
+
+@pytest.mark.parametrize(
+    ("op", "fields"),
+    [
+        ("schedule", {"block": 0}),
+        ("schedule", {"block": 256}),
+        ("schedule", {"block": "48"}),
+        ("schedule", {"period_ms": -1}),
+        ("schedule", {"period_ms": None}),
+        ("release", {"at": -5}),
+        ("release", {"at": "now"}),
+        ("release", {"at": True}),
+        ("release", {"at": 1 << 33}),
+    ],
+)
+def test_a_number_that_no_device_can_be_told_is_refused(op: str, fields: dict[str, Any]) -> None:
+    world = installed()
+
+    async def story(world: World) -> None:
+        image = image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW)
+        await world.head_end.schedule(ELECTRICITY, image)
+        sha256 = await world.head_end.upload(image)
+        good = {"sha256": sha256, "block": 48, "period_ms": 0} if op == "schedule" else {"at": 0}
+        device = format_eui64(ELECTRICITY)
+        with pytest.raises(RefusedError, match=r"bad-request.*expected a number from"):
+            await world.head_end.call(op, critical=op == "release", device=device, **{**good, **fields})
+        await world.head_end.until(ELECTRICITY, "held")
+
+    world.run(story)
+
+
+def test_a_time_to_activate_beyond_the_field_does_not_read_as_for_ever() -> None:
+    world = installed()
+
+    async def story(world: World) -> None:
+        await world.head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW))
+        await world.head_end.until(ELECTRICITY, "held")
+        await world.head_end.release(ELECTRICITY, 946_684_800 + 0xFFFFFFFE)
+        await asyncio.sleep(60)
+        assert world.electricity.life is not None
+        assert world.electricity.life.firmware is not None
+        assert world.electricity.life.firmware.machine.phase is OtaPhase.COUNTDOWN
 
     world.run(story)

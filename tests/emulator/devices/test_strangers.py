@@ -124,6 +124,22 @@ def test_the_time_of_a_server_that_knows_it_is_taken_at_any_distance(zigbee: int
     installed().run(story)
 
 
+@pytest.mark.parametrize(
+    ("record", "starts"), [("31 0100", 1), ("19 0100", 1), ("31 ffff", 0), ("20 01", 0), ("00", 0)]
+)
+def test_suites_are_taken_as_an_enumeration_or_the_bitmap_it_is(record: str, starts: int) -> None:
+    async def story(world: World) -> None:
+        registration = life_of(world.electricity).registration
+        started: list[object] = []
+        registration._shell.start = lambda *asked: started.append(asked)  # type: ignore[method-assign]
+        answering(life_of(world.electricity), lambda *_: bytes.fromhex("0000 00" + record))
+        registration._running = True
+        registration._key_endpoint_found(1)
+        assert len(started) == starts
+
+    installed().run(story)
+
+
 def test_no_answer_of_any_kind_stops_a_device() -> None:
     source = random.Random("strangers")
 

@@ -42,7 +42,7 @@ ANSWERS = tuple(
     for text in (
         "180701 0000 00 e2 00000030 0100 00 18 03",
         "180701 0000 00 25 010203040506 0004 00 2a 010000",
-        "180701 0000 00 19 0100",
+        "180701 0000 00 31 0100",
         "18070b 00 86",
         "190701 0200",
         "000706 00 0000 25 0100 0a00 010000000000",
@@ -80,12 +80,12 @@ def _device(device: SmartEnergyDevice) -> Target:
 
     def ask() -> None:
         peer = Peer(0, 1)
-        life.client.read_attributes(peer, TIME, (Wanted(0x0000, 0xE2), TIME_STATUS), device._time_read)
+        life.client.read_attributes(peer, TIME, (Wanted(0x0000, (0xE2,)), TIME_STATUS), device._time_read)
         if not life.registration._running:
             life.registration._running = True
             life.registration._key_endpoint_found(1)
         if isinstance(device, InHomeDisplay):
-            wanted = Wanted(0x0000, 0x25), Wanted(0x0400, 0x2A)
+            wanted = Wanted(0x0000, (0x25,)), Wanted(0x0400, (0x2A,))
             life.client.read_attributes(peer, 0x0702, wanted, device._electricity_read)
         elif isinstance(device, GasMeter):
             device._push()

@@ -15,7 +15,7 @@ from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus
 
 METER = Peer(0x1234, 3)
 
-SUMMATION = Wanted(0x0000, 0x25)
+SUMMATION = Wanted(0x0000, (0x25,))
 
 
 def rig() -> tuple[Kernel, list[ApsdeRequest], ZclClient, ZclEndpoint]:
@@ -32,7 +32,7 @@ def answer(asdu: bytes, *, source: int = 0x1234, cluster: int = 0x0702) -> Apsde
 def test_reading_a_meter() -> None:
     _, sent, client, endpoint = rig()
     got: list[Values | None] = []
-    tsn = client.read_attributes(METER, 0x0702, [SUMMATION, Wanted(0x0999, 0x20)], got.append)
+    tsn = client.read_attributes(METER, 0x0702, [SUMMATION, Wanted(0x0999, (0x20,))], got.append)
     assert sent[0].secure
     assert frame.parse(sent[0].asdu).payload == bytes.fromhex("0000 9909")
     payload = bytes.fromhex("0000 00 25 050000000000 9909 86")
