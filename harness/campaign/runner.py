@@ -68,7 +68,7 @@ def run(options: RunOptions, observer: ProgressObserver | None = None) -> Campai
             options.installation, options.model_folders, options.image, options.catalogue_memory
         )
         readiness.require()
-        workspace = Workspace.create(options)
+        workspace = Workspace.create(options, real_time=ground.real_time)
         if readiness.images is not None:
             workspace.images.take_verdicts(readiness.images)
         return run_workspace(workspace, ground.world, observer, ground=ground)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Protocol
 
 from emulator.air.capture import PcapngCapture
@@ -18,7 +17,7 @@ from harness.facts.campaign import Ended
 from harness.homes import backups
 from harness.homes.device_memory import mark_of, open_memory
 from harness.journal import Entry, read_entries, told
-from harness.workspace.workspace import Workspace
+from harness.workspace.workspace import Workspace, begin_us
 from hw_profiles.installation import Wan
 
 RESUME_GAP_US = MICROSECONDS
@@ -118,8 +117,7 @@ def kernel_for(workspace: Workspace, *, real_time: bool = False) -> Kernel:
         world_us = 0 if any(told(entries, Ended)) else _world_clock(workspace)
         start_us = max(entries[-1].time_us, world_us) + RESUME_GAP_US
     epoch = workspace.installation.start_unix_seconds
-    if real_time:
-        start_us = max(start_us, int(time.time() - epoch) * MICROSECONDS)
+    start_us = max(start_us, begin_us(epoch, real_time=real_time))
     return Kernel(workspace.request.seed, epoch_unix_seconds=epoch, start_us=start_us)
 
 

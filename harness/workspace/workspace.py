@@ -17,12 +17,13 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from emulator.clock.kernel import Kernel
+from emulator.clock.kernel import MICROSECONDS, Kernel
 from harness.errors import FolderInUseError, HarnessError, JournalError, RecordError
 from harness.facts.campaign import REQUEST_FORMAT, Begun, Request
 from harness.files import write_atomically
@@ -75,10 +76,11 @@ class Workspace:
         self.images = self._images(self.installation)
 
     @classmethod
-    def create(cls, options: RunOptions) -> Workspace:
+    def create(cls, options: RunOptions, *, real_time: bool = False) -> Workspace:
         """Check the inputs, then make the folder with copies of them and an empty journal.
 
-        Raises an error of the inputs' own family, or `FolderInUseError`; then nothing is left behind.
+        The journal begins with the scenario, or with `real_time` at the time it is now. Raises an error of the inputs'
+        own family, or `FolderInUseError`; then nothing is left behind.
         """
         assert options.installation is not None
         installation = load_installation(options.installation, options.model_folders)
@@ -87,7 +89,7 @@ class Workspace:
         folder = options.out
         _require_free(folder)
         try:
-            request = _prepare(folder, options, images)
+            request = _prepare(folder, options, images, real_time=real_time)
         except (OSError, JournalError) as error:
             _require_free(folder)
             raise JournalError(f"{folder}: cannot begin a run there ({_why(error)})") from error
@@ -195,7 +197,7 @@ def _require_free(folder: Path) -> None:
 _LOCK = "preparing.lock"
 
 
-def _prepare(folder: Path, options: RunOptions, images: Images) -> Request:
+def _prepare(folder: Path, options: RunOptions, images: Images, *, real_time: bool) -> Request:
     """Make the folder of a run beside its place, and put it there when all of it is on disk."""
     key = _signing_key(options.signing_key, options.seed)
     make_folders(folder.parent)
@@ -208,7 +210,7 @@ def _prepare(folder: Path, options: RunOptions, images: Images) -> Request:
             request = _copy_inputs(part, options, images)
             write_atomically(part / RUN_FILE, request.to_json().encode())
             header = _header(request, images, digests_of(part / INPUTS_FOLDER))
-            _begin_journal(part, header, key)
+            _begin_journal(part, header, key, begin_us(header.epoch_unix_seconds, real_time=real_time))
             (part / _LOCK).unlink()
             sync_tree(part)
             os.replace(part, folder)
@@ -257,8 +259,13 @@ def _header(request: Request, images: Images, inputs: Mapping[str, str]) -> Begu
     )
 
 
-def _begin_journal(part: Path, header: Begun, key: ec.EllipticCurvePrivateKey) -> None:
-    kernel = Kernel(header.request.seed, epoch_unix_seconds=header.epoch_unix_seconds)
+def begin_us(epoch_unix_seconds: int, *, real_time: bool) -> int:
+    """Return when a run begins, in microseconds of a scenario that began at `epoch_unix_seconds`."""
+    return max(0, int(time.time() - epoch_unix_seconds) * MICROSECONDS) if real_time else 0
+
+
+def _begin_journal(part: Path, header: Begun, key: ec.EllipticCurvePrivateKey, start_us: int) -> None:
+    kernel = Kernel(header.request.seed, epoch_unix_seconds=header.epoch_unix_seconds, start_us=start_us)
     path = part / JOURNAL_FILE
     Journal.create(path, header, clock=kernel, key=key).close()
     path.with_name(path.name + ".lock").unlink()

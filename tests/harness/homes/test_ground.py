@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from emulator.clock.kernel import MICROSECONDS
 from emulator.coordinator.ezsp_line import EzspLoopback
 from emulator.coordinator.monikers import Kind, parse
 from harness.command.main import main
 from harness.errors import HarnessError
+from harness.examples import DORMANT_SEMI as EXAMPLE
 from harness.homes.ground import REHEARSED, Ground, ground_of, loopback
 from harness.homes.reality import may_be_real, refusal
+from harness.homes.rehearsal import kernel_for
+from harness.journal import read_entries
 from harness.workspace.options import RunOptions
-
-EXAMPLE = Path(__file__).parents[3] / "examples/dormant-semi/installation.toml"
+from harness.workspace.workspace import Workspace
 
 
 def options(radio: str, *, resume: Path | None = None, bench: bool = False, speed: float = 1.0) -> RunOptions:
@@ -78,9 +82,12 @@ def test_what_is_emulated_here_is_known_not_to_be_real(radio: str) -> None:
     assert refusal(parse(radio), declared=False) is None
 
 
-def test_a_refused_run_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_run_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["run", str(EXAMPLE), "--radio", "tcp:192.168.1.20:6638", "--dry-run", "--out", "run"]) == 2
+    assert "may reach real meters" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -96,3 +103,15 @@ def test_a_resumed_run_stays_in_its_home() -> None:
 def test_a_resumed_run_is_asked_again() -> None:
     with pytest.raises(HarnessError, match="rehearsal keys only"):
         ground_of(options("inproc:", resume=Path("out")), "tcp:192.168.1.20:6638")
+
+
+@pytest.mark.parametrize("real_time", [False, True])
+def test_a_run_in_real_time_begins_when_it_begins(tmp_path: Path, real_time: bool) -> None:
+    """Its journal too: else the report counts the time since the scenario's start as time the network has taken."""
+    wanted = replace(options("serial:/dev/ttyUSB0"), installation=EXAMPLE, out=tmp_path / "run")
+    workspace = Workspace.create(wanted, real_time=real_time)
+    now_s = time.time() - workspace.installation.start_unix_seconds if real_time else 0
+    begun_us = read_entries(workspace.journal_path)[0].time_us
+    kernel = kernel_for(workspace, real_time=real_time)
+    assert abs(begun_us / MICROSECONDS - max(0, now_s)) < 60
+    assert 0 <= kernel.now - begun_us < 60 * MICROSECONDS
