@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from emulator.air.beacon import Beacon, BeaconPayload, encode_beacon_payload
+from emulator.air.beacon import Beacon, BeaconPayload, decode_beacon_payload, encode_beacon_payload
 from emulator.air.child import AssociateDone, Association, Poller
 from emulator.air.command import (
     AssociationRequest,
@@ -66,6 +66,9 @@ class MacListener(Protocol):
 
     def mac_polled(self, source: int) -> None:
         """Note that a child, by short address, sent a data request."""
+
+    def mac_beacon(self, payload: bytes) -> None:
+        """Note that somebody with our PAN identifier beacons, outside a scan of ours."""
 
     def mac_beacon_request(self) -> None:
         """Note that somebody scans; a coordinator's Mac has answered already."""
@@ -245,6 +248,8 @@ class Mac(Station):
             if frame.frame_type is FrameType.BEACON:
                 if self._scanner.busy:
                     self._scanner.heard(frame, lqi)
+                elif frame.source_pan == self.tuned_pan:
+                    self.listener.mac_beacon(decode_beacon_payload(frame.payload).payload)
             elif self._scanner.busy or frame.destination_pan not in (self.tuned_pan, 0xFFFF):
                 return
             elif frame.frame_type is FrameType.COMMAND:

@@ -328,5 +328,9 @@ class Nwk:
         if self.state.parameters is not None:
             self.parenting.polled(source)
 
+    def mac_beacon(self, payload: bytes) -> None:
+        """Somebody with our PAN identifier beacons."""
+        self.updates.beacon_heard(payload)
+
     def mac_beacon_request(self) -> None:
         """The MAC has answered a scan; nothing to do."""

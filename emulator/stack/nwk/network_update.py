@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from emulator.air.beacon import decode_zigbee_beacon
 from emulator.clock.kernel import Timer
+from emulator.errors import FrameError
 from emulator.stack.nwk.commands import (
     NetworkReport,
     NetworkStatusCommand,
@@ -55,6 +57,7 @@ class NetworkUpdates:
         self._channel: Timer | None = None
         self._pan_id: Timer | None = None
         self._ordered: tuple[int, int] | None = None
+        self._quiet_until_us = 0
 
     def stop(self) -> None:
         """Forget changes that are due: the network has been left."""
@@ -132,11 +135,33 @@ class NetworkUpdates:
         nwk.set_parameters(nwk.parameters._replace(pan_id=update.pan_id, update_id=update.update_id))
         nwk.listener.nwk_status(nwk.short_address, NetworkStatus.PAN_ID_UPDATE)
 
-    def report_conflict(self, pan_ids: tuple[int, ...]) -> None:
-        """Router: report to the network manager that another network uses our PAN identifier."""
+    def beacon_heard(self, payload: bytes) -> None:
+        """Router: look whether the beacon is another network's with our PAN identifier (3.6.1.13.1).
+
+        The network manager is told of a conflict once in a broadcast delivery time.
+        """
         nwk = self._nwk
-        if nwk.parameters is not None:
-            report = NetworkReport(nwk.parameters.extended_pan_id, pan_ids)
+        parameters = nwk.parameters
+        if parameters is None or not nwk.authenticated or nwk.device_type == NodeType.END_DEVICE:
+            return
+        try:
+            beacon = decode_zigbee_beacon(payload)
+        except FrameError:
+            return  # a network of some other kind, which knows no extended PAN identifiers
+        quiet = self._pan_id is not None or nwk.scope.now < self._quiet_until_us
+        if beacon.extended_pan_id != parameters.extended_pan_id and not quiet:
+            self._quiet_until_us = nwk.scope.now + nwk.timing.broadcast_delivery_us
+            self.report_conflict((parameters.pan_id,))
+
+    def report_conflict(self, pan_ids: tuple[int, ...]) -> None:
+        """Report to the network manager, which may be this node, that another network uses our PAN identifier."""
+        nwk = self._nwk
+        if nwk.parameters is None:
+            return
+        report = NetworkReport(nwk.parameters.extended_pan_id, pan_ids)
+        if nwk.short_address == nwk.management.manager:
+            self.report_received(report)
+        else:
             nwk.sending.send_command(nwk.management.manager, pack_network_report(report))
 
     def report_received(self, report: NetworkReport) -> None:

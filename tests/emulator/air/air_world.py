@@ -39,6 +39,9 @@ class Recorder:
     def mac_polled(self, source: int) -> None:
         self.polls.append(source)
 
+    def mac_beacon(self, payload: bytes) -> None:
+        pass
+
     def mac_beacon_request(self) -> None:
         self.beacon_requests += 1
 

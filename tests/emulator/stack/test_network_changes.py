@@ -8,9 +8,9 @@ import pytest
 
 from emulator.errors import EmulatorError
 from emulator.stack.events import ChannelChanged, PanIdChanged
-from emulator.stack.node import Node
+from emulator.stack.node import Node, NodeConfig
 from emulator.stack.node_config import OTHER_CHANNELS, PREFERRED_CHANNELS
-from emulator.stack.nwk.service import Network
+from emulator.stack.nwk.service import Network, NodeType
 from emulator.stack.primitives import BROADCAST_ALL, ApsdeIndication, NetworkParameters, Status
 from emulator.stack.zdo.frames import RESPONSE, ZdoCluster, ZdoStatus
 from emulator.stack.zdo.update_frames import (
@@ -305,6 +305,38 @@ def test_a_conflict_is_reported_to_the_network_manager_wherever_it_is() -> None:
     pan_ids = {parameters(each).pan_id for each in (home.hub, meter, display)}
     assert len(pan_ids) == 1
     assert pan_ids != {0x5345}
+
+
+@pytest.mark.parametrize("hearer", ["router", "coordinator"])
+def test_a_network_that_hears_its_own_pan_id_from_another_one_moves_away(
+    hearer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, meter, display, _ = household()
+    other = Device(home, NodeConfig(0x00AB, NodeType.COORDINATOR))
+    for deaf in (home.hub, meter):
+        if (deaf is meter) == (hearer == "coordinator"):
+            home.separate(other, deaf)
+    other.node.form(11, 0x5345, 0x00AB, bytes(16))
+    monkeypatch.setattr(other.node.nwk.updates, "beacon_heard", lambda _: None)  # it stays
+    stranger = home.device(0x00AC)
+    for _ in range(8):  # beacons may collide; later scans meet a change under way
+        stranger.node.mac.scan((11,), 3, lambda _: None)
+        home.kernel.run_for(SECOND)
+    home.kernel.run_for(2 * DELIVERY_US)
+    ours = {parameters(each).pan_id for each in (home.hub, meter, display)}
+    assert len(ours) == 1
+    assert ours != {0x5345}
+    assert [len(each.of(PanIdChanged)) for each in (home.hub, meter, display)] == [1, 1, 1]
+
+
+def test_our_own_beacons_are_no_conflict() -> None:
+    home, meter, *_ = household()
+    stranger = home.device(0x00AC)
+    for _ in range(8):
+        stranger.node.mac.scan((11,), 3, lambda _: None)
+        home.kernel.run_for(SECOND)
+    home.kernel.run_for(2 * DELIVERY_US)
+    assert home.hub.of(PanIdChanged) == meter.of(PanIdChanged) == []
 
 
 # Joining on any channel (Smart Energy 5.4: preferred channels first, then the rest)

@@ -43,6 +43,9 @@ class Listener:
     def mac_polled(self, source: int) -> None:
         raise AssertionError(source)
 
+    def mac_beacon(self, payload: bytes) -> None:
+        pass
+
     def mac_beacon_request(self) -> None:
         """Somebody scans."""
 
