@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from emulator.air.medium import Medium
 from emulator.air.phy import SENSITIVITY_DBM, lqi_of
 from emulator.clock.kernel import Kernel
+from emulator.coordinator.port import CoordinatorPort
 from emulator.coordinator.radio import HubSite, InprocRadio, Radio
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
@@ -71,11 +72,18 @@ class Home:
         self._radio = radio or InprocRadio()
         self._line = AsyncExitStack()
         """Holds the radio open while the hub has power."""
-        self.hub = self._make_hub()
+        self._hub: CommsHub | None = None
         self.devices = household(installation, memory, self._surroundings)
         set_links(medium, installation)
         self._faults = FaultSchedule(self._scope, self)
         self._hub_on = False
+
+    @property
+    def hub(self) -> CommsHub:
+        """The hub, as it last had power; raises `RuntimeError` before it had any."""
+        if self._hub is None:
+            raise RuntimeError("the hub has had no power yet; await start() or switch_hub() first")
+        return self._hub
 
     @property
     def installed(self) -> bool:
@@ -114,7 +122,6 @@ class Home:
         if on is self._hub_on:
             return
         if on:
-            self.hub = self._make_hub()
             await self._start_hub()
             return
         self._hub_on = False
@@ -130,7 +137,8 @@ class Home:
     async def _start_hub(self) -> None:
         self._hub_on = True
         site = hub_site(self.installation, self._memory, self._surroundings)
-        self.hub.start(await self._line.enter_async_context(self._radio.open(site)))
+        port = await self._line.enter_async_context(self._radio.open(site))
+        self._hub = hub_of(self.installation, self._memory, self._surroundings, port, self.link)
 
     def restore_links(self) -> None:
         """Give the air the walls and distances of the installation again."""
@@ -158,9 +166,6 @@ class Home:
                 return True
             await asyncio.sleep(1.0)
         return False
-
-    def _make_hub(self) -> CommsHub:
-        return hub_of(self.installation, self._memory, self._surroundings, self.link)
 
 
 # Construction
@@ -202,15 +207,20 @@ def set_links(medium: Medium, installation: Installation) -> None:
 
 
 def hub_of(
-    installation: Installation, memory: WorldMemory, surroundings: Surroundings, link: WanLink
+    installation: Installation,
+    memory: WorldMemory,
+    surroundings: Surroundings,
+    port: CoordinatorPort,
+    link: WanLink,
 ) -> CommsHub:
-    """Return the hub of an installation; it has no power yet."""
+    """Return the hub of an installation, at work on a radio."""
     entry = installation.hub
     return CommsHub(
         surroundings,
         entry,
         installation.models[entry.name],
         memory.device(entry.name),
+        port=port,
         link=link,
         installed=installation.installed_firmware(entry.name).ota_version,
     )

@@ -49,13 +49,12 @@ class DistantHome:
         self._overwrite = overwrite_network
         self._store = open_memory(workspace)
         self._clock = WorldClock(kernel, self._store)
-        surroundings = surroundings_of(kernel, Medium(kernel, capture=None), installation)
-        self._site = hub_site(installation, self._store, surroundings)
+        self._surroundings = surroundings_of(kernel, Medium(kernel, capture=None), installation)
+        self._site = hub_site(installation, self._store, self._surroundings)
         self._line = EzspLine(moniker.address, watchdog=True)
-        self._hub: CommsHub = hub_of(installation, self._store, surroundings, self.link)
+        self._hub: CommsHub | None = None
         self._open = AsyncExitStack()
         """Holds the radio while the hub runs."""
-        self._started = False
 
     async def start(self) -> None:
         """Bring the radio up on the hub's own network, and wait until every device of the installation is on it.
@@ -65,12 +64,13 @@ class DistantHome:
         self._clock.start()
         await check_network(self._line.path, self._site, overwrite=self._overwrite)
         port = await self._open.enter_async_context(self._line.open(self._site))
-        self._hub.start(port)
-        self._started = True
+        installation = self._workspace.installation
+        hub = hub_of(installation, self._store, self._surroundings, port, self.link)
+        self._hub = hub
         port.on_radio = self._radio_changed
         if not self._workspace.resumed:
-            await self._keep(backups.BEFORE_FILE)
-        await self._install()
+            await self._keep(hub, backups.BEFORE_FILE)
+        await self._install(hub)
 
     def sync(self, last: Entry) -> None:
         """Have all that the hub remembers on disk, with the journal's last entry as its mark."""
@@ -79,8 +79,8 @@ class DistantHome:
     async def stop(self) -> None:
         """Stop the hub and close the files; the dongle goes on."""
         try:
-            if self._started:
-                await self._keep(backups.AFTER_FILE)
+            if self._hub is not None:
+                await self._keep(self._hub, backups.AFTER_FILE)
                 await self._hub.stop()
         finally:
             try:
@@ -93,17 +93,17 @@ class DistantHome:
         """A hub without its radio answers nothing: what the head end asks meanwhile it asks again afterwards."""
         self.link.up = up
 
-    async def _keep(self, name: str) -> None:
-        await backups.keep(self._hub, self._workspace.folder, name, self._kernel.unix_seconds)
+    async def _keep(self, hub: CommsHub, name: str) -> None:
+        await backups.keep(hub, self._workspace.folder, name, self._kernel.unix_seconds)
 
-    async def _install(self) -> None:
+    async def _install(self, hub: CommsHub) -> None:
         """Let in what is not there yet, as an installer would: by install code, in the installation's order.
 
         What an earlier run let in, a dry run for one, is on the network still: the dongle remembers it.
         """
-        await self._hub.recall({entry.address: joining_key(entry) for entry in self._missing()})
+        await hub.recall({entry.address: joining_key(entry) for entry in self._missing(hub)})
         patience_s = limit_s = self._workspace.installation.record.limits.join_s
-        while missing := self._missing():
+        while missing := self._missing(hub):
             names = ", ".join(entry.name for entry in missing)
             if patience_s <= 0:
                 raise UnreachableError(
@@ -111,25 +111,25 @@ class DistantHome:
                     "range and install codes, and that each device is in its joining mode"
                 )
             for entry in missing:
-                self._hub.admit(entry.address, joining_key(entry), 254)
+                hub.admit(entry.address, joining_key(entry), 254)
             if patience_s < limit_s:
                 LOGGER.warning("%s: still waiting for %s to join", self._moniker, names)
-            await self._all_arrive()
+            await self._all_arrive(hub)
             patience_s -= REOPEN_S
-        self._hub.port.permit_joining(0)
+        hub.port.permit_joining(0)
 
-    async def _all_arrive(self) -> None:
+    async def _all_arrive(self, hub: CommsHub) -> None:
         """Wait until nobody is missing any more, or the network must be opened again."""
         for _ in range(REOPEN_S):
             await asyncio.sleep(1)
-            if not self._missing():
+            if not self._missing(hub):
                 return
 
-    def _missing(self) -> list[DeviceEntry]:
+    def _missing(self, hub: CommsHub) -> list[DeviceEntry]:
         """Return the devices that have not established a link key of their own."""
         return [
             entry
             for entry in self._workspace.installation.record.devices
             if entry.role is not DeviceKind.CHF
-            and self._hub.port.link_key(entry.address) in (None, joining_key(entry))
+            and hub.port.link_key(entry.address) in (None, joining_key(entry))
         ]

@@ -50,7 +50,7 @@ KEY_ESTABLISHMENT_LIMIT_US = 20 * 60 * MICROSECONDS
 
 
 class CommsHub:
-    """The hub of one home, from `start` to `stop`; a new object on the same memory is a power cycle."""
+    """The hub of one home while it has power; a new object on the same memory is a power cycle."""
 
     def __init__(
         self,
@@ -59,15 +59,18 @@ class CommsHub:
         model: Model,
         nonvolatile: NonVolatile,
         *,
+        port: CoordinatorPort,
         link: WanLink,
         installed: int,
     ) -> None:
-        """`installed` is the firmware version the hub came with."""
+        """Start every service on `port`, a radio whose network is up.
+
+        `installed` is the firmware version the hub came with.
+        """
         self.eui64 = entry.address
         self.model = model
-        self._surroundings = surroundings
+        self.port = port
         self._nonvolatile = nonvolatile
-        self._link = link
         self._scope = surroundings.kernel.scope(f"{entry.name}/hub")
         self._last_seen: dict[int, int] = {}
         self._deadlines: dict[int, Timer] = {}
@@ -77,52 +80,35 @@ class CommsHub:
         provision(nonvolatile, rehearsal_identity(surroundings.kernel.secret, self.eui64))
         self.control = ControlReceiver(self.eui64, nonvolatile)
         self.log = EventLog(nonvolatile, model.events)
-        self._port: CoordinatorPort | None = None
-        self._wan: WanService | None = None
-
-    @property
-    def version(self) -> int:
-        """The running firmware, as a 32-bit OTA version."""
-        return int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little")
-
-    @property
-    def port(self) -> CoordinatorPort:
-        """The radio's port; raises `RuntimeError` before `start`."""
-        if self._port is None:
-            raise RuntimeError("the hub has not been started; await start() first")
-        return self._port
-
-    def start(self, port: CoordinatorPort) -> None:
-        """Start every service on a radio whose network is up."""
-        self._port = port
-        for key in self._nonvolatile.keys(_ALLOWED):
-            link_key = self._nonvolatile.get(key)
-            eui64 = int(key.removeprefix(_ALLOWED), 16)
-            if link_key is not None and port.link_key(eui64) is None:
-                port.allow(eui64, link_key)
         self._key_sequence = int(port.application.state.network_info.network_key.seq)
-        primary = self.model.endpoints[0].id
+        primary = model.endpoints[0].id
         self._transactions = Transactions(port, primary)
         # Who binds the hub's clusters is known to its radio alone: reports go to who configured them.
         self.smart_energy = SmartEnergyApplication(
             self._scope,
             port,
-            self._nonvolatile,
-            self.model,
+            nonvolatile,
+            model,
             eui64=self.eui64,
             version=self.version,
-            authorities=self._surroundings.authorities,
+            authorities=surroundings.authorities,
             next_tsn=self._transactions.next_tsn,
             policy=SecurityPolicy(),
         )
         self.smart_energy.key_establishment.on_established = self._established
-        endpoint = self.smart_energy.endpoint
-        self.mirrors = Mirrors(self._scope, self._nonvolatile, self._mirror_endpoints(), endpoint)
-        self.firmware = FirmwareService(self._scope, port, self._nonvolatile, primary, self._alert)
+        mirrors = tuple(point.id for point in model.endpoints if point.device_id == METERING_DEVICE)
+        self.mirrors = Mirrors(self._scope, nonvolatile, mirrors, self.smart_energy.endpoint)
+        self.firmware = FirmwareService(self._scope, port, nonvolatile, primary, self._alert)
         self._build(primary)
         self.smart_energy.complete()
-        facade = HubFacade(
-            Han(port, self._transactions),
+        self._wan = WanService(link, self.control, self._facade())
+        port.on_data = self._data
+        port.on_event = self._event
+        self._expect_devices()
+
+    def _facade(self) -> HubFacade:
+        return HubFacade(
+            Han(self.port, self._transactions),
             self.firmware,
             self.mirrors,
             self.status,
@@ -130,17 +116,24 @@ class CommsHub:
             self._update_network_key,
             self._read_log,
         )
-        self._wan = WanService(self._link, self.control, facade)
-        port.on_data = self._data
-        port.on_event = self._event
+
+    def _expect_devices(self) -> None:
+        """Let the listed devices in when they come, and give those that are there the time to establish a key."""
         for eui64 in self._listed():
-            if port.short_of(eui64) is not None:
+            link_key = self._nonvolatile.get(f"{_ALLOWED}{eui64:016x}")
+            if link_key is not None and self.port.link_key(eui64) is None:
+                self.port.allow(eui64, link_key)
+            if self.port.short_of(eui64) is not None:
                 self._await_key_establishment(eui64)
+
+    @property
+    def version(self) -> int:
+        """The running firmware, as a 32-bit OTA version."""
+        return int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little")
 
     async def stop(self) -> None:
         """Stop the services: the hub is without power."""
-        if self._wan is not None:
-            await self._wan.stop()
+        await self._wan.stop()
         self._scope.end()
 
     # What the head end and the installer ask for
@@ -207,8 +200,7 @@ class CommsHub:
         return [entry._asdict() for entry in self.log.entries(since)]
 
     def _alert(self, fields: Any) -> None:
-        if self._wan is not None:
-            self._wan.alert(fields)
+        self._wan.alert(fields)
 
     # From the radio
 
@@ -269,9 +261,6 @@ class CommsHub:
             self.port.set_link_key(established.partner, established.link_key)
 
     # Clusters
-
-    def _mirror_endpoints(self) -> tuple[int, ...]:
-        return tuple(point.id for point in self.model.endpoints if point.device_id == METERING_DEVICE)
 
     def _build(self, primary: int) -> None:
         endpoint, gates = self.smart_energy.endpoint(primary), self.smart_energy.gates
