@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from emulator.devices.attributes import TYPE_IDS
 from emulator.smart_energy.clusters import CLUSTERS
+from emulator.zcl.identifiers import OTA_UPGRADE
 from harness.campaign.readiness.finding import Finding
 from harness.facts.plan import Plan
 from hw_profiles.attribute_values import INTEGERS, ConfigurationAttribute, expected_instead
 from hw_profiles.installation import DeviceEntry, Installation
-from hw_profiles.model import Model
+from hw_profiles.model import DeviceKind, Model
 from hw_profiles.sequence import Action, Condition, Step
 from hw_profiles.toml_reader import Scalar, shown
 
@@ -73,19 +74,33 @@ def _doubled(installation: Installation) -> Iterator[Finding]:
 
 
 def _step(place: _Place, step: Step) -> Iterator[Finding]:
+    if place.entry.role is DeviceKind.CHF and not _asks_firmware_alone(step):
+        expected = "a device behind the hub: of a hub itself only its firmware can be checked"
+        yield place.found("target", step.target, expected)
+        return
     attribute: _Attribute | None = None
     if step.action is Action.WRITE_ATTRIBUTE:
         attribute = yield from _written(place, step)
     elif step.action is Action.SEND_COMMAND:
         yield from _served(place, "cluster", step.cluster)
     wrong: list[Finding] = []
-    for key in ("condition", "precondition", "done_when", "verification"):
+    for key in _CONDITIONS:
         condition: Condition | None = getattr(step, key)
         if condition is not None:
             wrong += _condition(place, key, condition)
     yield from wrong
     if attribute is not None and not wrong and step.verification is not None:
         yield from _contradicted(place, attribute, step.verification, step.value)
+
+
+_CONDITIONS = ("condition", "precondition", "done_when", "verification")
+
+
+def _asks_firmware_alone(step: Step) -> bool:
+    conditions: list[Condition | None] = [getattr(step, key) for key in _CONDITIONS]
+    return step.action is Action.CHECK and all(
+        condition is None or condition.firmware is not None for condition in conditions
+    )
 
 
 def _written(place: _Place, step: Step) -> _Search:
@@ -154,6 +169,11 @@ def _condition(place: _Place, key: str, condition: Condition) -> Iterator[Findin
 
 
 def _firmware(place: _Place, key: str, firmware: str) -> Iterator[Finding]:
+    asked = any(OTA_UPGRADE in endpoint.client for endpoint in place.model.endpoints)
+    if not asked and place.entry.role is not DeviceKind.CHF:
+        expected = f"a device that says what it runs: {place.model.id} has no OTA client to ask"
+        yield place.found(f"{key}.firmware", firmware, expected)
+        return
     if place.model.firmware_displayed(firmware) is None:
         known = ", ".join(version.display for version in place.model.firmware)
         yield place.found(f"{key}.firmware", firmware, f"one that {place.model.id} lists: {known}")

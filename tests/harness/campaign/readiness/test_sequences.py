@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from harness.campaign.readiness.check import check_files
 from harness.campaign.readiness.finding import Weight
-from tests.end_to_end.quick_scenario import SHIPPED_MODELS
+from tests.end_to_end.quick_scenario import SHIPPED_MODELS, changed, variant
 from tests.harness.campaign.readiness.conftest import Check
 
 WRITE = 'name = "update_period"\nvalue = 10\nverification = { name = "update_period", equals = 10 }'
+ASKED = 'target = "{}"\ncondition = {{ firmware = "{}" }}'
 OCTETS = 'type = "octets", equals = "31343030303031323334353635"'
 
 
@@ -110,3 +114,27 @@ def test_a_step_for_a_role_is_checked_for_each_device_of_it(check: Check) -> Non
         file="sequence.toml",
     ).of(Weight.REFUSED)
     assert [finding.line.count("for electricity") for finding in found] == [1]
+
+
+def test_of_a_hub_nothing_but_its_firmware_can_be_asked_through_itself(check: Check) -> None:
+    old, new = 'target = "ESME"\ncondition = { cluster', 'target = "CHF"\ncondition = { cluster'
+    (finding,) = check((old, new), file="sequence.toml").of(Weight.REFUSED)
+    assert "of a hub itself only its firmware can be checked" in finding.line
+
+
+def test_a_device_without_an_ota_client_cannot_say_what_it_runs(quick_home: Path, tmp_path: Path) -> None:
+    path = variant(quick_home, tmp_path / "home")
+    edits = (
+        ("sequence.toml", ASKED.format("electricity", "2.0.0"), ASKED.format("display", "1.0.0")),
+        ("models/generic-in-home-display.toml", "0x0019, ", ""),
+    )
+    for name, old, new in edits:
+        file = path.parent / name
+        file.write_text(changed(file.read_text(), ((old, new),)))
+    (finding,) = check_files(path).of(Weight.REFUSED)
+    assert "generic-in-home-display has no OTA client to ask" in finding.line
+
+
+def test_the_firmware_of_a_hub_can_be_checked(check: Check) -> None:
+    old, new = ASKED.format("electricity", "2.0.0"), ASKED.format("hub", "1.0.0")
+    assert check((old, new), file="sequence.toml").findings == ()
