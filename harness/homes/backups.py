@@ -22,6 +22,8 @@ from emulator.coordinator.radio_memory import KnownDevice
 from emulator.devices.comms_hub.hub import CommsHub
 from harness.errors import HarnessError
 from harness.files import write_atomically
+from hw_profiles.errors import FileRefusedError
+from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 
 LOGGER = logging.getLogger(__name__)
 
@@ -86,11 +88,11 @@ def write(path: Path, document: dict[str, Any]) -> None:
 def read(path: Path) -> NetworkBackup:
     """Return a backup from a file; raises `BackupError` when it is none or not whole."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular_file(path, TEXT_LIMIT))
         backup = NetworkBackup.from_dict(document)
-    except FileNotFoundError:
-        raise BackupError(f"{path}: no such file; check the path") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except FileRefusedError as error:
+        raise BackupError(str(error)) from error
+    except (RecursionError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupError(f"{path}: not a backup in zigpy's open format ({error!r})") from error
     if not backup.is_complete():
         raise BackupError(f"{path}: the backup lacks the network's key, channel or identity; take a new one")

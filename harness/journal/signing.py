@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from harness.errors import HarnessError
+from hw_profiles.errors import FileRefusedError
+from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ALGORITHM = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
@@ -35,9 +37,9 @@ def campaign_key(seed: int) -> ec.EllipticCurvePrivateKey:
 def read_signing_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """Return somebody's own signing key from a PEM file; raises `HarnessError`."""
     try:
-        key = load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise HarnessError(f"{path}: {error.strerror}; give the PEM file of a signing key") from error
+        key = load_pem_private_key(read_regular_file(path, TEXT_LIMIT), None)
+    except FileRefusedError as error:
+        raise HarnessError(f"{error}; give the PEM file of a signing key") from error
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise HarnessError(
             f"{path}: not an unencrypted PEM private key; make one with: "

@@ -13,6 +13,8 @@ from harness.files import make_run_folder, write_atomically
 from harness.pki.authority import Credential, RehearsalAuthority, Usage
 from harness.pki.profile import Holder, check_authority, check_organisation, holder_of
 from harness.pki.roles import RemotePartyRole
+from hw_profiles.errors import FileRefusedError
+from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 
 ROOT_FILE = "root.pem"
 ISSUING_FILE = "issuing.pem"
@@ -74,6 +76,6 @@ class CertificateDirectory:
 
     def _read(self, name: str) -> x509.Certificate:
         try:
-            return x509.load_pem_x509_certificate((self._folder / name).read_bytes())
-        except (OSError, ValueError) as error:
+            return x509.load_pem_x509_certificate(read_regular_file(self._folder / name, TEXT_LIMIT))
+        except (FileRefusedError, ValueError) as error:
             raise CertificateError(f"certificate {self._folder / name}: {error}; publish it first") from error

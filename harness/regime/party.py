@@ -33,6 +33,8 @@ from harness.pki.directory import CertificateDirectory
 from harness.pki.profile import Holder
 from harness.regime.control_keys import ControlKeys, HeldKey
 from harness.regime.parameters import RegimeParameters
+from hw_profiles.errors import FileRefusedError
+from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class Party:
         if not path.exists():
             return {}
         try:
-            state: dict[str, Json] = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
+            state: dict[str, Json] = json.loads(read_regular_file(path, TEXT_LIMIT))
+        except (FileRefusedError, RecursionError, ValueError) as error:
             raise JournalError(
                 f"state of {self.name} {path}: {error}; restore it or start a new run"
             ) from error

@@ -24,4 +24,7 @@ def read_report(folder: Path) -> CampaignReport:
         raise ReportError(str(error)) from error
     except UnicodeDecodeError as error:
         raise ReportError(f"{path}: not UTF-8 at octet {error.start}; expected a report.json") from None
-    return CampaignReport.from_json(text)
+    try:
+        return CampaignReport.from_json(text)
+    except ReportError as error:
+        raise ReportError(f"{path}: {error}") from error

@@ -43,8 +43,9 @@ from harness.run_folder import (
 )
 from harness.workspace.images import Images, open_images
 from harness.workspace.options import RunOptions
+from hw_profiles.errors import FileRefusedError
 from hw_profiles.installation import Installation, load_installation
-from hw_profiles.regular_file import read_regular_file
+from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 from hw_profiles.whole_file import (
     PRIVATE_FOLDER,
     make_folders,
@@ -103,8 +104,10 @@ class Workspace:
         """
         path = folder / RUN_FILE
         try:
-            request = decode(Request, json.loads(path.read_bytes()), RUN_FILE)
-        except FileNotFoundError:
+            request = decode(Request, json.loads(read_regular_file(path, TEXT_LIMIT)), RUN_FILE)
+        except FileRefusedError as error:
+            if path.exists():
+                raise HarnessError(str(error)) from error
             raise HarnessError(f"{folder}: no {RUN_FILE}; give the folder of a run") from None
         except (ValueError, RecursionError, RecordError) as error:
             raise HarnessError(f"{path}: not the record of a run ({error}); start a new run") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.examples import DORMANT_SEMI
+from tests.end_to_end.conftest import Whole
 from tests.end_to_end.quick_scenario import PROJECT, variant
 from tests.end_to_end.test_bad_input import one_line, run
 
@@ -52,6 +54,43 @@ def test_an_odd_file_that_nobody_named_is_no_input(kind: str, quick_home: Path, 
     path = variant(quick_home, tmp_path / "home")
     _odd(kind, path.parent / "models" / "somebody-elses.toml")
     assert run("run", path, "--dry-run", "--json", "--out", tmp_path / "run") == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "endless", "circle", "huge", "deep"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", DORMANT_SEMI, "--image"),
+        ("check", DORMANT_SEMI, "--image"),
+        ("radios", "pty:/dev/null", "--restore"),
+        ("emulate", "--ncp", "pty:/nowhere/dongle"),
+        ("preflight", "--radio", "inproc:"),
+        ("report",),
+        ("catalog", "check"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_is_no_file_is_one_line_for_every_command(
+    kind: str, words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.toml"
+    _odd(kind, path)
+    status = run(*words, path)
+    shown = capsys.readouterr()
+    assert status in (1, 2)
+    assert len((shown.out + shown.err).splitlines()) == 1
+    assert "odd.toml" in shown.out + shown.err
+    assert "defect" not in shown.err
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "endless", "huge", "deep"])
+def test_a_run_folder_whose_record_is_no_file_is_one_line(
+    kind: str, whole: Whole, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(whole.folder, tmp_path / "run")
+    _odd(kind, tmp_path / "run" / "run.json")
+    assert run("run", "--resume", tmp_path / "run") == 2
+    assert "run.json" in one_line(capsys.readouterr().err)
 
 
 def _closed(descriptors: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
