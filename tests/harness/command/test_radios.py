@@ -78,7 +78,10 @@ def test_a_port_that_cannot_be_probed_is_one_row_among_others_but_an_error_when_
             ["tcp:127.0.0.1:1", "tcp:127.0.0.1:2", "--restore", "hub.json"],
             "--backup and --restore take one WHERE",
         ),
-        (["tcp:127.0.0.1:1", "--restore", "nowhere.json"], "nowhere.json: no such file"),
+        (
+            ["tcp:127.0.0.1:1", "--restore", "nowhere.json"],
+            "nowhere.json: cannot be read (there is no such file)",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
