@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 JOURNAL_FILE = "journal.sqlite"
@@ -35,12 +35,13 @@ NOT_A_FILE = "not a regular file"
 """Stands for the digest of a link, a pipe or a device."""
 
 
-def digests_of(folder: Path) -> dict[str, str]:
+def digests_of(folder: Path, unopened: Container[str] = ()) -> dict[str, str]:
     """Return the SHA-256 of every file below `folder` by its path in it; links are not followed.
 
-    Raises `OSError` for what cannot be read.
+    Those in `unopened` are left out and not even opened. Raises `OSError` for what cannot be read.
     """
-    return dict(sorted((path.relative_to(folder).as_posix(), digest_of(path)) for path in _below(folder)))
+    named = sorted((path.relative_to(folder).as_posix(), path) for path in _below(folder))
+    return {name: digest_of(path) for name, path in named if name not in unopened}
 
 
 def digest_of(path: Path) -> str:
@@ -52,8 +53,12 @@ def digest_of(path: Path) -> str:
 
 
 def sealable(folder: Path) -> dict[str, str]:
-    """Return the digests of all files of a run folder that a seal covers; raises `OSError`."""
-    return {name: digest for name, digest in digests_of(folder).items() if name not in UNSEALED}
+    """Return the digests of all files of a run folder that a seal covers; raises `OSError`.
+
+    A journal in use is never opened beside SQLite: closing any descriptor of a file gives up all of a process's locks
+    on it, and the next reader to leave would then take the write-ahead log from under the journal's own connection.
+    """
+    return digests_of(folder, UNSEALED)
 
 
 def _below(folder: Path) -> Iterator[Path]:
