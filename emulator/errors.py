@@ -17,13 +17,18 @@ class CryptoError(EmulatorError):
     """A key, point, certificate or install code that is not valid."""
 
 
-class NonVolatileError(EmulatorError):
-    """Non-volatile state that cannot be read or written; `exit_status` is that of failing surroundings."""
+class SurroundingsError(EmulatorError):
+    """The machine under the emulation failed it, such as a disk that is full: what is emulated then is void.
+
+    It ends a run wherever it happens, and is never an answer of a device.
+    """
 
     exit_status = 3
 
 
-class CaptureError(EmulatorError):
-    """A capture that cannot be written; `exit_status` is that of failing surroundings."""
+class NonVolatileError(SurroundingsError):
+    """Non-volatile state that cannot be read or written."""
 
-    exit_status = 3
+
+class CaptureError(SurroundingsError):
+    """A capture that cannot be written."""

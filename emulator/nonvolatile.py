@@ -97,6 +97,7 @@ class WorldStore:
         """
         self._path = path
         self._in_file = path != IN_MEMORY
+        self._failed: NonVolatileError | None = None
         with self._guard():
             if self._in_file:
                 make_private(path)
@@ -114,7 +115,7 @@ class WorldStore:
 
     def device(self, name: str) -> SqliteNonVolatile:
         """Return the memory of the device called `name`."""
-        return SqliteNonVolatile(self._db, name, self._path)
+        return SqliteNonVolatile(self, name)
 
     @property
     def mark(self) -> bytes | None:
@@ -122,7 +123,12 @@ class WorldStore:
         return self.device(_WORLD).get(_MARK)
 
     def sync(self, mark: bytes) -> None:
-        """Have everything put so far on disk, with `mark` to know this moment by; raises `NonVolatileError`."""
+        """Have everything put so far on disk, with `mark` to know this moment by.
+
+        Raises `NonVolatileError`, also when anything could not be put before, whoever was told then.
+        """
+        if self._failed is not None:
+            raise self._failed
         self._require_in_place()
         with self._guard():
             self._db.execute("PRAGMA synchronous=FULL")
@@ -130,6 +136,21 @@ class WorldStore:
                 self._db.execute("INSERT OR REPLACE INTO token VALUES (?,?,?)", (_WORLD, _MARK, mark))
             finally:
                 self._db.execute("PRAGMA synchronous=NORMAL")
+
+    def read(self, query: str, values: tuple[str | int, ...]) -> sqlite3.Cursor:
+        """Return the rows of a query; for the devices' memories. Raises `NonVolatileError`."""
+        try:
+            return self._db.execute(query, values)
+        except sqlite3.Error as error:
+            raise _failure(self._path, error) from error
+
+    def write(self, statement: str, *values: str | int | bytes) -> None:
+        """Carry a statement out; for the devices' memories. Raises `NonVolatileError`."""
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            self._failed = _failure(self._path, error)
+            raise self._failed from error
 
     def _require_in_place(self) -> None:
         if self._status is None:
@@ -171,29 +192,28 @@ def _failure(path: Path, error: sqlite3.Error | OSError) -> NonVolatileError:
 class SqliteNonVolatile:
     """One device's memory inside a `WorldStore`."""
 
-    def __init__(self, db: sqlite3.Connection, device: str, path: Path) -> None:
-        self._db = db
+    def __init__(self, store: WorldStore, device: str) -> None:
+        self._store = store
         self._device = device
-        self._path = path
 
     def get(self, key: str) -> bytes | None:
         """Return the stored octets, or None."""
-        row = self._db.execute(
+        row = self._store.read(
             "SELECT value FROM token WHERE device=? AND key=?", (self._device, key)
         ).fetchone()
         return None if row is None else bytes(row[0])
 
     def put(self, key: str, value: bytes) -> None:
         """Store `value` durably under `key`."""
-        self._write("INSERT OR REPLACE INTO token VALUES (?,?,?)", self._device, key, value)
+        self._store.write("INSERT OR REPLACE INTO token VALUES (?,?,?)", self._device, key, value)
 
     def delete(self, key: str) -> None:
         """Forget `key`."""
-        self._write("DELETE FROM token WHERE device=? AND key=?", self._device, key)
+        self._store.write("DELETE FROM token WHERE device=? AND key=?", self._device, key)
 
     def keys(self, prefix: str = "") -> list[str]:
         """Return the stored keys that begin with `prefix`, sorted."""
-        rows = self._db.execute(
+        rows = self._store.read(
             "SELECT key FROM token WHERE device=? AND substr(key,1,?)=? ORDER BY key",
             (self._device, len(prefix), prefix),
         )
@@ -201,12 +221,12 @@ class SqliteNonVolatile:
 
     def flash_write(self, area: str, offset: int, data: bytes) -> None:
         """Write `data` at `offset` of the named flash area; writes never overlap partly (whole pages)."""
-        self._write("INSERT OR REPLACE INTO flash VALUES (?,?,?,?)", self._device, area, offset, data)
+        self._store.write("INSERT OR REPLACE INTO flash VALUES (?,?,?,?)", self._device, area, offset, data)
 
     def flash_read(self, area: str, length: int) -> bytes:
         """Return the first `length` octets of the area."""
         image = bytearray(b"\xff" * length)
-        for offset, data in self._db.execute(
+        for offset, data in self._store.read(
             "SELECT offset, data FROM flash WHERE device=? AND area=? AND offset<? ORDER BY offset",
             (self._device, area, length),
         ):
@@ -216,10 +236,4 @@ class SqliteNonVolatile:
 
     def flash_erase(self, area: str) -> None:
         """Erase the whole area."""
-        self._write("DELETE FROM flash WHERE device=? AND area=?", self._device, area)
-
-    def _write(self, statement: str, *values: str | int | bytes) -> None:
-        try:
-            self._db.execute(statement, values)
-        except sqlite3.Error as error:
-            raise _failure(self._path, error) from error
+        self._store.write("DELETE FROM flash WHERE device=? AND area=?", self._device, area)

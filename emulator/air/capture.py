@@ -8,6 +8,7 @@ scenario's Unix time. A file left behind by a killed process is continued: its t
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,15 +132,21 @@ class PcapngCapture:
             try:
                 octets = octets[self._file.write(octets) :]
             except OSError as error:
-                raise CaptureError(f"capture {self.path}: {error.strerror}; free some space") from error
+                raise self._failure(error) from error
 
     def close(self) -> None:
-        """Write what is left and close the file."""
+        """Write what is left, have all of it on disk, and close the file."""
         if not self._file.closed:
             try:
                 self.flush()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                raise self._failure(error) from error
             finally:
                 self._file.close()
+
+    def _failure(self, error: OSError) -> CaptureError:
+        return CaptureError(f"capture {self.path}: {error.strerror}; free some space")
 
     def __enter__(self) -> PcapngCapture:
         return self

@@ -42,6 +42,8 @@ class KeyLog:
         self._known.add(text)
         with open(self.path, "a", encoding="ascii") as file:
             file.write(f'"{text}","Normal","{_escape(label)}"\n')
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _escape(label: str) -> str:

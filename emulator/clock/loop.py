@@ -19,7 +19,7 @@ Pitfalls, all of them the same one - the outside world does not know about virtu
 * `time.sleep`, `time.monotonic` and `datetime.now` are real. Take the time from the loop or the kernel.
 * A future that nothing will ever complete is an error here (`DeadlockError`), not a silent wait.
 * An exception in a kernel callback (a device) is not logged and forgotten as one in an asyncio callback is:
-  it ends the run, because the rehearsal it happened in is void.
+  it ends the run, because the rehearsal it happened in is void. So does a `SurroundingsError` of a task.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from emulator.clock.kernel import FOREVER, MICROSECONDS, Kernel
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, SurroundingsError
 
 LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,6 +77,11 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._kernel_selector.ready = self._ready  # type: ignore[attr-defined]
         # asyncio runs timers due within one clock tick; the kernel's tick is a microsecond.
         self._clock_resolution = 1 / MICROSECONDS
+        self.set_exception_handler(_end_or_tell)
+
+    def end_with(self, error: SurroundingsError) -> None:
+        """End the run with an error, at the loop's next turn."""
+        self._kernel_selector.ending = self._kernel_selector.ending or error
 
     def time(self) -> float:
         """Return the kernel's time in seconds."""
@@ -139,6 +144,7 @@ class _KernelSelector(selectors.PollSelector):
         self.ready: deque[asyncio.Handle] = deque()
         self.holds = 0
         self.deadline_us = 0
+        self.ending: SurroundingsError | None = None
         self._kernel = kernel
         self._loop = loop
         self._pace = pace
@@ -149,6 +155,9 @@ class _KernelSelector(selectors.PollSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return real descriptors that are ready, advancing virtual time when none is and none has to be."""
+        if self.ending is not None:
+            error, self.ending = self.ending, None
+            raise error
         if timeout is not None and timeout <= 0:
             return super().select(0)
         if self.holds:
@@ -268,6 +277,15 @@ def run(
             # What tasks raise while they are cancelled follows from this, and is not told beside it.
             runner.get_loop().set_exception_handler(_note)
             raise
+
+
+def _end_or_tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Let a failure of the machine end the run, in whichever task it was; tell of anything else, as asyncio does."""
+    error = context.get("exception")
+    if isinstance(loop, VirtualEventLoop) and isinstance(error, SurroundingsError):
+        loop.end_with(error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -204,10 +204,12 @@ class _Campaign:
         ) as error:
             self._stopped(error)
             return
+        self._journal.before_outcome()
         self._journal.write(Ended(verdict, reason))
 
     def _stopped(self, error: HarnessError) -> None:
         """End for now: nothing is decided about the installation, and `--resume` goes on."""
+        self._journal.before_outcome()
         problem = Problem(
             format_eui64(self._installation.hub.address),
             "The campaign stopped before its end",

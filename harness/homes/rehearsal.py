@@ -50,7 +50,7 @@ class Rehearsal:
         self._started = False
         self.link = WanLink(kernel, wan_parameters(workspace.installation.record.wan))
         self._store = open_memory(workspace)
-        self._capture = _capture_of(workspace)
+        self._capture = _capture_of(workspace, kernel)
         self._keys = None if self._capture is None else KeyLog(workspace.keys_path)
         medium = Medium(kernel, capture=self._capture)
         self._home = Home(
@@ -87,11 +87,17 @@ class Rehearsal:
             self._keys.add(key, f"{kind} {label}".strip())
 
 
-def _capture_of(workspace: Workspace) -> PcapngCapture | None:
+def _capture_of(workspace: Workspace, kernel: Kernel) -> PcapngCapture | None:
     request = workspace.request
     if not request.capture:
         return None
-    return PcapngCapture(workspace.capture_path, append=workspace.resumed, limit=request.capture_limit)
+    # After a power cut the capture may have got further than the world that goes on.
+    return PcapngCapture(
+        workspace.capture_path,
+        append=workspace.resumed,
+        keep_until_us=kernel.unix_us,
+        limit=request.capture_limit,
+    )
 
 
 def wan_parameters(wan: Wan) -> WanParameters:

@@ -100,3 +100,13 @@ def test_a_damaged_store_is_not_advised_to_be_removed(tmp_path: Path) -> None:
 def test_a_store_in_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NonVolatileError, match=r"nowhere/w: .*No such file"):
         WorldStore(tmp_path / "nowhere" / "w")
+
+
+def test_a_put_that_failed_is_remembered_by_the_next_sync_whoever_was_told(tmp_path: Path) -> None:
+    store = WorldStore(tmp_path / "w")
+    store._db.execute("DROP TABLE token")
+    with pytest.raises(NonVolatileError, match="free some space or check the folder"):
+        store.device("gas").put("key", b"1")
+    store._db.execute("CREATE TABLE token (device TEXT, key TEXT, value BLOB, PRIMARY KEY (device, key))")
+    with pytest.raises(NonVolatileError, match="no such table"):
+        store.sync(b"17")

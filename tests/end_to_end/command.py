@@ -24,8 +24,8 @@ from pathlib import Path
 
 from harness.command.main import main
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["harness.command.run", "harness.homes.rehearsal", "harness.campaign.runner"])
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["harness.command.run", "harness.homes.rehearsal", "harness.campaign.runner"])
 PATIENCE_S = 180.0
 _POLL_S = 0.001
 
@@ -54,9 +54,14 @@ def smets1(*arguments: str | Path, environment: Mapping[str, str] | None = None)
 
 
 def _child(arguments: list[str], output: str, complaint: str, largest_file: int | None) -> None:
-    """Be the command: files instead of the inherited output, and its exit status."""
+    """Be the command, and end with its exit status."""
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    os._exit(be_command(arguments, output, complaint))
+
+
+def be_command(arguments: list[str], output: str, complaint: str) -> int:
+    """Run the command in this process, with files instead of the inherited output; returns its exit status."""
     for name, descriptor in ((output, 1), (complaint, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), descriptor)
     sys.stdout = os.fdopen(1, "w", closefd=False)
@@ -64,7 +69,7 @@ def _child(arguments: list[str], output: str, complaint: str, largest_file: int 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     status = main(arguments)
     sys.stdout.flush()
-    os._exit(status)
+    return status
 
 
 @dataclass
@@ -80,7 +85,7 @@ class Killable:
         """Start it."""
         self._folder = tempfile.TemporaryDirectory()
         self._names = [str(Path(self._folder.name) / name) for name in ("output", "complaint")]
-        self.process = _SERVER.Process(
+        self.process = SERVER.Process(
             target=_child, args=([*map(str, self.arguments)], *self._names, self.largest_file)
         )
         self.process.start()

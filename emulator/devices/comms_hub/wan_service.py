@@ -20,7 +20,7 @@ from emulator.devices.control import (
     ControlRole,
     ControlStatus,
 )
-from emulator.errors import EmulatorError, FrameError
+from emulator.errors import EmulatorError, FrameError, SurroundingsError
 from emulator.eui64 import parse_eui64
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError, WanMessage, decode, encode
@@ -90,6 +90,8 @@ class WanService:
         try:
             result, status = await self._run(accepted)
             self._answer(accepted, result, status)
+        except SurroundingsError:
+            raise
         except Exception as error:
             # A fault of this program: the head end is told, and the traceback is not lost.
             self._answer(accepted, _failure("internal", repr(error)), ControlStatus.OK)
@@ -126,6 +128,8 @@ class WanService:
             return _failure("malformed-answer", str(error)), ControlStatus.OK
         except (KeyError, ValueError, TypeError) as error:
             return _failure("bad-request", f"{type(error).__name__}: {error}"), ControlStatus.OK
+        except SurroundingsError:
+            raise
         except EmulatorError as error:
             return _failure("failed", str(error)), ControlStatus.OK
 

@@ -13,7 +13,7 @@ import pytest
 
 from emulator.clock.kernel import Kernel
 from emulator.clock.loop import DeadlockError, VirtualEventLoop, run
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, SurroundingsError
 
 TEN_DAYS = 10 * 86_400
 
@@ -291,3 +291,24 @@ def test_what_follows_from_the_error_that_ends_a_run_is_not_told_beside_it(
     with pytest.raises(EmulatorError, match="the disk is full"):
         run(main(), kernel)
     assert [record.message for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+def test_a_failure_of_the_machine_in_a_task_nobody_awaits_ends_the_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def serve() -> None:
+        raise SurroundingsError("the disk is full")
+
+    def served(task: asyncio.Task[None]) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_exception_handler({"message": "served", "exception": task.exception(), "task": task})
+
+    async def main() -> None:
+        asyncio.get_running_loop().create_task(serve()).add_done_callback(served)
+        await asyncio.sleep(TEN_DAYS)
+
+    kernel = Kernel()
+    with pytest.raises(SurroundingsError, match="the disk is full"):
+        run(main(), kernel)
+    assert kernel.now < 1_000_000
+    assert caplog.records == []
