@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := out/demo
 
-.PHONY: help demo test fuzz sweep bench clean
+.PHONY: help demo test fuzz sweep sweep-long bench clean
 
 help:
 	@echo "make demo    set up, then upgrade and enrol the example installation into $(DEMO)"
 	@echo "make test    set up, then run the tests and every check"
 	@echo "make fuzz    a hundred thousand mutated inputs for every parser and every kind of node"
 	@echo "make sweep   every long sweep that the tests leave out, fuzzing among them"
+	@echo "make sweep-long   kills, power cuts and failing disks at every system call of a run: hours"
 	@echo "make bench   the benchmarks, as ratios"
 
 demo: $(VENV)/.installed
@@ -30,6 +31,9 @@ fuzz: $(VENV)/.installed-dev
 
 sweep: $(VENV)/.installed-dev
 	HYPOTHESIS_PROFILE=sweep $(BIN)/python -m pytest -n auto --dist loadgroup -rs --durations 15 -m sweep
+
+sweep-long: $(VENV)/.installed-dev
+	SMETS1_EVERY_CALL=1 $(BIN)/python -m pytest -n auto -rs -m sweep tests/end_to_end/test_interrupted_calls.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks

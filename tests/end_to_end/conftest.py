@@ -36,3 +36,19 @@ def whole(quick_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     seconds = time.monotonic() - running.began
     assert ended.status == 0, ended.complaint
     return Whole(folder, seconds, number_of_entries(folder))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many interruptions there were of each kind, and how many ended wrongly."""
+    sums: dict[str, list[int]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "interruptions" and getattr(report, "when", "") == "call":
+                    total = sums.setdefault(value["what"], [0, 0, 0])
+                    for index, key in enumerate(("done", "wrong", "false")):
+                        total[index] += value[key]
+    for what, (done, wrong, false) in sorted(sums.items()):
+        terminalreporter.write_line(
+            f"{what}: {done}, of which {wrong} wrong ends, {false} false certificates"
+        )

@@ -13,6 +13,7 @@ import platform
 import signal
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -112,7 +113,8 @@ def traced(command: Callable[[], int], root: str, decide: Decide) -> int:
     _ptrace(_SETOPTIONS, process, _OPTIONS)
     pending = 0
     while True:
-        _ptrace(_CONT, process, pending)
+        with suppress(ProcessLookupError):  # killed just now: its end is what is waited for
+            _ptrace(_CONT, process, pending)
         _, status = os.waitpid(process, 0)
         if os.WIFEXITED(status) or os.WIFSIGNALED(status):
             return os.waitstatus_to_exitcode(status)
