@@ -11,7 +11,8 @@ from typing import Protocol
 from emulator.clock.kernel import MICROSECONDS, Kernel
 from emulator.nonvolatile import NonVolatile
 
-CLOCK_PERIOD_US = 10 * MICROSECONDS
+CLOCK_PERIOD_US = 60 * MICROSECONDS
+"""What a home that was cut off loses of its time at most; each note of it is a write to a file."""
 _WORLD = "world"
 _CLOCK = "world.clock"
 

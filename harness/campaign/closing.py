@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from emulator.errors import FrameError
-from harness.campaign.frames import capture_summary
+from harness.campaign.frames import Frames, capture_summary
 from harness.errors import JournalError
 from harness.facts.campaign import Checkpoint, Ended, Stopped
 from harness.facts.files import Sealed
@@ -16,24 +16,31 @@ FINISHED, STOPPED = "campaign finished", "stopped"
 """Milestones under which a journal is signed for the last time, for good or until it is resumed."""
 
 
-def close(journal: Journal, folder: Path) -> None:
-    """Seal the folder and sign the journal of a run that has ended or stopped; nothing when that is done.
+def close(journal: Journal, folder: Path) -> Frames:
+    """Seal the folder and sign the journal of a run that has ended or stopped; returns the frames of its capture.
 
-    Call it when the files of the run are closed. Raises `JournalError` for one that cannot be read.
+    What is sealed already is left alone. Call it when the files of the run are closed. Raises `JournalError` for one
+    that cannot be read.
     """
-    milestone = _milestone(journal)
-    if milestone is None:
-        return
-    if isinstance(last := journal.last.fact, Checkpoint) and last.milestone == milestone:
-        return
     try:
-        sealed = Sealed(
-            sealable(folder), capture_summary(folder / CAPTURE_FILE, journal.header.request.capture_limit)
-        )
+        frames = Frames.read(folder / CAPTURE_FILE, journal.header.epoch_unix_seconds)
+        milestone = _milestone(journal)
+        if milestone is not None and not _is_signed(journal, milestone):
+            journal.write(_sealed(journal, folder, frames))
+            journal.checkpoint(milestone)
     except (OSError, FrameError) as error:
         raise JournalError(f"{folder}: cannot be sealed ({error}); see to the file and resume") from error
-    journal.write(sealed)
-    journal.checkpoint(milestone)
+    return frames
+
+
+def _is_signed(journal: Journal, milestone: str) -> bool:
+    last = journal.last.fact
+    return isinstance(last, Checkpoint) and last.milestone == milestone
+
+
+def _sealed(journal: Journal, folder: Path, frames: Frames) -> Sealed:
+    limit = journal.header.request.capture_limit
+    return Sealed(sealable(folder), capture_summary(folder / CAPTURE_FILE, limit, frames))
 
 
 def _milestone(journal: Journal) -> str | None:

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
-from emulator.air.capture import is_full, read_frames
+from emulator.air.capture import is_full, read_times
 from harness.facts.files import CaptureSummary
 from harness.run_folder import digest_of
 
@@ -25,7 +25,7 @@ class Frames:
         """Read a capture, no frames when there is none; raises `FrameError` for a file that is none."""
         if not path.exists():
             return cls((), epoch_unix_seconds)
-        return cls(array("q", (frame.time_us for frame in read_frames(path))), epoch_unix_seconds)
+        return cls(array("q", read_times(path)), epoch_unix_seconds)
 
     def __len__(self) -> int:
         return len(self._times_us)
@@ -41,12 +41,9 @@ class Frames:
         return (first, last) if first <= last else None
 
 
-def capture_summary(path: Path, limit: int | None) -> CaptureSummary | None:
-    """Return what a capture (of at most `limit` octets) is, None when there is none.
-
-    Raises `FrameError` for a file that is no capture.
-    """
+def capture_summary(path: Path, limit: int | None, frames: Frames) -> CaptureSummary | None:
+    """Return what a capture (of at most `limit` octets, read as `frames`) is, None when there is none."""
     if not path.exists():
         return None
-    frames, octets = sum(1 for _ in read_frames(path)), path.stat().st_size
-    return CaptureSummary(frames, octets, digest_of(path), is_full(octets, limit))
+    octets = path.stat().st_size
+    return CaptureSummary(len(frames), octets, digest_of(path), is_full(octets, limit))

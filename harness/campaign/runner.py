@@ -19,7 +19,6 @@ from harness.campaign.context import Context
 from harness.campaign.discovery import compare, discover, discover_topology
 from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
-from harness.campaign.frames import Frames
 from harness.campaign.narrative import Narrator
 from harness.campaign.problems import CampaignEnd, record
 from harness.campaign.read_back import confirm_done
@@ -117,8 +116,7 @@ def run_workspace(
             run_virtually(
                 campaign.run(make_world(workspace, kernel)), kernel, pace=ground.pace, grace_s=ground.grace_s
             )
-        close(journal, workspace.folder)
-        frames = Frames.read(workspace.capture_path, journal.header.epoch_unix_seconds)
+        frames = close(journal, workspace.folder)
         report = assemble(workspace.installation, list(journal.entries()), frames)
     workspace.write_report(report)
     observer.finished(report)

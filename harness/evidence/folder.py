@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from emulator.errors import FrameError
-from harness.campaign.frames import capture_summary
+from harness.campaign.frames import Frames, capture_summary
 from harness.evidence.finding import Finding, stated
 from harness.evidence.record import Record
 from harness.run_folder import CAPTURE_FILE, INPUTS_FOLDER, NOT_A_FILE, RUN_FILE, digests_of, sealable
@@ -55,11 +55,13 @@ def _request(record: Record) -> Iterator[str]:
 
 def _capture(record: Record) -> Iterator[Finding]:
     sealed = None if record.sealed is None else record.sealed.capture
+    path, begun = record.folder / CAPTURE_FILE, record.begun
     try:
-        found = capture_summary(record.folder / CAPTURE_FILE, record.begun.request.capture_limit)
+        frames = Frames.read(path, begun.epoch_unix_seconds)
     except FrameError as error:
         yield Finding(CAPTURE_FILE, False, str(error))
         return
+    found = capture_summary(path, begun.request.capture_limit, frames)
     if found != sealed:
         yield Finding(CAPTURE_FILE, False, f"is {found}, sealed as {sealed}")
     elif found is not None:

@@ -6,27 +6,13 @@ from dataclasses import dataclass
 
 from emulator.clock.kernel import Kernel
 from emulator.clock.loop import GRACE_S
-from emulator.coordinator.ezsp_line import (
-    Connection,
-    EzspLoopback,
-    PtyConnection,
-    TcpConnection,
-    WireConnection,
-)
 from emulator.coordinator.monikers import Kind, Moniker, parse
 from emulator.coordinator.radio import Radio
 from harness.errors import HarnessError
-from harness.homes.distant_home import DistantHome
 from harness.homes.reality import require_rehearsable
 from harness.homes.rehearsal import Rehearsal, World
 from harness.workspace.options import INPROC_RADIO, RunOptions
 from harness.workspace.workspace import Workspace
-
-_CONNECTIONS: dict[Kind, type[Connection]] = {
-    Kind.WIRE: WireConnection,
-    Kind.PTY: PtyConnection,
-    Kind.TCP: TcpConnection,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +38,8 @@ class Ground:
         """Return the home of a run folder."""
         if self.moniker.is_here:
             return Rehearsal(workspace, kernel, loopback(self.moniker.kind))
+        from harness.homes.distant_home import DistantHome
+
         return DistantHome(workspace, kernel, self.moniker, overwrite_network=self.overwrite_network)
 
 
@@ -64,8 +52,18 @@ REHEARSED = Ground(parse(INPROC_RADIO))
 
 def loopback(kind: Kind) -> Radio | None:
     """Return an emulated dongle reached through a line of `kind`; None for no line at all."""
-    connection = _CONNECTIONS.get(kind)
-    return None if connection is None else EzspLoopback(connection())
+    if kind is Kind.INPROC:
+        return None
+    # The drivers of dongles are loaded by who uses one; a run on the air of this process does not wait for them.
+    from emulator.coordinator import ezsp_line as lines
+
+    connections: dict[Kind, type[lines.Connection]] = {
+        Kind.WIRE: lines.WireConnection,
+        Kind.PTY: lines.PtyConnection,
+        Kind.TCP: lines.TcpConnection,
+    }
+    connection = connections.get(kind)
+    return None if connection is None else lines.EzspLoopback(connection())
 
 
 def ground_of(options: RunOptions, begun_with: str) -> Ground:

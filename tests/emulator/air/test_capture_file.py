@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.air.capture import CapturedFrame, NullCapture, PcapngCapture, is_full, read_frames
+from emulator.air.capture import CapturedFrame, NullCapture, PcapngCapture, is_full, read_frames, read_times
 from emulator.air.keylog import KeyLog
 from emulator.errors import EmulatorError, FrameError
 from tests.emulator.air.air_world import find_tshark
@@ -54,6 +54,7 @@ def test_a_file_torn_anywhere_is_continued(
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
     kept = list(read_frames(path))
     assert kept == FRAMES[: len(kept)]
+    assert list(read_times(path)) == [frame.time_us for frame in kept]
     write(path, FRAMES[5:7], append=True)
     assert list(read_frames(path)) == kept + FRAMES[5:7]
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -115,3 +117,8 @@ def test_a_run_in_real_time_begins_when_it_begins(tmp_path: Path, real_time: boo
     kernel = kernel_for(workspace, real_time=real_time)
     assert abs(begun_us / MICROSECONDS - max(0, now_s)) < 60
     assert 0 <= kernel.now - begun_us < 60 * MICROSECONDS
+
+
+def test_a_run_without_a_dongle_does_not_wait_for_the_drivers_of_dongles() -> None:
+    program = "import sys, harness.campaign.runner; sys.exit('bellows' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
