@@ -15,6 +15,7 @@ from harness.campaign.read_back import read_back
 from harness.errors import UnreachableError
 from harness.facts.campaign import Problem
 from harness.facts.enrolment import EnrolmentProblem, EnrolmentResult, OldHeadEndRefused
+from harness.facts.firmware import VersionReadBack
 from harness.facts.terms import Retry, Severity, State
 from harness.head_end import HeadEnd, HubUnreachableError, NotInControlError, Send
 from harness.journal import Journal
@@ -120,6 +121,7 @@ class HomeByWan:
             version = await read_back(self._context, entry)
         except NoAnswerError as error:
             raise UnreachableError(f"{format_eui64(eui64)}: {error}") from error
+        self._context.journal.write(VersionReadBack(format_eui64(eui64), version))
         known = self._context.installation.models[entry.name].firmware_version(version)
         return f"0x{version:08X}" if known is None else known.inventory_version
 

@@ -174,6 +174,7 @@ class _Assembly:
             configuration=tuple(self._configuration(name)),
             control_owner=owner if controlled else "",
             inventory_status=self._inventory_status(name),
+            inventory_firmware="" if self._enrolment is None else self._enrolment.firmware.get(name, ""),
             smets_version=_smets_version(model, self._version_after(name, entry, before)),
             battery_before_percent=self._battery(name, BEFORE),
             battery_after_percent=self._battery(name, AFTER),

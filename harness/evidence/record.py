@@ -12,6 +12,7 @@ from harness.facts import Fact
 from harness.facts.campaign import Begun, Checkpoint, Ended, Stopped
 from harness.facts.files import Sealed
 from harness.journal import Entry
+from hw_profiles.installation import Installation, load_installation
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Record:
         if not isinstance(first, Begun):
             raise JournalError("entry 0 does not say which campaign it is")
         return first
+
+    @cached_property
+    def installation(self) -> Installation:
+        """The installation of the run, by its inputs; raises `ProfileError` for inputs that are none."""
+        request = self.begun.request
+        models = [self.folder / name for name in request.models]
+        return load_installation(self.folder / request.installation, models)
 
     @cached_property
     def ended(self) -> Ended | None:

@@ -16,7 +16,6 @@ from harness.product import product_version
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
 from harness.run_folder import CAPTURE_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
-from hw_profiles.installation import load_installation
 
 
 def check_report(record: Record) -> Iterator[Finding]:
@@ -45,13 +44,11 @@ def check_report(record: Record) -> Iterator[Finding]:
 def made_again(record: Record, entries: Sequence[Entry]) -> CampaignReport:
     """Return the report that entries of the journal give, with the inputs and the capture of the folder."""
     begun = record.begun
-    models = [record.folder / name for name in begun.request.models]
-    installation = load_installation(record.folder / begun.request.installation, models)
     try:
         frames = Frames.read(record.folder / CAPTURE_FILE, begun.epoch_unix_seconds)
     except FrameError:
         frames = Frames((), begun.epoch_unix_seconds)
-    return assemble(installation, entries, frames)
+    return assemble(record.installation, entries, frames)
 
 
 def _told(record: Record, octets: bytes) -> Sequence[Entry]:

@@ -190,9 +190,10 @@ class OldHeadEndRefused(Observation):
 
 @dataclass(frozen=True, slots=True)
 class Commissioned(Result):
-    """The status of a device in the Smart Metering Inventory."""
+    """The status of a device in the Smart Metering Inventory, and the firmware that the inventory has for it."""
 
     status: str
+    firmware: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class CommissioningOf(Act):
     def told_done(self, result: Result, names: Names) -> Sentence:
         """Say its status."""
         assert isinstance(result, Commissioned)
-        return Sentence(f"Inventory status {result.status}", Severity.NOTICE)
+        return Sentence(f"Inventory status {result.status}, firmware {result.firmware}", Severity.NOTICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +327,8 @@ class EnrolmentResult(CampaignObservation):
     """`SMSO` or `S1SP + DCO` for each controlled device."""
     inventory: Mapping[str, str]
     """Status in the Smart Metering Inventory."""
+    firmware: Mapping[str, str]
+    """Firmware in the Smart Metering Inventory, as it writes versions."""
     placements: tuple[Placement, ...] = ()
     obligations: tuple[PostCommissioningObligation, ...] = ()
     problems: tuple[EnrolmentProblem, ...] = ()

@@ -43,7 +43,7 @@ class Commissioning(Stage):
         placements = list(request.having("Placement"))
         await self._confirm(request)
         for row in request.having("Commission"):
-            self._commission_device(row["eui64"], placements)
+            self._commission_device(row, placements)
         inventory = [
             Row("Inventory", {"eui64": row["eui64"], "status": self._regime.dsp.status(row["eui64"])})
             for row in request.having("Commission")
@@ -83,7 +83,8 @@ class Commissioning(Stage):
                         "it; find out who changed it since the rotation"
                     )
 
-    def _commission_device(self, name: str, placements: Sequence[Row]) -> None:
+    def _commission_device(self, device: Row, placements: Sequence[Row]) -> None:
+        name = device["eui64"]
         if self._journal.done(CommissioningOf.key_of(name)) is not None:
             return
         credentials = {
@@ -92,8 +93,8 @@ class Commissioning(Stage):
             if row["device"] == name and row["placed"] == "true"
         }
         with self._journal.effect(CommissioningOf(name, credentials)) as effect:
-            record = self._regime.dsp.commission(parse_eui64(name), credentials)
-            effect.done(Commissioned(str(record.status)))
+            record = self._regime.dsp.commission(parse_eui64(name), device["firmwareVersion"], credentials)
+            effect.done(Commissioned(str(record.status), record.firmware))
 
     def _outcome_rows(self, response: Document) -> list[Row]:
         party, name = self._regime.commissioning_party, self._case.installation

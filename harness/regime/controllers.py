@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from dataclasses import replace
 
 from emulator.devices.control import ControlRole, ControlStatus, probe_payload
 from emulator.devices.sealing import unseal
@@ -129,8 +130,8 @@ class Dsp(Party):
         record = self.record(parse_eui64(name))
         return "" if record is None or record.status is None else str(record.status)
 
-    def commission(self, eui64: int, credentials: dict[str, str]) -> InventoryRecord:
-        """Move a device to Commissioned, one legal step at a time, and place its certificates."""
+    def commission(self, eui64: int, firmware: str, credentials: dict[str, str]) -> InventoryRecord:
+        """Move a device to Commissioned, one legal step at a time, with the firmware it runs and its certificates."""
         record = self.record(eui64)
         if record is None:
             raise RegimeError(f"inventory: {format_eui64(eui64)} is not known; pre-notify it first")
@@ -140,8 +141,14 @@ class Dsp(Party):
             if record.status not in (status, InventoryStatus.COMMISSIONED):
                 record = record.moved(status, now)
         record.credentials.update(credentials)
+        record = replace(record, firmware=firmware)
         self._put(record)
         return record
+
+    def firmware(self, name: str) -> str:
+        """Return the firmware the inventory has for a device, named by its EUI-64; empty when it has none."""
+        record = self.record(parse_eui64(name))
+        return "" if record is None else record.firmware
 
     def update_credentials(self, eui64: int, credentials: dict[str, str]) -> None:
         """Change the certificates on a commissioned device's record (as Service Request 6.15.1 does).

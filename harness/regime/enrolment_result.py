@@ -28,6 +28,7 @@ def result_of(dossier: Dossier) -> EnrolmentResult:
         attempts=dossier.standing.attempt,
         control=control,
         inventory={device.name: dossier.regime.dsp.status(device.name) for device in dossier.case.devices},
+        firmware={device.name: dossier.regime.dsp.firmware(device.name) for device in dossier.case.devices},
         placements=tuple(map(placement_of, outcome.having("Placement"))) if outcome else (),
         obligations=tuple(map(obligation_of, outcome.having("Obligation"))) if outcome else (),
         problems=_problems(dossier.journal),

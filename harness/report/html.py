@@ -156,13 +156,18 @@ def _silent_key(report: CampaignReport) -> Html:
     return element("span", text("not heard any more"), class_="key lost")
 
 
+def _inventory(device: DeviceReport) -> str:
+    firmware = f", firmware {device.inventory_firmware}" if device.inventory_firmware else ""
+    return f"{device.inventory_status}{firmware}"
+
+
 def _device_card(report: CampaignReport, device: DeviceReport) -> Html:
     facts = [
         ("Model", device_model(device)),
         ("SMETS", device.smets_version),
         ("Reached through", subject_name(report, device.parent) if device.parent else ""),
         ("Controlled by", device.control_owner),
-        ("Inventory", device.inventory_status),
+        ("Inventory", _inventory(device)),
         ("Battery", _battery(device)),
         ("Silent since", moment(report, device.silent_since_us) if device.silent_since_us else ""),
         ("Off the air", duration(int(device.off_air_seconds * 1e6)) if device.off_air_seconds else ""),

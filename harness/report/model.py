@@ -80,6 +80,8 @@ class DeviceReport:
     control_owner: str = ""
     """`SMSO`, `S1SP + DCO`, or empty for a device nobody controls remotely."""
     inventory_status: str = ""
+    inventory_firmware: str = ""
+    """The version the Smart Metering Inventory has, as it writes versions; empty for a device without one."""
     smets_version: str = ""
     """Version of the SMETS that the firmware now running meets, by its profile."""
     battery_before_percent: float | None = None

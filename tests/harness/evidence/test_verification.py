@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,23 @@ def test_a_report_that_was_lost_is_made_again_and_proves(run: Path) -> None:
     rig = Rig(run, signing_key=write_key(run.parent / "key.pem"))
     rig.run()
     assert all(finding.holds for finding in verify_run(run, TRUSTED))
+
+
+def test_an_inventory_with_other_firmware_than_was_read_back_is_found(run: Path) -> None:
+    """As of a regime that commissions with the version from before the upgrade: its journal is otherwise in order."""
+    entries = read_entries(run / "journal.sqlite")
+    spoilt = [
+        replace(
+            entry, details_json=entry.details_json.replace('"firmware":"02000000"', '"firmware":"01000000"')
+        )
+        if entry.kind == "outcome" and entry.action == "commission"
+        else entry
+        for entry in entries
+    ]
+    store(run / "journal.sqlite", chained(spoilt, OWN_KEY))
+    assert any("commissioned with firmware 01000000, and said" in fault for fault in faults(verify_run(run)))
+
+
+def test_the_inventory_has_the_firmware_from_after_the_upgrade(run: Path) -> None:
+    firmware = {device.role.value: device.inventory_firmware for device in read_report(run).devices}
+    assert (firmware["ESME"], firmware["GSME"]) == ("02000000", "01040000")

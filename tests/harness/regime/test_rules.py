@@ -107,7 +107,7 @@ def test_breaches_of_control_are_found(tmp_path: Path) -> None:
         act(journal, ControlTransfer("D", "SMSO", "S1SP + DCO"), Released("S1SP + DCO"))
         act(journal, ControlTransfer("E", "S1SP + DCO", "SMSO"), Released("SMSO"))
         act(journal, rotated("D", "DCO", KeyRole.NON_CRITICAL), KeyRotated(1))
-        act(journal, CommissioningOf("D", {}), Commissioned("Commissioned"))
+        act(journal, CommissioningOf("D", {}), Commissioned("Commissioned", "00000002"))
         journal.write(ControlProof("D", KeyRole.CRITICAL, "DCO", new_key_works=True, old_key_answer="OK"))
         act(journal, ControlTransfer("F", "SMSO", "S1SP + DCO"), Released("S1SP + DCO"))
         act(journal, rotated("F", "SMSO", KeyRole.CRITICAL), KeyRotated(1))
