@@ -75,7 +75,7 @@ class Home:
         self._hub: CommsHub | None = None
         self.devices = household(installation, memory, self._surroundings)
         set_links(medium, installation)
-        self._faults = FaultSchedule(self._scope, self)
+        self.faults = FaultSchedule(self._scope, self)
         self._hub_on = False
 
     @property
@@ -103,14 +103,14 @@ class Home:
         if not self.installed:
             await self._install(patience_s)
             self._world.put(_INSTALLED, self.kernel.now.to_bytes(8, "little"))
-            self._faults.start(self.kernel.now)
+            self.faults.start(self.kernel.now)
         else:
-            self._faults.start(int.from_bytes(self._world.get(_INSTALLED) or b"", "little"))
+            self.faults.start(int.from_bytes(self._world.get(_INSTALLED) or b"", "little"))
             await self._settled(patience_s=300.0)
 
     async def stop(self) -> None:
         """Cut the power."""
-        self._faults.stop()
+        self.faults.stop()
         for device in self.devices.values():
             device.power_off()
         await self.switch_hub(on=False)

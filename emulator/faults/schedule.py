@@ -65,11 +65,16 @@ class TimedFault(NamedTuple):
     end_us: int | None
 
 
+FaultObserver = Callable[[TimedFault, bool], None]
+"""Hears of a fault that comes into force (True) or ends (False)."""
+
+
 class FaultSchedule:
     """The timed faults of one home, in one life of its process."""
 
     def __init__(self, scope: Scope, home: FaultyHome) -> None:
         """`scope` carries the timers; nothing happens before `start`."""
+        self.observer: FaultObserver = lambda timed, began: None
         self._scope = scope
         self._home = home
         self._active: list[TimedFault] = []
@@ -91,10 +96,12 @@ class FaultSchedule:
 
     def _begin(self, timed: TimedFault) -> None:
         self._active.append(timed)
+        self.observer(timed, True)
         self._apply(timed)
 
     def _end(self, timed: TimedFault) -> None:
         self._active.remove(timed)
+        self.observer(timed, False)
         self._apply(timed)
 
     def _apply(self, changed: TimedFault) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from emulator.errors import FrameError
 from harness.campaign.frames import Frames, capture_summary
 from harness.errors import JournalError
+from harness.facts import Kind
 from harness.facts.campaign import Checkpoint, Ended, Stopped
 from harness.facts.files import Sealed
 from harness.journal import Journal
@@ -46,4 +47,5 @@ def _sealed(journal: Journal, folder: Path, frames: Frames) -> Sealed:
 def _milestone(journal: Journal) -> str | None:
     if any(journal.facts(Ended)):
         return FINISHED
-    return STOPPED if isinstance(journal.last.fact, Stopped) else None
+    told = [entry for entry in journal.entries() if entry.kind is not Kind.REHEARSAL]
+    return STOPPED if isinstance(told[-1].fact, Stopped) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from emulator.clock.kernel import Kernel
 from emulator.clock.loop import run as run_virtually
@@ -19,6 +20,7 @@ from harness.campaign.context import Context
 from harness.campaign.discovery import compare, discover, discover_topology
 from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
+from harness.campaign.injected import note_change
 from harness.campaign.narrative import Narrator
 from harness.campaign.problems import CampaignEnd, record
 from harness.campaign.read_back import confirm_done
@@ -165,6 +167,7 @@ class _Campaign:
     async def run(self, world: World) -> None:
         """Take the installation as far as it goes, and journal how it ended."""
         self._journal.before_outcome = lambda: self._settle(world)
+        world.watch_faults(partial(note_change, self._journal))
         try:
             with self._phase("install"):
                 await world.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.facts import campaign, configuration, discovery, enrolment, files, firmware
+from harness.facts import campaign, configuration, discovery, enrolment, faults, files, firmware
 from harness.facts.codec import FactCodec, Written
 from harness.facts.fact import (
     CAMPAIGN,
@@ -24,6 +24,7 @@ FACTS: tuple[type[Fact], ...] = (
     *configuration.FACTS,
     *enrolment.FACTS,
     *files.FACTS,
+    *faults.FACTS,
 )
 """Every kind of fact that there is."""
 

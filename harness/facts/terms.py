@@ -16,6 +16,8 @@ class Kind(StrEnum):
     EXCEPTION = "exception"
     FILE = "file"
     CHECKPOINT = "checkpoint"
+    REHEARSAL = "rehearsal"
+    """What was done to an emulated home, which no real one could tell."""
 
 
 class Status(StrEnum):

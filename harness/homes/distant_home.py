@@ -17,6 +17,7 @@ from emulator.devices.comms_hub.hub import CommsHub
 from emulator.devices.home import hub_of, hub_site, surroundings_of
 from emulator.devices.joining_key import joining_key
 from emulator.devices.world_clock import WorldClock
+from emulator.faults.schedule import FaultObserver
 from emulator.wan.link import WanLink
 from harness.errors import UnreachableError
 from harness.homes import backups
@@ -75,6 +76,9 @@ class DistantHome:
     def sync(self, last: Entry) -> None:
         """Have all that the hub remembers on disk, with the journal's last entry as its mark."""
         self._store.sync(mark_of(last))
+
+    def watch_faults(self, observer: FaultObserver) -> None:
+        """Tell of none: who put faults into devices elsewhere knows of them."""
 
     async def stop(self) -> None:
         """Stop the hub and close the files; the dongle goes on."""

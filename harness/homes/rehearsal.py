@@ -11,6 +11,7 @@ from emulator.clock.kernel import MICROSECONDS, Kernel
 from emulator.coordinator.radio import Radio
 from emulator.devices.home import Home
 from emulator.devices.world_clock import world_clock
+from emulator.faults.schedule import FaultObserver, TimedFault
 from emulator.nonvolatile import WorldStore
 from emulator.wan.link import WanLink, WanParameters
 from harness.facts.campaign import Ended
@@ -18,6 +19,7 @@ from harness.homes import backups
 from harness.homes.device_memory import mark_of, open_memory
 from harness.journal import Entry, read_entries, told
 from harness.workspace.workspace import Workspace, begin_us
+from hw_profiles.faults import FIRMWARE_FAULTS
 from hw_profiles.installation import Wan
 
 RESUME_GAP_US = MICROSECONDS
@@ -35,6 +37,9 @@ class World(Protocol):
 
     def sync(self, last: Entry) -> None:
         """Have all that the devices remember on disk before the journal goes on after `last`."""
+
+    def watch_faults(self, observer: FaultObserver) -> None:
+        """Tell `observer` of every fault that is put into the home; one that is real, or elsewhere, tells none."""
 
     async def stop(self) -> None:
         """Cut the power and close the files."""
@@ -67,6 +72,14 @@ class Rehearsal:
     def sync(self, last: Entry) -> None:
         """Have all that the devices remember on disk, with the journal's last entry as its mark."""
         self._store.sync(mark_of(last))
+
+    def watch_faults(self, observer: FaultObserver) -> None:
+        """Tell `observer` of those built into firmware now, and of every timed one as it begins and ends."""
+        self._home.faults.observer = observer
+        for entry in self._workspace.installation.record.devices:
+            for fault in entry.faults:
+                if fault.name in FIRMWARE_FAULTS:
+                    observer(TimedFault(entry, fault, 0, None), True)
 
     async def stop(self) -> None:
         """Cut the power; what is on disk is what a power cut leaves."""

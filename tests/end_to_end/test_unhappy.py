@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,6 +159,9 @@ def test_what_goes_wrong_ends_properly(case: Case, quick_home: Path, tmp_path: P
     for said in case.says:
         assert said in told
     assert [item["what"].split()[2] for item in content["obligations"]] == list(case.owed)
+    rehearsed = [item["text"] for item in content["timeline"] if item["text"].startswith("Rehearsal: ")]
+    for name in re.findall(r'faults = \[ \{ name = "(\w+)"', "".join(change for _, change in case.changes)):
+        assert any(text.startswith(f"Rehearsal: {name.replace('_', ' ')} begins") for text in rehearsed)
     if case.verdict == "commissioned":
         assert_once(tmp_path / "run")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.clock.kernel import Kernel
 from harness.campaign.runner import run_workspace
 from harness.examples import DORMANT_SEMI
 from harness.journal import Entry, read_entries
@@ -32,6 +33,7 @@ class Rig:
     home: FakeHome | None = None
     signing_key: Path | None = None
     image: Path | None = None
+    _worlds: list[FakeWorld] = field(default_factory=list)
     prepare: list[Callable[[FakeHome], None]] = field(default_factory=list)
 
     def run(
@@ -55,9 +57,16 @@ class Rig:
             for change in self.prepare:
                 change(self.home)
         home = self.home
-        return run_workspace(
-            workspace, lambda space, kernel: FakeWorld(home, space, kernel), SilentProgress(), on_append
-        )
+
+        def world(space: Workspace, kernel: Kernel) -> FakeWorld:
+            self._worlds.append(FakeWorld(home, space, kernel))
+            return self._worlds[-1]
+
+        return run_workspace(workspace, world, SilentProgress(), on_append)
+
+    def world(self) -> FakeWorld:
+        """Return the world of the run under way, or the last one."""
+        return self._worlds[-1]
 
     def entries(self) -> list[Entry]:
         """Return the journal."""

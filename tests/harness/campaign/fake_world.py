@@ -16,6 +16,7 @@ from emulator.devices.control import (
     rehearsal_identity,
 )
 from emulator.eui64 import format_eui64, parse_eui64
+from emulator.faults.schedule import FaultObserver
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.smart_energy.ota.file import parse
 from emulator.wan.link import WanLink
@@ -115,6 +116,9 @@ class FakeWorld:
 
     def sync(self, last: Entry) -> None:
         self.home.synced.append(last.sequence)
+
+    def watch_faults(self, observer: FaultObserver) -> None:
+        self.fault_observer = observer
 
     async def stop(self) -> None:
         self.link.on_hub = None
