@@ -172,7 +172,13 @@ def _hops(entry: DeviceEntry, model: Model, images: Images, current: int, target
     for image in path:
         hops.append(
             Hop(
-                image.id, image.file_name, image.octets, version, image.version, display(model, image.version)
+                image.id,
+                image.file_name,
+                image.octets,
+                version,
+                display(model, version),
+                image.version,
+                display(model, image.version),
             )
         )
         version = image.version
@@ -187,7 +193,15 @@ def _given_hop(entry: DeviceEntry, model: Model, images: Images, current: int) -
         return current, ()
     for objection in images.objections(entry, given.sha256, current):
         raise _UnreachableTarget(_unreachable(entry, f"{given.path.name}: {objection.text}"))
-    hop = Hop(given.sha256, given.path.name, len(given.data), current, version, display(model, version))
+    hop = Hop(
+        given.sha256,
+        given.path.name,
+        len(given.data),
+        current,
+        display(model, current),
+        version,
+        display(model, version),
+    )
     return version, (hop,)
 
 

@@ -20,10 +20,11 @@ from harness.facts.enrolment import (
     PostCommissioningObligation,
     Transition,
 )
-from harness.facts.terms import CertificateRole, State
+from harness.facts.terms import State
 from harness.journal import Journal, told
 from harness.pki.profile import holder_of
 from harness.regime.case import EnrolmentCase
+from harness.regime.result_rows import supply_of
 from harness.regime.world import Regime
 from hw_profiles.installation import Supply
 
@@ -34,7 +35,9 @@ async def place_late_certificates(
     context: Context, regime: Regime, case: EnrolmentCase, result: EnrolmentResult
 ) -> EnrolmentResult:
     """Wait for the cut-off, place what the supplier supplies after it, and return the result without that debt."""
-    late = [item for item in result.obligations if _supply(case, item.role) is Supply.AFTER_CUT_OFF]
+    late = [
+        item for item in result.obligations if supply_of(item.role, case.certificates) is Supply.AFTER_CUT_OFF
+    ]
     if not late:
         return result
     await _after_cut_off(context, regime, case)
@@ -44,15 +47,6 @@ async def place_late_certificates(
         placements=tuple(placed.get((item.role, item.device), item) for item in result.placements),
         obligations=tuple(item for item in result.obligations if (item.role, item.device) not in placed),
     )
-
-
-def _supply(case: EnrolmentCase, role: CertificateRole) -> Supply:
-    certificates = case.certificates
-    return {
-        CertificateRole.SUPPLIER: certificates.supplier_certificates,
-        CertificateRole.NETWORK_OPERATOR: certificates.dno_certificate,
-        CertificateRole.GAS_TRANSPORTER: certificates.gt_certificate,
-    }[role]
 
 
 async def _after_cut_off(context: Context, regime: Regime, case: EnrolmentCase) -> None:

@@ -23,18 +23,17 @@ from harness.facts.enrolment import (
     DeviceTested,
     EnrolmentProblem,
     EnrolmentResult,
+    Placement,
 )
 from harness.facts.files import Sealed
 from harness.facts.firmware import DeviceJoined, TransferProgress, VersionReadBack
-from harness.facts.plan import DevicePlan
-from harness.facts.terms import CertificateRole, Retry, Severity, StepResult, Verdict
+from harness.facts.terms import Retry, Severity, StepResult, Verdict
 from harness.journal import Entry, Json
 from harness.regime.case import CONTROLLED_KINDS
 from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
 from harness.regime.validation import BY_CODE
 from harness.report.model import (
     CampaignReport,
-    CertificatePlacement,
     ConfigurationResult,
     DeviceReport,
     DeviceRole,
@@ -47,7 +46,7 @@ from harness.report.model import (
     TimelineEntry,
 )
 from harness.report.wording import named_device
-from hw_profiles.installation import DeviceEntry, Installation, Supply
+from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import Model
 
 F = TypeVar("F", bound=Fact)
@@ -86,7 +85,7 @@ class _Assembly:
         topology = self._last(Topology)
         self._links = () if topology is None else topology.links
         self._narrator = Narrator(self._installation)
-        self._transfers = tuple(transfers(entries, self._narrator.version, frames))
+        self._transfers = tuple(transfers(entries, frames))
 
     def _all(self, kind: type[F], subject: str | None = None) -> Iterator[F]:
         for _, fact in self._facts:
@@ -104,7 +103,8 @@ class _Assembly:
         record, begun, sealed = self._installation.record, self._begun(), self._last(Sealed)
         verdict, reason = self._verdict()
         devices = tuple(self._device(entry) for entry in record.devices)
-        certificates, obligations = tuple(self._certificates()), tuple(self._obligations())
+        certificates = () if self._enrolment is None else self._enrolment.placements
+        obligations = tuple(self._obligations())
         exceptions = tuple(self._exceptions())
         last = self._entries[-1]
         return CampaignReport(
@@ -170,7 +170,7 @@ class _Assembly:
             version_before=before,
             version_target=plan.target_display if plan is not None and plan.hops else None,
             version_after=self._version_after(name, entry, before),
-            planned_hops=_hops(plan),
+            planned_hops=() if plan is None else plan.hops,
             configuration=tuple(self._configuration(name)),
             control_owner=owner if controlled else "",
             inventory_status=self._inventory_status(name),
@@ -286,27 +286,6 @@ class _Assembly:
 
     # What came of it
 
-    def _certificates(self) -> Iterator[CertificatePlacement]:
-        supplied = self._installation.record.authorisation
-        when = {
-            CertificateRole.SUPPLIER: supplied.supplier_certificates,
-            CertificateRole.NETWORK_OPERATOR: supplied.dno_certificate,
-            CertificateRole.GAS_TRANSPORTER: supplied.gt_certificate,
-        }
-        for item in () if self._enrolment is None else self._enrolment.placements:
-            reason = item.warning
-            if not item.placed:
-                late = when[item.role] is Supply.AFTER_CUT_OFF
-                reason = "supplied after the cut-off" if late else "not supplied with the authorisation"
-            yield CertificatePlacement(
-                role=item.role,
-                device=item.device,
-                placed=item.placed,
-                subject=item.holder,
-                supplied_by="Responsible Supplier" if item.placed else "",
-                reason=reason,
-            )
-
     def _obligations(self) -> Iterator[Obligation]:
         epoch = self._installation.start_unix_seconds
         for item in () if self._enrolment is None else self._enrolment.obligations:
@@ -346,7 +325,7 @@ class _Assembly:
         self,
         verdict: Verdict,
         devices: Sequence[DeviceReport],
-        certificates: Sequence[CertificatePlacement],
+        certificates: Sequence[Placement],
         obligations: Sequence[Obligation],
         exceptions: Sequence[ReportedException],
     ) -> dict[str, Json]:
@@ -355,7 +334,7 @@ class _Assembly:
             "verdict": str(verdict),
             "devices": {device.eui64: self._device_state(device) for device in devices},
             "certificates": [
-                [str(item.role), item.device, item.placed, item.subject] for item in certificates
+                [str(item.role), item.device, item.placed, item.holder] for item in certificates
             ],
             "obligations": [[item.owner, item.what] for item in obligations],
             "exceptions": [*dict.fromkeys(f"{item.subject}: {item.what}" for item in exceptions)],
@@ -396,12 +375,6 @@ def _endpoints(found: Found | None) -> tuple[EndpointSummary, ...]:
         )
         for number, device, server, client in (() if found is None else found.endpoints)
     )
-
-
-def _hops(plan: DevicePlan | None) -> tuple[str, ...]:
-    if plan is None or not plan.hops:
-        return ()
-    return (plan.current_display, *(hop.display for hop in plan.hops))
 
 
 def _own_exception(at_us: int, problem: Problem) -> ReportedException:

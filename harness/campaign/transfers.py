@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -27,8 +27,6 @@ from harness.journal import Entry
 from harness.report.model import TransferMark, TransferReport
 from harness.report.wording import duration
 
-Display = Callable[[str, int], str]
-"""What people call a device's version."""
 _MARKS: Mapping[type[Fact], str] = {
     TransferStarted: "resumed",
     TransferAttemptFailed: "retry",
@@ -66,7 +64,7 @@ class _Course:
         return self.progress[-1][1] if self.progress else 0
 
 
-def transfers(entries: Sequence[Entry], display: Display, frames: Frames) -> Iterator[TransferReport]:
+def transfers(entries: Sequence[Entry], frames: Frames) -> Iterator[TransferReport]:
     """Yield every transfer in the order they were scheduled; `frames` are those of the capture."""
     courses: list[_Course] = []
     for entry in entries:
@@ -78,7 +76,7 @@ def transfers(entries: Sequence[Entry], display: Display, frames: Frames) -> Ite
         if course is not None:
             _take(course, entry, fact)
     for course in courses:
-        yield _report(course, display, frames)
+        yield _report(course, frames)
 
 
 def _take(course: _Course, entry: Entry, fact: Fact) -> None:
@@ -125,7 +123,7 @@ def _reboot(course: _Course, size: int) -> Iterator[TransferMark]:
         yield TransferMark(at_us=course.activated_us, offset=size, kind="reboot", text=words)
 
 
-def _report(course: _Course, display: Display, frames: Frames) -> TransferReport:
+def _report(course: _Course, frames: Frames) -> TransferReport:
     hop, started_us, ended_us = course.hop, course.started_us, course.ended_us
     progress = [(started_us, 0), *course.progress]
     whole = course.ended is not None and course.ended.status is Status.DONE
@@ -144,11 +142,7 @@ def _report(course: _Course, display: Display, frames: Frames) -> TransferReport
     first_frame, last_frame = frames.between(started_us, end_us) or (None, None)
     return TransferReport(
         device=course.device,
-        image_name=hop.name,
-        image_sha256=hop.sha256,
-        size=hop.octets,
-        from_version=display(course.device, hop.from_version),
-        to_version=display(course.device, hop.version),
+        hop=hop,
         started_us=started_us,
         ended_us=ended_us,
         progress=tuple(progress),

@@ -26,6 +26,7 @@ from harness.report.wording import (
     network_clock,
     octets,
     subject_name,
+    versions_on_the_way,
 )
 
 _REFRESHES_PER_SECOND = 10.0
@@ -210,7 +211,9 @@ def _course(report: CampaignReport, device: DeviceReport) -> str:
         return _versions(device)
     if not device.planned_hops:
         return f"stays on {clean(device.version_before or 'what it runs')}"
-    return clean(" \u2192 ".join(device.planned_hops)) + f", target {clean(device.version_target or '')}"
+    return (
+        clean(" \u2192 ".join(versions_on_the_way(device))) + f", target {clean(device.version_target or '')}"
+    )
 
 
 def _versions(device: DeviceReport) -> str:

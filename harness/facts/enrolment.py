@@ -224,13 +224,14 @@ class CommissioningOf(Act):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Whether a certificate stands against a device: `holder` is the owner's EUI-64 as text."""
+    """Whether one party's certificate stands against one device: `holder` is its owner's EUI-64 as text."""
 
     role: CertificateRole
     device: str
     placed: bool
     holder: str = ""
-    warning: str = ""
+    reason: str = ""
+    """Why it was not placed, or what is to be looked at though it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,16 @@ ORDER = ((DeviceKind.CHF,), (DeviceKind.ESME, DeviceKind.GSME), (DeviceKind.IHD,
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One installation of one image. `sha256` names the file, versions are 32-bit OTA versions."""
+    """One installation of one image. `sha256` names the file, versions are 32-bit OTA versions.
+
+    `display` and `from_display` are what people call them.
+    """
 
     sha256: str
     name: str
     octets: int
     from_version: int
+    from_display: str
     version: int
     display: str
 

@@ -108,7 +108,7 @@ class Commissioning(Stage):
 
     def _note_placements(self, outcome: Document) -> None:
         for row in outcome.having("Placement"):
-            self._journal.write(PlacementNoted(row["device"], placement_of(row)))
+            self._journal.write(PlacementNoted(row["device"], placement_of(row, self._case.certificates)))
             if row.get("warning"):
                 self._dossier.problem(Finding("W01", row["warning"], row["device"]))
         for row in outcome.having("Obligation"):

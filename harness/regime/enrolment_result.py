@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.exchange.document import Document, FileKind
 from harness.facts import Kind, Outcome
-from harness.facts.enrolment import ControlTransfer, EnrolmentProblem, EnrolmentResult, HandedOver
+from harness.facts.enrolment import ControlTransfer, EnrolmentProblem, EnrolmentResult, HandedOver, Placement
 from harness.facts.files import Published, Received
 from harness.journal import Journal
 from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
@@ -29,11 +30,15 @@ def result_of(dossier: Dossier) -> EnrolmentResult:
         control=control,
         inventory={device.name: dossier.regime.dsp.status(device.name) for device in dossier.case.devices},
         firmware={device.name: dossier.regime.dsp.firmware(device.name) for device in dossier.case.devices},
-        placements=tuple(map(placement_of, outcome.having("Placement"))) if outcome else (),
+        placements=tuple(_placements(dossier, outcome)) if outcome else (),
         obligations=tuple(map(obligation_of, outcome.having("Obligation"))) if outcome else (),
         problems=_problems(dossier.journal),
         files=_files(dossier.journal),
     )
+
+
+def _placements(dossier: Dossier, outcome: Document) -> Iterator[Placement]:
+    return (placement_of(row, dossier.case.certificates) for row in outcome.having("Placement"))
 
 
 def _outcome(dossier: Dossier) -> Document | None:

@@ -9,6 +9,7 @@ from harness.exchange.document import Document, Row
 from harness.facts.enrolment import Placement, PostCommissioningObligation
 from harness.facts.terms import CertificateRole
 from harness.regime.validation import Finding
+from hw_profiles.installation import Authorisation, Supply
 
 
 def result_rows(installation: str, findings: Sequence[Finding], device: str = "") -> list[Row]:
@@ -33,11 +34,23 @@ def device_passed(row: Row) -> bool:
     return row.get("device") is not None and row["outcome"] == "pass"
 
 
-def placement_of(row: Row) -> Placement:
-    """Return what a `Placement` row says."""
-    placed = row["placed"] == "true"
-    holder, warning = row.get("holder") or "", row.get("warning") or ""
-    return Placement(CertificateRole(row["role"]), row["device"], placed, holder, warning)
+def placement_of(row: Row, certificates: Authorisation) -> Placement:
+    """Return what a `Placement` row says; `certificates` tells why one that is not placed is not."""
+    role, placed = CertificateRole(row["role"]), row["placed"] == "true"
+    reason = row.get("warning") or ""
+    if not placed:
+        late = supply_of(role, certificates) is Supply.AFTER_CUT_OFF
+        reason = "supplied after the cut-off" if late else "not supplied with the authorisation"
+    return Placement(role, row["device"], placed, row.get("holder") or "", reason)
+
+
+def supply_of(role: CertificateRole, certificates: Authorisation) -> Supply:
+    """Return when the certificate of a role comes."""
+    return {
+        CertificateRole.SUPPLIER: certificates.supplier_certificates,
+        CertificateRole.NETWORK_OPERATOR: certificates.dno_certificate,
+        CertificateRole.GAS_TRANSPORTER: certificates.gt_certificate,
+    }[role]
 
 
 def obligation_of(row: Row) -> PostCommissioningObligation:

@@ -119,7 +119,7 @@ def _header(report: CampaignReport) -> Html:
 def _figures(report: CampaignReport) -> tuple[Html, ...]:
     due = [device for device in report.devices if device.version_target is not None]
     done = [device for device in due if device.version_after == device.version_target]
-    moved = sum(transfer.size for transfer in report.transfers if transfer.ended_us is not None)
+    moved = sum(transfer.hop.octets for transfer in report.transfers if transfer.ended_us is not None)
     serious = [each for each in report.exceptions if each.severity in (Severity.WARNING, Severity.ERROR)]
     return (
         _figure(f"{len(done)} of {len(due)}", "devices on target firmware"),
@@ -218,7 +218,7 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
     roles = {device.eui64: device.role.value.lower() for device in report.devices}
     held = transfer.progress[-1][1] if transfer.progress else 0
     facts = [
-        ("Image", f"{transfer.image_name}, {octets(transfer.size)}"),
+        ("Image", f"{transfer.hop.name}, {octets(transfer.hop.octets)}"),
         (
             "Time",
             duration(ended - transfer.started_us) if ended is not None else f"stopped at {octets(held)}",
@@ -238,7 +238,7 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
         element(
             "h3",
             text(subject_name(report, transfer.device)),
-            element("span", text(f"{transfer.from_version} \u2192 {transfer.to_version}"), class_="hop"),
+            element("span", text(f"{transfer.hop.from_display} \u2192 {transfer.hop.display}"), class_="hop"),
             element("span", text(transfer.result), class_="result") if transfer.result else EMPTY,
         ),
         transfer_plot(report, transfer),
@@ -248,7 +248,7 @@ def _transfer_card(report: CampaignReport, transfer: TransferReport) -> Html:
             *(join(element("dt", text(k)), element("dd", text(v))) for k, v in facts if v),
             class_="facts",
         ),
-        element("code", text(f"sha256 {transfer.image_sha256}"), class_="hash"),
+        element("code", text(f"sha256 {transfer.hop.sha256}"), class_="hash"),
         class_=f"card transfer {roles.get(transfer.device, '')}",
     )
 

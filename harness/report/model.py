@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from harness.facts.enrolment import Placement
 from harness.facts.files import CaptureSummary
-from harness.facts.terms import CertificateRole, Severity, StepResult, Verdict
+from harness.facts.plan import Hop
+from harness.facts.terms import Severity, StepResult, Verdict
 from harness.report.encoding import Json, read_record, write_record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class DeviceRole(StrEnum):
@@ -74,8 +76,8 @@ class DeviceReport:
     version_before: str | None = None
     version_target: str | None = None
     version_after: str | None = None
-    planned_hops: tuple[str, ...] = ()
-    """Every version on the way, from the one running before to the target; empty when nothing is due."""
+    planned_hops: tuple[Hop, ...] = ()
+    """What is to be installed, in order; empty when nothing is due."""
     configuration: tuple[ConfigurationResult, ...] = ()
     control_owner: str = ""
     """`SMSO`, `S1SP + DCO`, or empty for a device nobody controls remotely."""
@@ -106,12 +108,7 @@ class TransferReport:
     """One image going to one device."""
 
     device: str
-    image_name: str
-    image_sha256: str
-    size: int
-    """Octets of the whole file."""
-    from_version: str
-    to_version: str
+    hop: Hop
     started_us: int
     ended_us: int | None = None
     progress: tuple[tuple[int, int], ...] = ()
@@ -156,19 +153,6 @@ class PhaseReport:
     ended_us: int | None = None
     result: str = ""
     subject: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificatePlacement:
-    """Whether one party's certificate reached one device, whose it is, and why (not)."""
-
-    role: CertificateRole
-    device: str
-    placed: bool
-    subject: str = ""
-    """The certificate's holder, `Northern Powergrid 90-B3-D5-1F-30-02-00-00`; empty when none came."""
-    supplied_by: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +208,7 @@ class CampaignReport:
     transfers: tuple[TransferReport, ...] = ()
     phases: tuple[PhaseReport, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
-    certificates: tuple[CertificatePlacement, ...] = ()
+    certificates: tuple[Placement, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     exceptions: tuple[ReportedException, ...] = ()
     files: tuple[ExchangedFile, ...] = ()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from harness.facts.enrolment import Placement
 from harness.facts.terms import CertificateRole, StepResult
 from harness.report.markup import EMPTY, Html, element, join, text
 from harness.report.model import (
     CampaignReport,
-    CertificatePlacement,
     ConfigurationResult,
     DeviceReport,
     Obligation,
     ReportedException,
 )
-from harness.report.wording import device_name, moment, subject_name
+from harness.report.wording import device_name, moment, subject_name, versions_on_the_way
 
 _CERTIFICATE_NAMES = {
     CertificateRole.SUPPLIER: "Supplier",
@@ -48,7 +48,7 @@ def _version_row(device: DeviceReport) -> Html:
     else:
         state = "reached" if device.version_after == device.version_target else "missed"
         target = device.version_target
-    hops = [element("span", text(each), class_="hop") for each in device.planned_hops]
+    hops = [element("span", text(each), class_="hop") for each in versions_on_the_way(device)]
     after = element("span", text(device.version_after or "unknown"), class_=f"badge {state}")
     return element(
         "tr",
@@ -96,15 +96,15 @@ def certificates(report: CampaignReport) -> Html:
     return element("div", *tiles, class_="columns narrow") if tiles else EMPTY
 
 
-def _certificate(report: CampaignReport, placement: CertificatePlacement) -> Html:
+def _certificate(report: CampaignReport, placement: Placement) -> Html:
     state = "placed" if placement.placed else "absent"
-    origin = f"supplied by {placement.supplied_by}" if placement.supplied_by else ""
+    origin = "supplied by the Responsible Supplier" if placement.placed else ""
     return element(
         "article",
         element("span", text("placed" if placement.placed else "not placed"), class_=f"badge {state}"),
         element("h3", text(_CERTIFICATE_NAMES[placement.role])),
         element("p", text(f"on the {subject_name(report, placement.device).lower()}"), class_="on"),
-        element("p", text(placement.subject)) if placement.subject else EMPTY,
+        element("p", text(placement.holder)) if placement.holder else EMPTY,
         *(element("p", text(words), class_="quiet") for words in (origin, placement.reason) if words),
         class_=f"card certificate {state}",
     )

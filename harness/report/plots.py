@@ -38,7 +38,7 @@ class PlotScale:
         known = [at_us for at_us in times if at_us is not None]
         self.start_us = min(known)
         self.end_us = max(*known, self.start_us + 1)
-        self.size = max(transfer.size, 1)
+        self.size = max(transfer.hop.octets, 1)
 
     def x(self, at_us: int) -> float:
         """Return the place of a virtual time."""
@@ -64,7 +64,7 @@ def transfer_plot(report: CampaignReport, transfer: TransferReport) -> Html:
     points = thinned(course(transfer))
     line = " ".join(f"{scale.x(at_us):.1f},{scale.y(offset):.1f}" for at_us, offset in points)
     base = f"{scale.x(points[-1][0]):.1f},{scale.y(0):.1f} {scale.x(points[0][0]):.1f},{scale.y(0):.1f}"
-    title = f"{transfer.from_version} to {transfer.to_version}: octets held against time"
+    title = f"{transfer.hop.from_display} to {transfer.hop.display}: octets held against time"
     return element(
         "svg",
         element("title", text(title)),
@@ -84,7 +84,7 @@ def transfer_plot(report: CampaignReport, transfer: TransferReport) -> Html:
 def course(transfer: TransferReport) -> tuple[tuple[int, int], ...]:
     """Return (time, octets held) from the start to the end; one that failed stays where it was until then."""
     points = ((transfer.started_us, 0), *transfer.progress)
-    if transfer.ended_us is None or points[-1][1] >= transfer.size:
+    if transfer.ended_us is None or points[-1][1] >= transfer.hop.octets:
         return points
     return (*points, (max(transfer.ended_us, points[-1][0]), points[-1][1]))
 
@@ -144,7 +144,7 @@ def _activation(report: CampaignReport, transfer: TransferReport, scale: PlotSca
     if transfer.activation_actual_us is None:
         return EMPTY
     x = scale.x(transfer.activation_actual_us)
-    tip = f"{transfer.to_version} activated {moment(report, transfer.activation_actual_us)}"
+    tip = f"{transfer.hop.display} activated {moment(report, transfer.activation_actual_us)}"
     if transfer.activation_requested_us is not None:
         waited = transfer.activation_actual_us - transfer.activation_requested_us
         tip += f", {duration(max(waited, 0))} after it was asked for"
@@ -160,10 +160,10 @@ def _activation(report: CampaignReport, transfer: TransferReport, scale: PlotSca
 def _given_up(report: CampaignReport, transfer: TransferReport, scale: PlotScale) -> Html:
     """Mark where a transfer ended without the whole image, and say it when not an octet came."""
     at_us, held = course(transfer)[-1]
-    if transfer.ended_us is None or held >= transfer.size:
+    if transfer.ended_us is None or held >= transfer.hop.octets:
         return EMPTY
     x, y = scale.x(at_us), scale.y(held)
-    tip = f"given up with {octets(held)} of {octets(transfer.size)}, {moment(report, at_us)}"
+    tip = f"given up with {octets(held)} of {octets(transfer.hop.octets)}, {moment(report, at_us)}"
     tip += f": {transfer.result}" if transfer.result else ""
     nothing = element("text", text("not an octet arrived"), x=(_LEFT + WIDTH - _RIGHT) / 2, y=y - 14)
     return element(

@@ -164,13 +164,13 @@ def _phase_bar(report: CampaignReport, phase: PhaseReport) -> _Bar:
 
 def _transfer_bars(report: CampaignReport, transfer: TransferReport) -> Iterator[_Bar]:
     end_us = _end(report, transfer.ended_us)
-    label = f"{transfer.from_version} \u2192 {transfer.to_version}"
+    label = f"{transfer.hop.from_display} \u2192 {transfer.hop.display}"
     length = duration(end_us - transfer.started_us)
-    tip = f"{label}: {octets(transfer.size)} in {length}, from {moment(report, transfer.started_us)}"
+    tip = f"{label}: {octets(transfer.hop.octets)} in {length}, from {moment(report, transfer.started_us)}"
     yield _Bar(transfer.started_us, end_us, label, tip, transfer.ended_us is None)
     if transfer.activation_requested_us is not None:
         start_us, end_us = transfer.activation_requested_us, _end(report, transfer.activation_actual_us)
-        tip = f"{transfer.to_version}: {duration(end_us - start_us)} from release to running"
+        tip = f"{transfer.hop.display}: {duration(end_us - start_us)} from release to running"
         yield _Bar(start_us, end_us, "activation", tip, transfer.activation_actual_us is None, quiet=True)
 
 

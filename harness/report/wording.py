@@ -116,3 +116,9 @@ def network_clock(at_us: int) -> str:
     """Return a virtual time since the start in fixed columns: `2d 03:14:05`."""
     seconds = at_us // MICROSECONDS
     return f"{seconds // 86_400}d {seconds // 3_600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def versions_on_the_way(device: DeviceReport) -> tuple[str, ...]:
+    """Return every version a device is planned to run, from the one before to its target; empty when none is due."""
+    hops = device.planned_hops
+    return (hops[0].from_display, *(hop.display for hop in hops)) if hops else ()

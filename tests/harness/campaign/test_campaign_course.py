@@ -13,6 +13,7 @@ from harness.facts.firmware import Activation
 from harness.facts.terms import StepResult, Verdict
 from harness.journal import Entry, told, verify_journal
 from harness.regime.control import check_control
+from harness.report.wording import versions_on_the_way
 from tests.harness.campaign.conftest import PowerCut, Rig
 from tests.harness.campaign.fake_world import FakeHome, rotations
 
@@ -38,7 +39,7 @@ def test_the_evidence_of_a_run_holds_together(rig: Rig) -> None:
     assert check_control(rig.entries()).faults == []
     assert [finding for finding in verify_run(rig.folder) if not finding.holds] == []
     assert len(report.transfers) == 3
-    assert all(transfer.progress[-1][1] == transfer.size for transfer in report.transfers)
+    assert all(transfer.progress[-1][1] == transfer.hop.octets for transfer in report.transfers)
 
 
 def test_a_hop_is_activated_once_and_in_order(rig: Rig) -> None:
@@ -72,7 +73,7 @@ def test_the_old_head_end_is_seen_to_be_refused(rig: Rig) -> None:
 def test_a_dry_run_touches_no_device(rig: Rig) -> None:
     report = rig.run(dry_run=True)
     assert report.result is Verdict.PLANNED
-    assert {device.eui64: device.planned_hops for device in report.devices}[ESME] == (
+    assert {device.eui64: versions_on_the_way(device) for device in report.devices}[ESME] == (
         "1.0.0",
         "1.2.0",
         "2.0.0",
@@ -206,7 +207,10 @@ def test_a_device_on_another_firmware_than_the_file_says_is_planned_from_there(r
     rig.prepare.append(lambda home: setattr(home.named("electricity"), "version", 0x01020000))
     report = rig.run()
     assert report.result is Verdict.COMMISSIONED
-    assert {device.eui64: device.planned_hops for device in report.devices}[ESME] == ("1.2.0", "2.0.0")
+    assert {device.eui64: versions_on_the_way(device) for device in report.devices}[ESME] == (
+        "1.2.0",
+        "2.0.0",
+    )
     assert any("Unexpected firmware" in item.what for item in report.exceptions)
 
 
@@ -264,7 +268,9 @@ def test_the_report_tells_links_batteries_and_versions_as_people_say_them(rig: R
     assert {link.relationship for link in hub.links} == {"child"}
     assert electricity.parent == hub.eui64
     assert (gas.battery_before_percent, gas.battery_after_percent) == (71.0, 71.0)
-    assert [(item.from_version, item.to_version) for item in report.transfers if item.device == ESME] == [
+    assert [
+        (item.hop.from_display, item.hop.display) for item in report.transfers if item.device == ESME
+    ] == [
         ("1.0.0", "1.2.0"),
         ("1.2.0", "2.0.0"),
     ]

@@ -28,7 +28,7 @@ from tests.harness.campaign.conftest import Rig
 ELECTRICITY_IMAGE, SECOND_HOP = "1002-0e01-01020000", "1002-0e01-02000000"
 TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=12)
 U32 = st.integers(0, 2**32 - 1)
-HOPS = st.builds(Hop, TEXT, TEXT, U32, U32, U32, TEXT)
+HOPS = st.from_type(Hop)
 DEVICES = st.builds(
     DevicePlan,
     TEXT,

@@ -42,7 +42,7 @@ class Clock:
 def course(tmp_path: Path, *, pause_after: int) -> list[tuple[str, int]]:
     """Return (kind, offset) of the marks of a transfer of ten steps that rests for an hour after one of them."""
     path, clock = tmp_path / "journal.sqlite", Clock()
-    hop = Hop("00", "x.ota", SIZE, 1, 2, "2")
+    hop = Hop("00", "x.ota", SIZE, 1, "1.0", 2, "2.0")
     with Journal.create(path, begun(), clock=clock, key=key_from_seed(b"1", "campaign")) as journal:
         with journal.effect(Transfer(DEVICE, hop)) as effect:
             journal.write(TransferStarted(DEVICE, 2, 0))
@@ -56,11 +56,11 @@ def course(tmp_path: Path, *, pause_after: int) -> list[tuple[str, int]]:
         with journal.effect(Activation(DEVICE, hop)) as activation:
             journal.write(JobOutcome(DEVICE, 2, "ActivationSuccess", COUNTS, silent_ms=42_000))
             activation.done(Activated("ActivationSuccess", 2))
-    (report,) = transfers(read_entries(path), lambda device, version: f"{version}.0", Frames((), 0))
+    (report,) = transfers(read_entries(path), Frames((), 0))
     assert report.off_air_seconds == 42
     assert (report.blocks, report.octets_carried) == (250, 12_000)
     assert report.retries.get("blocks sent again") == 40
-    assert (report.from_version, report.to_version) == ("1.0", "2.0")
+    assert (report.hop.from_display, report.hop.display) == ("1.0", "2.0")
     return [(mark.kind, mark.offset) for mark in report.marks]
 
 
@@ -75,7 +75,7 @@ def test_a_steady_transfer_has_no_pause(tmp_path: Path) -> None:
 
 def test_an_activation_that_failed_is_never_shown_as_one_that_happened(tmp_path: Path) -> None:
     path, clock = tmp_path / "journal.sqlite", Clock()
-    hop = Hop("00", "x.ota", SIZE, 1, 2, "2")
+    hop = Hop("00", "x.ota", SIZE, 1, "1.0", 2, "2.0")
     with Journal.create(path, begun(), clock=clock, key=key_from_seed(b"1", "campaign")) as journal:
         with journal.effect(Transfer(DEVICE, hop)) as effect:
             effect.done(Transferred("FileTransferSuccess", 0, COUNTS))
@@ -83,7 +83,7 @@ def test_an_activation_that_failed_is_never_shown_as_one_that_happened(tmp_path:
         with journal.effect(Activation(DEVICE, hop)) as activation:
             clock.now += MINUTE
             activation.failed(Failed("no restart within 72 hours", "ActivationFailure"))
-    (report,) = transfers(read_entries(path), lambda device, version: f"{version}.0", Frames((), 0))
+    (report,) = transfers(read_entries(path), Frames((), 0))
     assert (report.activation_requested_us, report.activation_actual_us) == (MINUTE, None)
     assert report.result == "ActivationFailure"
     assert "reboot" not in {mark.kind for mark in report.marks}

@@ -9,7 +9,7 @@ from harness.facts.plan import Hop
 from harness.facts.terms import KeyRole
 
 DEVICE = "00-DB-12-34-56-78-90-A1"
-HOP = Hop("00" * 32, "meter.ota", 10_000, 1, 2, "2.0.0")
+HOP = Hop("00" * 32, "meter.ota", 10_000, 1, "1.0.0", 2, "2.0.0")
 
 
 def begun(seed: int = 7) -> Begun:

@@ -41,8 +41,7 @@ def without_timing(report: CampaignReport) -> dict[str, object]:
         for device in report.devices
     ]
     transfers = sorted(
-        (each.device, each.image_sha256, each.from_version, each.to_version, each.result)
-        for each in report.transfers
+        (each.device, each.hop.sha256, each.hop.version, each.result) for each in report.transfers
     )
     return {
         "result": report.result,

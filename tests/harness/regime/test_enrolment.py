@@ -201,7 +201,7 @@ async def test_a_network_certificate_of_another_area_is_placed_and_flagged(bench
     assert result.state is State.COMMISSIONED
     placement = next(item for item in result.placements if item.role == "DNO")
     assert placement.placed
-    assert placement.warning.startswith("W01")
+    assert placement.reason.startswith("W01")
     assert [problem.code for problem in result.problems] == ["W01"]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 
+from harness.facts.enrolment import Placement
 from harness.facts.files import CaptureSummary
+from harness.facts.plan import Hop
 from harness.facts.terms import CertificateRole, Severity, StepResult, Verdict
 from harness.report.model import (
     CampaignReport,
-    CertificatePlacement,
     ConfigurationResult,
     DeviceReport,
     DeviceRole,
@@ -57,7 +61,7 @@ def _devices() -> tuple[DeviceReport, ...]:
         version_before="4.0.5",
         version_target="4.0.7",
         version_after="4.0.7",
-        planned_hops=("4.0.5", "4.0.6", "4.0.7"),
+        planned_hops=hops("4.0.5", "4.0.6", "4.0.7"),
         configuration=(
             ConfigurationResult(
                 step="Load limit threshold",
@@ -93,7 +97,7 @@ def _devices() -> tuple[DeviceReport, ...]:
         version_before="2.1.0",
         version_target="2.3.1",
         version_after="2.3.1",
-        planned_hops=("2.1.0", "2.3.1"),
+        planned_hops=hops("2.1.0", "2.3.1"),
         configuration=(
             ConfigurationResult(
                 step="Calorific value",
@@ -145,11 +149,7 @@ def _transfer(device: str, start: int, hours: float, size: int, versions: tuple[
     )
     return TransferReport(
         device=device,
-        image_name=f"{versions[1]}.ota",
-        image_sha256="9f" * 32,
-        size=size,
-        from_version=versions[0],
-        to_version=versions[1],
+        hop=replace(hops(*versions)[0], octets=size),
         started_us=start,
         ended_us=start + length,
         progress=progress,
@@ -160,6 +160,15 @@ def _transfer(device: str, start: int, hours: float, size: int, versions: tuple[
         activation_requested_us=start + length + 2 * MINUTE,
         activation_actual_us=start + length + 5 * MINUTE,
         result="running",
+    )
+
+
+def hops(*versions: str) -> tuple[Hop, ...]:
+    """Return the hops from each version to the next."""
+    pairs = enumerate(pairwise(versions), start=1)
+    return tuple(
+        Hop("9f" * 32, f"{after}.ota", 1000, number, before, number + 1, after)
+        for number, (before, after) in pairs
     )
 
 
@@ -268,28 +277,25 @@ def build_report() -> CampaignReport:
         phases=_phases(),
         timeline=_timeline(),
         certificates=(
-            CertificatePlacement(
+            Placement(
                 role=CertificateRole.SUPPLIER,
                 device=ESME,
                 placed=True,
-                subject="Example Supplier 90-B3-D5-1F-30-01-00-00",
-                supplied_by="Responsible Supplier",
+                holder="Example Supplier 90-B3-D5-1F-30-01-00-00",
             ),
-            CertificatePlacement(
+            Placement(
                 role=CertificateRole.NETWORK_OPERATOR,
                 device=ESME,
                 placed=True,
-                subject="UK Power Networks 90-B3-D5-1F-30-02-00-00",
-                supplied_by="Responsible Supplier",
+                holder="UK Power Networks 90-B3-D5-1F-30-02-00-00",
             ),
-            CertificatePlacement(
+            Placement(
                 role=CertificateRole.SUPPLIER,
                 device=GSME,
                 placed=True,
-                subject="Example Supplier 90-B3-D5-1F-30-01-00-00",
-                supplied_by="Responsible Supplier",
+                holder="Example Supplier 90-B3-D5-1F-30-01-00-00",
             ),
-            CertificatePlacement(
+            Placement(
                 role=CertificateRole.GAS_TRANSPORTER,
                 device=GSME,
                 placed=False,

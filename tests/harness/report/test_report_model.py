@@ -50,8 +50,8 @@ def test_mapping_order_does_not_show(report: CampaignReport) -> None:
         ("", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("[]", "schema_version"),
-        ('{"schema_version": 2}', "schema_version"),
-        ('{"schema_version": 1}', "report.product_version: missing"),
+        ('{"schema_version": 3}', "schema_version"),
+        ('{"schema_version": 2}', "report.product_version: missing"),
     ],
 )
 def test_what_is_not_a_report_is_refused(text: str, where: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.facts.plan import Hop
 from harness.facts.terms import Verdict
 from harness.report.html import render_html
 from harness.report.model import CampaignReport, DeviceReport, DeviceRole, TransferReport
@@ -118,11 +119,7 @@ def test_text_from_outside_stays_text(words: str) -> None:
 def test_a_transfer_cut_short_is_drawn(report: CampaignReport) -> None:
     cut = TransferReport(
         device=report.devices[1].eui64,
-        image_name="x.ota",
-        image_sha256="00" * 32,
-        size=1000,
-        from_version="1",
-        to_version="2",
+        hop=Hop("00" * 32, "x.ota", 1000, 1, "1", 2, "2"),
         started_us=5,
     )
     page = render_html(replace(report, transfers=(cut, replace(cut, progress=((5, 0), (5, 10))))))
@@ -184,7 +181,7 @@ def test_transfers_are_bars_in_their_devices_lane_and_parties_share_one(report: 
     assert len(lanes) == len(set(lanes))
     assert not {"SMSO", "S1SP", "DCO"} & set(lanes)
     for transfer in report.transfers:
-        assert f"{transfer.from_version} \u2192 {transfer.to_version}: " in picture
+        assert f"{transfer.hop.from_display} \u2192 {transfer.hop.display}: " in picture
 
 
 def test_a_model_that_begins_with_its_manufacturer_names_it_once(report: CampaignReport) -> None:
@@ -228,7 +225,7 @@ def test_a_failed_transfer_is_drawn_until_it_was_given_up(report: CampaignReport
 
 def test_a_finished_transfer_was_not_given_up(report: CampaignReport) -> None:
     whole = report.transfers[0]
-    assert course(whole)[-1][1] == whole.size
+    assert course(whole)[-1][1] == whole.hop.octets
     assert "given-up" not in transfer_plot(report, whole)
 
 
