@@ -77,7 +77,7 @@ def test_fifty_kills_at_random_resume_to_the_same_end(
         ("intent", "rotate-key", ""),
         ("checkpoint", "checkpoint", "keys rotated"),
         ("intent", "commission", ""),
-        ("checkpoint", "checkpoint", "campaign finished"),
+        ("observation", "sealed", ""),
     ],
     ids=["install", "activation", "configure", "rotation", "before-commissioning", "commissioning", "report"],
 )
