@@ -7,7 +7,7 @@ field. Field lists follow the fact sheet, section 3.8; cluster, attribute and ev
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated
@@ -229,7 +229,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Times in seconds; polls count for sleepy nodes only. Defaults as in the fact sheet, 2.8 and 2.11."""
+    """Times in seconds; polls count for sleepy nodes only. Defaults as in the fact sheet, 2.8 and 2.11.
+
+    `reporting_interval_s` is a meter's: how often its values are new, a gas meter's in its mirror.
+    """
 
     poll_long_s: Seconds = 300.0
     poll_short_s: Seconds = 1.0
@@ -365,6 +368,24 @@ class Metering:
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    """What a display reads of its own accord and how often, in seconds; 0 is never. Defaults: fact sheet, 1.2.
+
+    Electricity comes from the meter itself, gas from its mirror at the hub, the time from the hub.
+    """
+
+    electricity_s: Seconds = 10.0
+    gas_s: Seconds = 1800.0
+    time_s: Seconds = 86_400.0
+
+    def problems(self) -> Iterator[Problem]:
+        """A reading takes its time on the air: several a second are none that anybody looks at."""
+        for each in fields(self):
+            if 0 < (value := getattr(self, each.name)) < 1:
+                yield Problem(each.name, value, "0 for never, or 1 second or more")
+
+
+@dataclass(frozen=True, slots=True)
 class FirmwareVersion:
     """One firmware: its 32-bit OTA version, what the display shows, and what it changes about the device."""
 
@@ -379,7 +400,7 @@ class FirmwareVersion:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A device model; `battery`, `flash`, `ota`, `metering` are None for a device that has no such thing."""
+    """A device model; `battery`, `flash`, `ota`, `metering`, `refresh` are None for a device that has no such thing."""
 
     id: ModelId
     kind: DeviceKind
@@ -396,6 +417,7 @@ class Model:
     flash: Flash | None = None
     ota: Ota | None = None
     metering: Metering | None = None
+    refresh: Refresh | None = None
     events: Mapping[Event, U16] = field(default_factory=lambda: MappingProxyType({}))
     quirks: tuple[Quirk, ...] = ()
     configuration: tuple[ConfigurationAttribute, ...] = ()
@@ -436,6 +458,8 @@ class Model:
             yield Problem("node.type", self.node.type.value, "coordinator for a CHF, and only for a CHF")
         if self.kind in (DeviceKind.ESME, DeviceKind.GSME) and self.metering is None:
             yield Problem("metering", None, "a [metering] table, for a meter")
+        if (self.kind in (DeviceKind.IHD, DeviceKind.CAD)) != (self.refresh is not None):
+            yield Problem("refresh", self.refresh, "a [refresh] table for an IHD or CAD, and only for these")
         if self.node.power_source is PowerSource.BATTERY and self.battery is None:
             yield Problem("battery", None, "a [battery] table, for a device on battery power")
         if self.ota is not None and self.flash is None:

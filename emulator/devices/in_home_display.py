@@ -1,7 +1,7 @@
 """The in-home display (IHD) and consumer access device: reads the electricity meter, and gas from the hub's mirror.
 
-Electricity is refreshed every ten seconds, gas every half hour (fact sheet 1.2). It finds meters by asking the whole
-network who serves Metering, and shares an application link key with each.
+How often it reads what is its model's habit (`Refresh`). It finds meters by asking the whole network who serves
+Metering, and shares an application link key with each.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from emulator.stack.primitives import BROADCAST_RX_ON, COORDINATOR, ApsdeIndicat
 from emulator.stack.zdo.frames import RESPONSE, EndpointList, MatchDescriptorRequest, ZdoCluster
 from emulator.zcl.client import Peer, Values, Wanted
 from emulator.zcl.identifiers import METERING
+from hw_profiles.model import Refresh
 
 MIRROR = Service(METERING)
-GAS_REFRESH_US = 1800 * MICROSECONDS
 DISCOVERY_RETRY_US = 60 * MICROSECONDS
 _SUMMATION = Wanted(CURRENT_SUMMATION_DELIVERED, (0x25,))
 _DEMAND = Wanted(0x0400, (0x2A,))
@@ -47,6 +47,17 @@ class InHomeDisplay(SmartEnergyDevice):
     _meters: Mapping[int, Peer] = MappingProxyType({})
     _pending_peer: tuple[int, Peer] | None = None
 
+    @property
+    def refresh(self) -> Refresh:
+        """What it reads, and how often."""
+        assert self.model.refresh is not None  # the schema demands it of displays
+        return self.model.refresh
+
+    @property
+    def clock_check_us(self) -> int:
+        """How often it asks for the time; 0 for never."""
+        return seconds(self.refresh.time_s)
+
     def _registered(self) -> None:
         super()._registered()
         life = self.life
@@ -54,9 +65,11 @@ class InHomeDisplay(SmartEnergyDevice):
             return
         life.on_zdo = self._zdo
         self._meters = {}
-        self._find_meters()
-        self._refresh_electricity()
-        self._refresh_gas()
+        if self.refresh.electricity_s:
+            self._find_meters()
+            self._refresh_electricity()
+        if self.refresh.gas_s:
+            self._refresh_gas()
 
     def _forget_network(self, life: Life) -> None:
         super()._forget_network(life)
@@ -102,9 +115,7 @@ class InHomeDisplay(SmartEnergyDevice):
         for eui64 in sorted(self._meters):
             peer = self._meters[eui64]
             life.client.read_attributes(peer, METERING, (_SUMMATION, _DEMAND), self._electricity_read)
-        life.membership.call_later(
-            seconds(self.model.timings.reporting_interval_s), self._refresh_electricity
-        )
+        life.membership.call_later(seconds(self.refresh.electricity_s), self._refresh_electricity)
 
     def _refresh_gas(self) -> None:
         life = self.life
@@ -113,7 +124,7 @@ class InHomeDisplay(SmartEnergyDevice):
         mirror = life.registration.services.get(MIRROR)
         if mirror is not None:
             life.client.read_attributes(Peer(COORDINATOR, mirror), METERING, (_SUMMATION,), self._gas_read)
-        life.membership.call_later(GAS_REFRESH_US, self._refresh_gas)
+        life.membership.call_later(seconds(self.refresh.gas_s), self._refresh_gas)
 
     def _electricity_read(self, answer: Values | None) -> None:
         self.electricity = self._reading(answer) or self.electricity

@@ -210,9 +210,14 @@ class SmartEnergyDevice:
 
     # Clock
 
+    @property
+    def clock_check_us(self) -> int:
+        """How often it asks for the time; 0 for never."""
+        return _DAY_US
+
     def _keep_clock_set(self, life: Life) -> None:
-        if life is self.life:
-            life.membership.call_later(_DAY_US, self._keep_clock_set, life)
+        if life is self.life and self.clock_check_us:
+            life.membership.call_later(self.clock_check_us, self._keep_clock_set, life)
             peer = life.time_server()
             if peer is not None:
                 life.client.read_attributes(peer, TIME, (_TIME, TIME_STATUS), self._time_read)

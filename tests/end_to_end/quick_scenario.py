@@ -25,7 +25,7 @@ QUICKER: dict[str, tuple[Replacement, ...]] = {
         ("request_interval_ms = 60000", "request_interval_ms = 1000\nquery_interval_s = 600"),
         ("poll_long_s = 300", "poll_long_s = 60"),
     ),
-    "generic-in-home-display": (("reporting_interval_s = 10", "reporting_interval_s = 300"),),
+    "generic-in-home-display": (("electricity_s = 10", "electricity_s = 300"),),
 }
 """What the quick home's models have otherwise than the shipped ones."""
 

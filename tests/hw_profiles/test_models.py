@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+import re
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from hw_profiles.errors import ProfileError
 from hw_profiles.loader import SHIPPED, load_model, model_ids, read_model
-from hw_profiles.model import DeviceKind, IntegrityCoverage, Level, Model, SeVersion, Verification
+from hw_profiles.model import DeviceKind, IntegrityCoverage, Level, Model, Refresh, SeVersion, Verification
 
 
 @pytest.mark.parametrize("model_id", model_ids())
@@ -98,6 +99,39 @@ def test_a_model_that_breaks_a_rule_is_refused(tmp_path: Path, old: str, new: st
     with pytest.raises(ProfileError) as caught:
         read_model(_edited(tmp_path, old, new))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("electricity_s = 10", "electricity_s = 0.2", "0 for never, or 1 second or more"),
+        (
+            "[refresh]\nelectricity_s = 10\ngas_s = 1800\ntime_s = 86400\n",
+            "",
+            "a [refresh] table for an IHD or CAD",
+        ),
+    ],
+)
+def test_what_a_display_reads_is_said_of_displays_alone(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    text = (SHIPPED / "generic-in-home-display.toml").read_text()
+    if not new:
+        text = "\n".join(
+            line for line in text.splitlines() if not line.startswith(("refresh =", '"refresh.'))
+        )
+    assert old in text
+    path = tmp_path / "generic-in-home-display.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ProfileError, match=re.escape(words)):
+        read_model(path)
+
+
+def test_a_meter_has_no_habit_of_a_display() -> None:
+    meter = replace(load_model("generic-electricity-meter"), refresh=Refresh())
+    assert [(problem.key, problem.expected) for problem in meter.problems()] == [
+        ("refresh", "a [refresh] table for an IHD or CAD, and only for these")
+    ]
 
 
 def test_a_folder_of_ones_own_comes_before_the_shipped_models(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from emulator.devices.control import ControlEnvelope, ControlRole, encode_envelo
 from emulator.devices.control import rehearsal_identity as identity_of
 from emulator.eui64 import format_eui64
 from hw_profiles.installation import Link
+from hw_profiles.model import Refresh
 from tests.emulator.devices.home_world import (
     ELECTRICITY,
     ELECTRICITY_NEW,
@@ -21,7 +22,6 @@ from tests.emulator.devices.home_world import (
     GAS_TYPE,
     MINUTE,
     World,
-    example,
     image_of,
     with_model,
 )
@@ -29,8 +29,7 @@ from tests.emulator.devices.home_world import (
 
 def live(capture: Path, *, seed: int = 1) -> World:
     """Install the home, with its display out of the hub's reach, and have it upgraded and rekeyed."""
-    timings = example().models["display"].timings
-    base = with_model("display", timings=replace(timings, reporting_interval_s=120))
+    base = with_model("display", refresh=Refresh(electricity_s=120))
     links = (*base.record.links, Link(("hub", "display"), cannot_hear=True))
     installation = replace(base, record=replace(base.record, links=links))
     with PcapngCapture(capture) as recording:
