@@ -19,6 +19,7 @@ from benchmarks import (
     key_establishment,
     memory,
     ota_transfer,
+    qualification,
     saturated,
     spaced_upgrade,
 )
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Callable[[bool], list[Result]]] = {
     "ezsp": ezsp_line.measure,
     "ezsp-ota": ezsp_ota.measure,
     "first-capture": first_capture.measure,
+    "qualification": qualification.measure,
 }
 
 
