@@ -16,7 +16,7 @@ from harness.evidence.inventory import check_inventory
 from harness.evidence.record import Record
 from harness.evidence.report import check_report
 from harness.evidence.signature import check_signer, read_fingerprint
-from harness.journal import JournalReport, read_entries, verify_entries
+from harness.journal import JournalReport, is_as_made, read_entries, verify_entries
 from harness.regime.control import check_control
 from harness.run_folder import EXCHANGE_FOLDER, JOURNAL_FILE, REPORT_JSON_FILE
 
@@ -60,6 +60,8 @@ def _course(record: Record) -> Iterator[Finding]:
 
 def _journal(journal: JournalReport, record: Record) -> Iterator[Finding]:
     faults = list(journal.faults)
+    if not is_as_made(record.folder / JOURNAL_FILE):
+        faults.append("its tables and triggers are not those that a journal is made with")
     if record.ended is not None and record.sealed is None:
         faults.append(
             "the run has ended, but its last entry is no signature over a seal of its files; "

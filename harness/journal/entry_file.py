@@ -30,6 +30,7 @@ _SCHEMA = (
 
 _INSERT = "INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?)"
 _COLUMNS = "sequence, time_us, unix_us, kind, subject, action, key, details, previous, hash"
+_MADE = "SELECT sql FROM sqlite_master"
 _BEGUN = "SELECT count(*) FROM sqlite_master WHERE name='entry'"
 
 T = TypeVar("T")
@@ -159,6 +160,11 @@ def read_entries(path: Path) -> list[Entry]:
         return [_entry(row) for row in rows]
     except ValueError as error:
         raise _damaged(path, error) from error
+
+
+def is_as_made(path: Path) -> bool:
+    """Tell whether a journal file has its tables and triggers, and no others; raises `JournalError`."""
+    return {sql for (sql,) in _look(path, _MADE) if sql} == set(_SCHEMA)
 
 
 def read_last(path: Path) -> Entry:

@@ -216,3 +216,13 @@ def test_an_inventory_with_other_firmware_than_was_read_back_is_found(run: Path)
 def test_the_inventory_has_the_firmware_from_after_the_upgrade(run: Path) -> None:
     firmware = {device.role.value: device.inventory_firmware for device in read_report(run).devices}
     assert (firmware["ESME"], firmware["GSME"]) == ("02000000", "01040000")
+
+
+@pytest.mark.parametrize(
+    "statement", ["DROP TRIGGER entry_no_update", "CREATE TABLE more (x)", "DROP INDEX entry_key"]
+)
+def test_a_journal_with_other_tables_or_triggers_is_found(run: Path, statement: str) -> None:
+    database = sqlite3.connect(run / "journal.sqlite")
+    database.execute(statement)
+    database.close()
+    assert any("tables and triggers" in fault for fault in faults(verify_run(run, TRUSTED)))
