@@ -43,13 +43,14 @@ class CertificateError(HarnessError):
 
 
 class FileRejectedError(HarnessError):
-    """An exchanged file that its receiver refuses; `code` is the validation code of the refusal."""
+    """An exchanged file that its receiver refuses; `code` is the validation code of the refusal, `text` its reason."""
 
     exit_status = 1
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        self.text = message
 
 
 class UnreachableError(HarnessError):

@@ -160,12 +160,13 @@ class HeadEnd:
 
 @dataclass(frozen=True, slots=True)
 class Wan:
-    """The wide-area link to the hub."""
+    """The wide-area link to the hub. A waking takes `sms_wake_count` messages within `sms_window_s`."""
 
     provider: Annotated[str, Length(1, 40)]
     latency_ms: Annotated[int, Range(0, 600_000)] = 600
     jitter_ms: Annotated[int, Range(0, 600_000)] = 200
     sms_wake_count: Annotated[int, Range(0, 10)] = 1
+    sms_window_s: Seconds = 300.0
     awake_s: Seconds = 600.0
 
 
@@ -179,11 +180,16 @@ class Suppliers:
 
 @dataclass(frozen=True, slots=True)
 class Authorisation:
-    """What the Responsible Supplier has sent with its authorisation, and when network certificates come."""
+    """What the Responsible Supplier has sent with its authorisation, and when network certificates come.
+
+    `dno_distributor` is the distributor id (the first two digits of an MPAN) of the area that the owner of the DNO's
+    certificate serves, where that is known: a certificate of another area than the MPAN's is placed with a warning.
+    """
 
     supplier_certificates: Supply = Supply.BEFORE_CUT_OFF
     dno_certificate: Supply = Supply.BEFORE_CUT_OFF
     gt_certificate: Supply = Supply.NEVER
+    dno_distributor: Annotated[str, Pattern(r"[0-9]{2}", "two digits")] | None = None
 
 
 @dataclass(frozen=True, slots=True)

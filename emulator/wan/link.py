@@ -22,6 +22,8 @@ class WanParameters(NamedTuple):
     jitter_us: int = 150_000
     wake_messages: int = 2
     wake_latency_us: int = 8_000_000
+    wake_window_us: int = 300_000_000
+    """Wake-up messages of one waking arrive within this; what came earlier is forgotten."""
     asleep_after_us: int = 600_000_000
     loss: float = 0.0
 
@@ -38,7 +40,8 @@ class WanLink:
         self.wake_messages_sent = 0
         self._scope = kernel.scope("wan")
         self._awake_until_us = 0
-        self._wakes_received = 0
+        self._wakes_us: list[int] = []
+        """When the wake-up messages arrived that may still add up to a waking."""
         self._arrival_us = {"hub": 0, "head end": 0}
 
     @property
@@ -83,9 +86,10 @@ class WanLink:
             self.on_head_end(datagram)
 
     def _woken(self) -> None:
-        self._wakes_received += 1
-        if self._wakes_received >= self.parameters.wake_messages or self.awake:
-            self._wakes_received = 0
+        oldest = self._scope.now - self.parameters.wake_window_us
+        self._wakes_us = [at_us for at_us in self._wakes_us if at_us > oldest] + [self._scope.now]
+        if len(self._wakes_us) >= self.parameters.wake_messages or self.awake:
+            self._wakes_us.clear()
             self._keep_awake()
 
     def _keep_awake(self) -> None:

@@ -14,13 +14,14 @@ from harness.campaign.problems import record
 from harness.campaign.read_back import read_back
 from harness.errors import UnreachableError
 from harness.facts.campaign import Problem
-from harness.facts.enrolment import EnrolmentProblem, EnrolmentResult, OldHeadEndRefused
+from harness.facts.enrolment import EnrolmentProblem, EnrolmentResult, OldHeadEndRefused, Transition
 from harness.facts.firmware import VersionReadBack
 from harness.facts.terms import Retry, Severity, State
 from harness.head_end import HeadEnd, HubUnreachableError, NotInControlError, Send
 from harness.journal import Journal
 from harness.regime.case import DeviceTest, EnrolmentCase, case_of
 from harness.regime.enrolment import enrol, retry
+from harness.regime.lifecycle import FAILED
 from harness.regime.parameters import RegimeParameters
 from harness.regime.party import Party
 from harness.regime.world import Regime
@@ -28,6 +29,7 @@ from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation
 
 ZCL_VERSION = 0x0000
+DAY_S = 86_400
 
 
 def open_regime(workspace: Workspace, kernel: Kernel, installation: Installation) -> Regime:
@@ -41,6 +43,7 @@ def open_regime(workspace: Workspace, kernel: Kernel, installation: Installation
         parameters=RegimeParameters.from_enrolment(installation.record.enrolment),
         responsible_supplier=int(suppliers.responsible.replace("-", ""), 16),
         installing_supplier=int(suppliers.installing.replace("-", ""), 16),
+        dno_distributor=installation.record.authorisation.dno_distributor,
     )
 
 
@@ -138,13 +141,14 @@ def case_as_upgraded(installation: Installation, versions: dict[str, int]) -> En
 async def enrol_installation(context: Context, regime: Regime, case: EnrolmentCase) -> EnrolmentResult:
     """Enrol, prove that the old head end is locked out, and journal the result.
 
-    An attempt that failed for nothing but what passes by itself is repeated after a pause, until there have been as
-    many as lead to an exclusion review. Certificates that come after the cut-off are placed when it has passed.
+    An attempt that failed for nothing but what passes by itself is repeated after a pause, until as many have failed
+    as lead to an exclusion review; one that was deferred is repeated the next day. Certificates that come after the
+    cut-off are placed when it has passed.
     """
     world = HomeByWan(context)
     result = await enrol(regime, context.journal, case, world)
-    while _worth_another(context.journal, result):
-        await asyncio.sleep(regime.office.parameters.migration_retry_hours * 3600)
+    while (pause_s := _pause_before_another(context.journal, regime, result)) is not None:
+        await asyncio.sleep(pause_s)
         retry(context.journal, case)
         result = await enrol(regime, context.journal, case, world)
     if result.commissioned:
@@ -154,12 +158,18 @@ async def enrol_installation(context: Context, regime: Regime, case: EnrolmentCa
     return result
 
 
-def _worth_another(journal: Journal, result: EnrolmentResult) -> bool:
-    """Whether the last attempt failed, and every problem it met may be gone by itself."""
-    if result.state not in (State.NOT_VIABLE, State.COMMON_REJECTED):
-        return False
+def _pause_before_another(journal: Journal, regime: Regime, result: EnrolmentResult) -> float | None:
+    """Return how many seconds to wait before another attempt, None when none is worth while or none is left."""
+    parameters = regime.office.parameters
+    if result.state is State.DEFERRED:
+        waited = sum(moved.to is State.DEFERRED for moved in journal.facts(Transition))
+        left_of_day = DAY_S - regime.office.unix_seconds % DAY_S
+        return left_of_day if waited <= parameters.deferrals else None
+    if result.state not in FAILED:
+        return None
     met = [item.retry for item in journal.facts(EnrolmentProblem) if item.attempt == result.attempts]
-    return bool(met) and all(how is Retry.AUTOMATIC for how in met)
+    passing = bool(met) and all(how is Retry.AUTOMATIC for how in met)
+    return parameters.migration_retry_hours * 3600.0 if passing else None
 
 
 async def _prove_lock_out(context: Context, regime: Regime) -> None:

@@ -19,18 +19,18 @@ from harness.facts.configuration import StepDone, StepFailed, StepPerformed
 from harness.facts.discovery import BatteryRead, Found, Topology
 from harness.facts.enrolment import (
     CommissioningOf,
-    ControlTransfer,
     DeviceTested,
     EnrolmentProblem,
     EnrolmentResult,
     Placement,
+    Transition,
 )
 from harness.facts.files import Sealed
 from harness.facts.firmware import DeviceJoined, TransferProgress, VersionReadBack
-from harness.facts.terms import Retry, Severity, StepResult, Verdict
+from harness.facts.terms import Retry, Severity, State, StepResult, Verdict
 from harness.journal import Entry, Json
 from harness.regime.case import CONTROLLED_KINDS
-from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
+from harness.regime.control import check_control
 from harness.regime.validation import BY_CODE
 from harness.report.model import (
     CampaignReport,
@@ -82,6 +82,9 @@ class _Assembly:
         planned = self._first(Planned)
         self._plan = None if planned is None else planned.plan
         self._enrolment = self._last(EnrolmentResult)
+        self._control = check_control(entries)
+        moved = self._last(Transition)
+        self._over = moved is not None and moved.to in (State.EXCLUSION_REVIEW, State.EXCLUDED)
         topology = self._last(Topology)
         self._links = () if topology is None else topology.links
         self._narrator = Narrator(self._installation)
@@ -156,7 +159,6 @@ class _Assembly:
         plan = None if self._plan is None else self._plan.device(name)
         before = None if found is None or found.version is None else display(model, found.version)
         controlled = entry.role in CONTROLLED_KINDS
-        owner = NEW_CONTROLLER if ControlTransfer.key_of(name) in self._done else OLD_CONTROLLER
         x, y = entry.position
         return DeviceReport(
             eui64=name,
@@ -172,7 +174,7 @@ class _Assembly:
             version_after=self._version_after(name, entry, before),
             planned_hops=() if plan is None else plan.hops,
             configuration=tuple(self._configuration(name)),
-            control_owner=owner if controlled else "",
+            control_owner=self._control.owner(name) if controlled else "",
             inventory_status=self._inventory_status(name),
             inventory_firmware="" if self._enrolment is None else self._enrolment.firmware.get(name, ""),
             smets_version=_smets_version(model, self._version_after(name, entry, before)),
@@ -307,7 +309,7 @@ class _Assembly:
             if isinstance(fact, Problem):
                 exception = _own_exception(entry.time_us, fact)
             elif isinstance(fact, EnrolmentProblem):
-                exception = _enrolment_exception(entry.time_us, fact)
+                exception = _enrolment_exception(entry.time_us, fact, self._over)
             else:
                 continue
             place = (exception.subject, exception.what, exception.cause)
@@ -388,18 +390,28 @@ def _own_exception(at_us: int, problem: Problem) -> ReportedException:
     )
 
 
-def _enrolment_exception(at_us: int, problem: EnrolmentProblem) -> ReportedException:
+_FURTHER = {
+    Retry.AUTOMATIC: "It may be tried again as it is",
+    Retry.NEXT_DAY: "It is tried again when a day has room for it",
+    Retry.RESOLUTION: "It can be tried again once this is resolved",
+    Retry.NEVER: "It cannot be tried again",
+}
+_NO_MORE = (
+    "No further attempt is made: too many have failed, and the installation's exclusion is under review"
+)
+
+
+def _enrolment_exception(at_us: int, problem: EnrolmentProblem, over: bool) -> ReportedException:
+    """`over` tells that the installation has used up its attempts."""
     check = BY_CODE.get(problem.code)
     what = f"{problem.code}: {'' if check is None else check.what}".rstrip(": ")
-    how = {
-        Retry.AUTOMATIC: "It may be tried again as it is",
-        Retry.NEVER: "It cannot be tried again",
-    }.get(problem.retry, "It can be tried again once this is resolved")
+    warning = what.startswith("W")
+    how = _NO_MORE if over and not warning else _FURTHER[problem.retry]
     return ReportedException(
         at_us=at_us,
         subject=problem.subject,
         what=what,
         cause=problem.text,
         action=f"{how}; owner: {problem.owner}",
-        severity=Severity.WARNING if what.startswith("W") else Severity.ERROR,
+        severity=Severity.WARNING if warning else Severity.ERROR,
     )

@@ -27,7 +27,14 @@ from harness.campaign.read_back import confirm_done
 from harness.campaign.readiness.check import check_files
 from harness.campaign.reporting import assemble
 from harness.campaign.upgrade import upgrade
-from harness.errors import ContradictionError, HarnessError, RegimeError, UnreachableError
+from harness.errors import (
+    CertificateError,
+    ContradictionError,
+    FileRejectedError,
+    HarnessError,
+    RegimeError,
+    UnreachableError,
+)
 from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
 from harness.facts.discovery import Found, Topology
 from harness.facts.firmware import TransferProgress
@@ -49,6 +56,16 @@ from hw_profiles.installation import Installation
 MakeWorld = Callable[[Workspace, Kernel], World]
 OnAppend = Callable[[Entry], None]
 
+_STOPPING = (
+    UnreachableError,
+    HubRefusedError,
+    NotInControlError,
+    RegimeError,
+    ContradictionError,
+    CertificateError,
+    FileRejectedError,
+)
+"""What a campaign cannot get past now and a resumed one may: it stops, with a report and a journal to go on from."""
 _VERDICTS = {
     State.COMMISSIONED: Verdict.COMMISSIONED,
     State.ELECTRICITY_ONLY: Verdict.ELECTRICITY_ONLY,
@@ -196,13 +213,7 @@ class _Campaign:
             verdict, reason = await self._phases(head_end, regime)
         except CampaignEnd as end:
             verdict, reason = end.verdict, end.reason
-        except (
-            UnreachableError,
-            HubRefusedError,
-            NotInControlError,
-            RegimeError,
-            ContradictionError,
-        ) as error:
+        except _STOPPING as error:
             self._stopped(error)
             return
         self._journal.before_outcome()

@@ -77,6 +77,8 @@ class Retry(StrEnum):
     """What it takes to try an enrolment again."""
 
     AUTOMATIC = "automatic"
+    NEXT_DAY = "next-day"
+    """It failed for nothing of its own: tried again when the day's capacity is new, at the cost of no attempt."""
     RESOLUTION = "needs-resolution"
     NEVER = "never"
 
@@ -96,6 +98,7 @@ class State(StrEnum):
     COMMON_FILE_SENT = "common-file-sent"
     COMMON_VALIDATED = "common-validated"
     COMMON_REJECTED = "common-rejected"
+    DEFERRED = "deferred"
     GROUP_FILES_RECEIVED = "group-files-received"
     VIABLE = "viable"
     NOT_VIABLE = "not-viable"
@@ -123,6 +126,8 @@ class Event(StrEnum):
     COMMON_FILE_ISSUED = "common-file-issued"
     VALIDATION_PASSED = "validation-passed"
     VALIDATION_FAILED = "validation-failed"
+    FILE_REFUSED = "file-refused"
+    CAPACITY_EXCEEDED = "capacity-exceeded"
     GROUP_FILES_COMPLETE = "group-files-complete"
     TESTS_PASSED = "tests-passed"
     TESTS_FAILED = "tests-failed"

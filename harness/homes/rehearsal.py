@@ -120,6 +120,7 @@ def wan_parameters(wan: Wan) -> WanParameters:
         jitter_us=wan.jitter_ms * 1000,
         wake_messages=wan.sms_wake_count,
         wake_latency_us=WAKE_LATENCY_US,
+        wake_window_us=int(wan.sms_window_s * MICROSECONDS),
         asleep_after_us=int(wan.awake_s * MICROSECONDS),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from emulator.eui64 import parse_eui64
-from harness.errors import ContradictionError
+from harness.errors import ContradictionError, RegimeError, UnreachableError
 from harness.exchange.document import Document, FileKind, Row
 from harness.facts.enrolment import Commissioned, CommissioningOf, ObligationNoted, PlacementNoted
 from harness.facts.terms import CertificateRole, Event
@@ -40,15 +40,15 @@ class Commissioning(Stage):
         """Commission each device, and let every party know how it ended."""
         regime, dsp, party = self._regime, self._regime.dsp, self._regime.commissioning_party
         request = self._dossier.receive(dsp, FileKind.REQUEST)
-        placements = list(request.having("Placement"))
-        await self._confirm(request)
-        for row in request.having("Commission"):
-            self._commission_device(row, placements)
-        inventory = [
-            Row("Inventory", {"eui64": row["eui64"], "status": self._regime.dsp.status(row["eui64"])})
-            for row in request.having("Commission")
-        ]
-        self._dossier.publish(dsp, FileKind.RESPONSE, lambda: [*inventory, *placements])
+        if self._dossier.answer(FileKind.RESPONSE) is None:
+            placements = list(request.having("Placement"))
+            confirmed = [row for row in request.having("Commission") if await self._confirmed(row)]
+            for row in confirmed:
+                self._commission_device(row["eui64"], row["firmwareVersion"], placements)
+            rows = [self._inventory_row(row["eui64"]) for row in confirmed]
+            names = {row["eui64"] for row in confirmed}
+            rows += [row for row in placements if row["device"] in names]
+            self._dossier.publish(dsp, FileKind.RESPONSE, lambda: rows)
         response = self._dossier.receive(party, FileKind.RESPONSE)
         self._dossier.publish(party, FileKind.OUTCOME, lambda: self._outcome_rows(response))
         outcome = self._dossier.receive(regime.responsible_supplier, FileKind.OUTCOME)
@@ -56,35 +56,55 @@ class Commissioning(Stage):
         for other in (regime.requesting_party, regime.dno, regime.gas_transporter):
             self._dossier.receive(other, FileKind.OUTCOME)
         self._note_placements(outcome)
-        left_out = len(inventory) < len(self._case.controlled())
+        left_out = len(list(response.having("Inventory"))) < len(self._case.controlled())
         return Event.GAS_EXCLUDED if left_out else Event.ALL_COMMISSIONED
 
-    async def _confirm(self, request: Document) -> None:
-        """Ask each device for its firmware and keys; raises `ContradictionError` unless they are as requested."""
-        world, parameters = self._dossier.world, self._dossier.parameters
-        for row in request.having("Commission"):
-            name, eui64 = row["eui64"], parse_eui64(row["eui64"])
-            if self._journal.done(CommissioningOf.key_of(name)) is not None:
-                continue
-            running = await self._dossier.persistently(
-                partial(world.firmware, eui64), parameters.device_test_attempts
-            )
-            if running not in (None, row["firmwareVersion"]):
-                raise ContradictionError(
-                    f"{name} runs firmware {running}, and its commissioning was requested with "
-                    f"{row['firmwareVersion']}; find out what changed it since the upgrade"
-                )
-            for controller, *_ in self._dossier.controllers():
-                if not await self._dossier.persistently(
-                    partial(controller.keys_agree, eui64, world.send_control), parameters.control_attempts
-                ):
-                    raise ContradictionError(
-                        f"{name} no longer has the {ROLE_TEXT[controller.role]} key that the {controller.name} gave "
-                        "it; find out who changed it since the rotation"
-                    )
+    async def _confirmed(self, row: Row) -> bool:
+        """Ask a device for its firmware and keys; a gas meter that has fallen silent is left out.
 
-    def _commission_device(self, device: Row, placements: Sequence[Row]) -> None:
-        name = device["eui64"]
+        Raises `ContradictionError` unless they are as requested.
+        """
+        if self._journal.done(CommissioningOf.key_of(row["eui64"])) is not None:
+            return True
+        try:
+            await self._confirm(row)
+        except UnreachableError as error:
+            if row["kind"] != DeviceKind.GSME:
+                raise
+            self._dossier.problem(
+                Finding("GT01", f"silent before it was commissioned: {error}"[:250], row["eui64"])
+            )
+            return False
+        return True
+
+    async def _confirm(self, row: Row) -> None:
+        world, parameters = self._dossier.world, self._dossier.parameters
+        name, eui64 = row["eui64"], parse_eui64(row["eui64"])
+        running = await self._dossier.persistently(
+            partial(world.firmware, eui64), parameters.device_test_attempts
+        )
+        if running not in (None, row["firmwareVersion"]):
+            raise ContradictionError(
+                f"{name} runs firmware {running}, and its commissioning was requested with "
+                f"{row['firmwareVersion']}; find out what changed it since the upgrade"
+            )
+        for controller, *_ in self._dossier.controllers():
+            if not await self._dossier.persistently(
+                partial(controller.keys_agree, eui64, world.send_control), parameters.control_attempts
+            ):
+                raise ContradictionError(
+                    f"{name} no longer has the {ROLE_TEXT[controller.role]} key that the {controller.name} gave "
+                    "it; find out who changed it since the rotation"
+                )
+
+    def _inventory_row(self, name: str) -> Row:
+        record = self._regime.dsp.record(parse_eui64(name))
+        if record is None:
+            raise RegimeError(f"inventory: {name} is gone from it since it was commissioned")
+        values = {"eui64": name, "status": str(record.status), "firmwareVersion": record.firmware}
+        return Row("Inventory", values)
+
+    def _commission_device(self, name: str, firmware: str, placements: Sequence[Row]) -> None:
         if self._journal.done(CommissioningOf.key_of(name)) is not None:
             return
         credentials = {
@@ -93,7 +113,7 @@ class Commissioning(Stage):
             if row["device"] == name and row["placed"] == "true"
         }
         with self._journal.effect(CommissioningOf(name, credentials)) as effect:
-            record = self._regime.dsp.commission(parse_eui64(name), device["firmwareVersion"], credentials)
+            record = self._regime.dsp.commission(parse_eui64(name), firmware, credentials)
             effect.done(Commissioned(str(record.status), record.firmware))
 
     def _outcome_rows(self, response: Document) -> list[Row]:

@@ -21,6 +21,8 @@ from harness.journal import Entry
 
 OLD_CONTROLLER = "SMSO"
 NEW_CONTROLLER = "S1SP + DCO"
+UNPROVEN = "S1SP + DCO, not proven"
+"""Released to the new controllers, who were not seen to be obeyed, and alone, under new keys of their own."""
 _NEW_SENDERS = {"S1SP": KeyRole.NON_CRITICAL, "DCO": KeyRole.CRITICAL}
 
 
@@ -33,6 +35,13 @@ class ControlReport:
     commissioned: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     _proved: dict[str, list[KeyRole]] = field(default_factory=dict)
+
+    def owner(self, device: str) -> str:
+        """Return who controls a device at the end, as far as the journal shows it."""
+        if self.owners.get(device, OLD_CONTROLLER) == OLD_CONTROLLER:
+            return OLD_CONTROLLER
+        shown = set(self.rotated.get(device, ())) & set(self._proved.get(device, ()))
+        return NEW_CONTROLLER if shown == set(KeyRole) else UNPROVEN
 
 
 def check_control(entries: Iterable[Entry]) -> ControlReport:

@@ -120,11 +120,6 @@ class Dsp(Party):
         if self.record(record.eui64) is None:
             self._put(InventoryRecord.notified(record, self.office.unix_seconds))
 
-    def commissioned(self, eui64: int) -> bool:
-        """Whether a device stands as commissioned."""
-        record = self.record(eui64)
-        return record is not None and record.status is InventoryStatus.COMMISSIONED
-
     def status(self, name: str) -> str:
         """Return the status of a device, named as the DCC writes its EUI-64; empty when it has none."""
         record = self.record(parse_eui64(name))
@@ -140,8 +135,7 @@ class Dsp(Party):
         for status in steps:
             if record.status not in (status, InventoryStatus.COMMISSIONED):
                 record = record.moved(status, now)
-        record.credentials.update(credentials)
-        record = replace(record, firmware=firmware)
+        record = replace(record, firmware=firmware, credentials={**record.credentials, **credentials})
         self._put(record)
         return record
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from emulator.devices.control import ControlStatus
-from harness.errors import RegimeError
+from harness.errors import RegimeError, UnreachableError
 from harness.exchange.document import FileKind, Row
+from harness.facts import Failed
 from harness.facts.enrolment import ControlProof, ControlTransfer, KeyRotated, KeyRotation, Released
 from harness.facts.terms import Event
 from harness.regime.case import MigratingDevice
@@ -14,6 +16,8 @@ from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
 from harness.regime.controllers import Controller
 from harness.regime.dossier import Stage
 from harness.regime.parties import ROLE_TEXT
+from harness.regime.validation import Finding
+from hw_profiles.model import DeviceKind
 
 
 class CutOver(Stage):
@@ -36,20 +40,48 @@ class CutOver(Stage):
         return Event.CONTROL_TRANSFERRED
 
     async def rotate_keys(self) -> Event:
-        """Rotate both keys of each device, and prove that nobody else holds them."""
-        devices = self._dossier.viable_devices()
-        for controller, *_ in self._dossier.controllers():
+        """Rotate both keys of each device, and prove that nobody else holds them.
+
+        A gas meter that falls silent meanwhile is left out, and electricity goes on without it; raises
+        `UnreachableError` when the hub or the electricity meter does.
+        """
+        controllers = self._dossier.controllers()
+        for controller, *_ in controllers:
             self._dossier.receive(controller, FileKind.RELEASE)
-        for device in devices:
-            for controller, *_ in self._dossier.controllers():
-                await self._rotate(controller, device)
-        for device in devices:
-            await self._prove_control(device)
-        names = [device.name for device in devices]
-        for controller, _, _, commissioning in self._dossier.controllers():
+        first, published = controllers[0].controller, self._dossier.answer(controllers[0].commissioning)
+        if published is None:
+            names = await self._taken_over()
+        else:
+            document = first.read(published.name, controllers[0].commissioning).document
+            names = [row["eui64"] for row in document.having("Rotated")]
+        for controller, _, _, commissioning in controllers:
             self._dossier.publish(controller, commissioning, partial(controller.rotated_rows, names))
         self._journal.checkpoint("keys rotated")
         return Event.ROTATION_COMPLETE
+
+    async def _taken_over(self) -> list[str]:
+        """Rotate and prove the keys of every viable device; return those of which both is done."""
+        devices = self._dossier.viable_devices()
+        for step in (self._rotate_both, self._prove_control):
+            devices = [device for device in devices if await self._reached(device, step)]
+        return [device.name for device in devices]
+
+    async def _reached(
+        self, device: MigratingDevice, step: Callable[[MigratingDevice], Awaitable[None]]
+    ) -> bool:
+        try:
+            await step(device)
+        except UnreachableError as error:
+            if device.kind is not DeviceKind.GSME:
+                raise
+            text = f"released by the SMSO and silent since, so who controls it is not proven: {error}"
+            self._dossier.problem(Finding("K01", text[:250], device.name))
+            return False
+        return True
+
+    async def _rotate_both(self, device: MigratingDevice) -> None:
+        for controller, *_ in self._dossier.controllers():
+            await self._rotate(controller, device)
 
     async def _rotate(self, controller: Controller, device: MigratingDevice) -> None:
         role = ROLE_TEXT[controller.role]
@@ -58,12 +90,18 @@ class CutOver(Stage):
         generation = controller.next_generation(device.eui64)
         rotation = KeyRotation(device.name, sender=controller.name, role=role, generation=generation)
         with self._journal.effect(rotation) as effect:
-            reached = await self._dossier.persistently(
-                lambda: controller.rotate(
-                    device.eui64, effect.act.generation, self._dossier.world.send_control
-                ),
-                self._dossier.parameters.control_attempts,
-            )
+            try:
+                reached = await self._dossier.persistently(
+                    lambda: controller.rotate(
+                        device.eui64, effect.act.generation, self._dossier.world.send_control
+                    ),
+                    self._dossier.parameters.control_attempts,
+                )
+            except UnreachableError:
+                if device.kind is DeviceKind.GSME:
+                    # It is left out for good, not left in doubt for a resumed run to settle.
+                    effect.failed(Failed("no answer: whether the key was taken is not known"))
+                raise
             effect.done(KeyRotated(reached))
 
     async def _prove_control(self, device: MigratingDevice) -> None:

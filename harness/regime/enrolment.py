@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from harness.errors import UnreachableError
+from harness.errors import CertificateError, FileRejectedError, RegimeError, UnreachableError
 from harness.exchange.document import Answer
 from harness.facts.enrolment import EnrolmentResult
 from harness.facts.terms import Event, State
@@ -21,9 +21,10 @@ from harness.regime.commissioning import Commissioning
 from harness.regime.cut_over import CutOver
 from harness.regime.dossier import Dossier, Pause
 from harness.regime.enrolment_result import result_of
-from harness.regime.lifecycle import RESTING
+from harness.regime.lifecycle import FAILED, RESTING, TRANSITIONS
 from harness.regime.preparation import Preparation
 from harness.regime.standing import Standing
+from harness.regime.validation import Finding
 from harness.regime.viability import Viability
 from harness.regime.world import Regime
 
@@ -103,6 +104,26 @@ def _steps(dossier: Dossier) -> dict[State, Callable[[], Awaitable[Event]]]:
     }
 
 
+async def _step(dossier: Dossier, step: Callable[[], Awaitable[Event]]) -> Event:
+    """Perform a step; a file that its receiver refuses ends the attempt while the old head end still controls.
+
+    Raises `RegimeError` for one refused after cut-over: from there an enrolment only goes forward.
+    """
+    try:
+        return await step()
+    except FileRejectedError as error:
+        finding = Finding(error.code, error.text)
+    except CertificateError as error:
+        finding = Finding("V04", str(error))
+    dossier.problem(finding)
+    if (dossier.standing.state, Event.FILE_REFUSED) in TRANSITIONS:
+        return Event.FILE_REFUSED
+    raise RegimeError(
+        f"{dossier.case.installation}: {finding.code}: {finding.text}; control has passed, so put the file or "
+        "certificate right and resume the run"
+    )
+
+
 async def _perform(dossier: Dossier, watch: Watch) -> EnrolmentResult:
     """Perform steps until the installation rests."""
     standing, journal, installation = dossier.standing, dossier.journal, dossier.case.installation
@@ -110,12 +131,11 @@ async def _perform(dossier: Dossier, watch: Watch) -> EnrolmentResult:
     rested = False
     while not rested and standing.state in steps:
         watch(str(standing.state), installation)
-        event = await steps[standing.state]()
+        event = await _step(dossier, steps[standing.state])
         if event is Event.COMBINATION_UNLISTED and standing.state is State.INELIGIBLE:
             break
         rested = standing.move(journal, event) in RESTING
-    failed = standing.state in (State.COMMON_REJECTED, State.NOT_VIABLE)
-    if failed and standing.attempt >= dossier.parameters.attempts_before_exclusion:
+    if standing.state in FAILED and standing.failures >= dossier.parameters.attempts_before_exclusion:
         standing.move(journal, Event.TOO_MANY_ATTEMPTS)
     journal.checkpoint(f"enrolment {standing.state}")
     watch(str(standing.state), installation)

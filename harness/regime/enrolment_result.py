@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from harness.exchange.document import Document, FileKind
 from harness.facts import Kind, Outcome
-from harness.facts.enrolment import ControlTransfer, EnrolmentProblem, EnrolmentResult, HandedOver, Placement
+from harness.facts.enrolment import EnrolmentProblem, EnrolmentResult, HandedOver, Placement
 from harness.facts.files import Published, Received
 from harness.journal import Journal
-from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER
+from harness.regime.control import check_control
 from harness.regime.dossier import Dossier
 from harness.regime.result_rows import obligation_of, placement_of
 
@@ -18,16 +18,11 @@ from harness.regime.result_rows import obligation_of, placement_of
 def result_of(dossier: Dossier) -> EnrolmentResult:
     """Return how the enrolment stands, from its journal, its files and the inventory."""
     outcome = _outcome(dossier)
-    control = {
-        device.name: NEW_CONTROLLER
-        if dossier.journal.done(ControlTransfer.key_of(device.name))
-        else OLD_CONTROLLER
-        for device in dossier.case.controlled()
-    }
+    control = check_control(dossier.journal.entries())
     return EnrolmentResult(
         state=dossier.standing.state,
         attempts=dossier.standing.attempt,
-        control=control,
+        control={device.name: control.owner(device.name) for device in dossier.case.controlled()},
         inventory={device.name: dossier.regime.dsp.status(device.name) for device in dossier.case.devices},
         firmware={device.name: dossier.regime.dsp.firmware(device.name) for device in dossier.case.devices},
         placements=tuple(_placements(dossier, outcome)) if outcome else (),

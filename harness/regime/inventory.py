@@ -38,6 +38,9 @@ TRANSITIONS: dict[InventoryStatus, tuple[InventoryStatus, ...]] = {
 }
 """Legal moves. The order of a meter's life is recalled; the rest is this project's reading."""
 
+COMMISSIONABLE = (_S.PENDING, _S.WHITELISTED, _S.INSTALLED_NOT_COMMISSIONED)
+"""Statuses from which commissioning leads straight on; a device in any other must be set back to Pending first."""
+
 USER_STATUSES = {
     True: (_S.COMMISSIONED, _S.WITHDRAWN, _S.INSTALLED_NOT_COMMISSIONED),
     False: (_S.PENDING, _S.INSTALLED_NOT_COMMISSIONED),

@@ -27,6 +27,8 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.AUTHORISED, Event.COMMON_FILE_ISSUED): State.COMMON_FILE_SENT,
     (State.COMMON_FILE_SENT, Event.VALIDATION_PASSED): State.COMMON_VALIDATED,
     (State.COMMON_FILE_SENT, Event.VALIDATION_FAILED): State.COMMON_REJECTED,
+    (State.COMMON_FILE_SENT, Event.CAPACITY_EXCEEDED): State.DEFERRED,
+    (State.DEFERRED, Event.RETRY): State.ELIGIBLE,
     (State.COMMON_VALIDATED, Event.GROUP_FILES_COMPLETE): State.GROUP_FILES_RECEIVED,
     (State.GROUP_FILES_RECEIVED, Event.TESTS_PASSED): State.VIABLE,
     (State.GROUP_FILES_RECEIVED, Event.TESTS_FAILED): State.NOT_VIABLE,
@@ -46,10 +48,26 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.EXCLUSION_REVIEW, Event.EXCLUDE): State.EXCLUDED,
 }
 
+EXCHANGING = (
+    State.ELIGIBLE,
+    State.MIGRATION_SCHEDULED,
+    State.AUTHORISED,
+    State.COMMON_FILE_SENT,
+    State.COMMON_VALIDATED,
+    State.GROUP_FILES_RECEIVED,
+    State.VIABLE,
+)
+"""States in which files pass and the old head end still controls every device: a refused one ends the attempt."""
+TRANSITIONS |= {(state, Event.FILE_REFUSED): State.COMMON_REJECTED for state in EXCHANGING}
+
+FAILED = (State.COMMON_REJECTED, State.NOT_VIABLE)
+"""States that end an attempt which counts towards an exclusion review."""
+
 RESTING = (
     State.INELIGIBLE,
     State.FIRMWARE_FAILED,
     State.COMMON_REJECTED,
+    State.DEFERRED,
     State.NOT_VIABLE,
     State.COMMISSIONED,
     State.ELECTRICITY_ONLY,

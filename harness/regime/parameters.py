@@ -35,6 +35,9 @@ class RegimeParameters:
     retry_backoff_seconds: int = _parameter(60, "seconds", _UNKNOWN, _NO_SOURCE)
     migration_retry_hours: int = _parameter(4, "hours", _UNKNOWN, _NO_SOURCE)
     attempts_before_exclusion: int = _parameter(5, "attempts", "proposal", "various-1 consultation")
+    deferrals: int = _parameter(
+        30, "days", _UNKNOWN, "how long an installation waits for capacity; no number found"
+    )
     post_commissioning_days: int = _parameter(7, "days", "recalled", "fact sheet 4.5")
     daily_capacity: int = _parameter(1000, "installations a day", _UNKNOWN, _NO_SOURCE)
     flat_allocation_minimum: int = _parameter(100, "installations a day", "confirmed", "MSM v4.0, DMIN")

@@ -22,16 +22,19 @@ from harness.pki.profile import holder_of
 from harness.pki.roles import RemotePartyRole
 from harness.regime.case import EnrolmentCase
 from harness.regime.control_keys import HeldKey, Send
+from harness.regime.inventory import COMMISSIONABLE, InventoryRecord
 from harness.regime.party import Party
 from harness.regime.validation import Finding
 from hw_profiles.epcl import Epcl, Product
 from hw_profiles.errors import ProfileError
-from hw_profiles.identifiers import parse_mpan, parse_mprn
+from hw_profiles.identifiers import distributor_id, parse_mpan, parse_mprn
 from hw_profiles.installation import Supply
 from hw_profiles.model import DeviceKind
 
 ROLE_TEXT = {ControlRole.CRITICAL: KeyRole.CRITICAL, ControlRole.NON_CRITICAL: KeyRole.NON_CRITICAL}
 BUNDLE_INFO = {"S1SP": b"smets1 secrets for the S1SP", "DCO": b"smets1 secrets for the DCO"}
+Inventory = Callable[[int], InventoryRecord | None]
+"""What the Smart Metering Inventory holds of a device, by EUI-64."""
 RECIPIENT_ROLE = {"S1SP": ControlRole.NON_CRITICAL, "DCO": ControlRole.CRITICAL}
 """Which secrets each recipient gets: neither can act alone where both are needed."""
 
@@ -244,17 +247,17 @@ class CommissioningParty(Party):
     name = "Commissioning Party"
 
     def validate(
-        self, common: Document, authorisation: Document, epcl: Epcl, commissioned: Callable[[int], bool]
+        self, common: Document, authorisation: Document, epcl: Epcl, inventory: Inventory
     ) -> list[Finding]:
         """Return what keeps an installation from proceeding, in the order of validation (V06 to V11).
 
-        `commissioned` answers whether the inventory has a device as commissioned already.
+        `inventory` answers what the Smart Metering Inventory holds of a device.
         """
         row = next(common.having("Installation"))
         checks: tuple[Callable[[], list[Finding]], ...] = (
             lambda: self._authorised(row, authorisation),
             lambda: self._identified(row, common, authorisation),
-            lambda: self._not_in_inventory(common, commissioned),
+            lambda: self._commissionable(common, inventory),
             lambda: self._combination(row, common, epcl),
             lambda: self._not_excluded(row),
             lambda: self._capacity(common),
@@ -273,9 +276,12 @@ class CommissioningParty(Party):
             return [Finding("V06", f"the authorisation is {age // 86_400} days old")]
         if authorised["mpan"] != row["mpan"] or authorised.get("mprn") != row.get("mprn"):
             return [Finding("V06", "the authorisation names another MPAN or MPRN")]
-        named = {item["role"] for item in authorisation.having("Certificate")}
-        if "supplier" not in named and authorised.get("certificatesToFollow") != "true":
-            return [Finding("V06", "no certificate of the responsible supplier, and none is to follow")]
+        if not any(item["role"] == "supplier" for item in authorisation.having("Certificate")):
+            return [
+                Finding(
+                    "V06", "it supplies no certificate of the supplier, and nothing is commissioned without"
+                )
+            ]
         return []
 
     def _identified(self, row: Row, common: Document, authorisation: Document) -> list[Finding]:
@@ -310,12 +316,16 @@ class CommissioningParty(Party):
         return faults
 
     @staticmethod
-    def _not_in_inventory(common: Document, commissioned: Callable[[int], bool]) -> list[Finding]:
-        return [
-            Finding("V08", "already commissioned", row["eui64"])
-            for row in controlled_rows(common)
-            if commissioned(parse_eui64(row["eui64"]))
-        ]
+    def _commissionable(common: Document, inventory: Inventory) -> list[Finding]:
+        """Every device must be one that the inventory can still commission: not past that, not withdrawn."""
+        findings = []
+        for row in controlled_rows(common):
+            record = inventory(parse_eui64(row["eui64"]))
+            if record is None:
+                findings.append(Finding("V08", "not in the inventory", row["eui64"]))
+            elif record.status not in COMMISSIONABLE:
+                findings.append(Finding("V08", f"{record.status} in the inventory", row["eui64"]))
+        return findings
 
     @staticmethod
     def _combination(row: Row, common: Document, epcl: Epcl) -> list[Finding]:
@@ -374,8 +384,9 @@ class CommissioningParty(Party):
             "certificate": identifier,
             "holder": holder,
         }
-        if role == "DNO" and areas.get(holder, mpan[:2]) != mpan[:2]:
-            values["warning"] = f"W01: {holder} serves area {areas[holder]}, the MPAN is in area {mpan[:2]}"
+        area = f"{distributor_id(mpan):02}"
+        if role == "DNO" and areas.get(holder, area) != area:
+            values["warning"] = f"W01: {holder} serves area {areas[holder]}, the MPAN is in area {area}"
         return Row("Placement", values)
 
     def obligation_rows(self, placements: Iterable[Row]) -> list[Row]:

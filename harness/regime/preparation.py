@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from harness.errors import FileRejectedError
 from harness.exchange.document import Answer, FileKind
 from harness.facts.enrolment import Eligible
-from harness.facts.terms import Event
+from harness.facts.terms import Event, Retry
 from harness.regime.dossier import Stage
 from harness.regime.parties import device_rows, installation_row
-from harness.regime.result_rows import passed, result_rows
-from harness.regime.validation import Finding
+from harness.regime.result_rows import failing_codes, passed, result_rows
+from harness.regime.validation import BY_CODE, Finding
 
 
 class Preparation(Stage):
@@ -75,20 +75,18 @@ class Preparation(Stage):
         authorisation = self._dossier.receive(party, FileKind.AUTHORISATION)
         try:
             common = self._dossier.receive(party, FileKind.COMMON)
-            findings = party.validate(common, authorisation, self._regime.epcl, self._regime.dsp.commissioned)
+            findings = party.validate(common, authorisation, self._regime.epcl, self._regime.dsp.record)
         except FileRejectedError as error:
-            findings = [Finding(error.code, str(error))]
+            findings = [Finding(error.code, error.text)]
         for finding in findings:
             self._dossier.problem(finding)
         rows = result_rows(self._case.installation, findings)
         self._dossier.publish(party, FileKind.VALIDATION, lambda: rows)
-        try:
-            valid = passed(self._dossier.receive(self._regime.requesting_party, FileKind.VALIDATION))
-        except FileRejectedError as error:
-            # The validation file answers a common file that is no longer what was validated.
-            self._dossier.problem(Finding(error.code, str(error)))
-            valid = False
-        return Event.VALIDATION_PASSED if valid else Event.VALIDATION_FAILED
+        validation = self._dossier.receive(self._regime.requesting_party, FileKind.VALIDATION)
+        if passed(validation):
+            return Event.VALIDATION_PASSED
+        ways = {BY_CODE[code].retry for code in failing_codes(validation)}
+        return Event.CAPACITY_EXCEEDED if ways == {Retry.NEXT_DAY} else Event.VALIDATION_FAILED
 
 
 def _utc(unix_seconds: int) -> str:

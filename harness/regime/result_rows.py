@@ -29,6 +29,11 @@ def passed(document: Document) -> bool:
     return bool(results) and all(row["outcome"] == "pass" for row in results)
 
 
+def failing_codes(document: Document) -> list[str]:
+    """Return the codes of what did not pass, as the file gives them."""
+    return [row["code"] for row in document.having("Result") if row["outcome"] == "fail"]
+
+
 def device_passed(row: Row) -> bool:
     """Tell whether a row says that its device passed."""
     return row.get("device") is not None and row["outcome"] == "pass"

@@ -5,16 +5,20 @@ from __future__ import annotations
 from harness.facts.enrolment import Transition
 from harness.facts.terms import Event, State
 from harness.journal import Journal
-from harness.regime.lifecycle import advance
+from harness.regime.lifecycle import FAILED, advance
 
 
 class Standing:
-    """State and attempt of an installation, as the journal's transitions give them."""
+    """State of an installation, its attempt and how many of them failed, as the journal's transitions give them.
+
+    Each attempt has files of its own; one that was only deferred did not fail.
+    """
 
     def __init__(self, installation: str) -> None:
         self.installation = installation
         self.state = State.DISCOVERED
         self.attempt = 1
+        self.failures = 0
 
     @classmethod
     def read(cls, journal: Journal, installation: str) -> Standing:
@@ -28,6 +32,7 @@ class Standing:
     def _follow(self, event: Event) -> None:
         self.state = advance(self.state, event)
         self.attempt += event is Event.RETRY
+        self.failures += self.state in FAILED
 
     def move(self, journal: Journal, event: Event) -> State:
         """Write the transition that `event` makes, and return the state it leads to.

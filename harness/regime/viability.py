@@ -78,7 +78,7 @@ class Viability(Stage):
             group = self._dossier.receive(controller, FileKind.GROUP)
             missing = controller.take_secrets(self._dossier.receive(controller, encrypted), group)
         except FileRejectedError as error:
-            return {self._case.installation: Finding(error.code, str(error))}
+            return {self._case.installation: Finding(error.code, error.text)}
         findings = {name: Finding("V12", "its control key is missing", name) for name in missing}
         for device in self._case.controlled():
             if device.name in tests or device.name in findings:

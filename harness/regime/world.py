@@ -102,8 +102,12 @@ class Regime:
         parameters: RegimeParameters | None = None,
         responsible_supplier: int,
         installing_supplier: int,
+        dno_distributor: str | None = None,
     ) -> Regime:
-        """Set the parties up in a run folder, or find them as they were; `secret` makes rehearsal keys."""
+        """Set the parties up in a run folder, or find them as they were; `secret` makes rehearsal keys.
+
+        `dno_distributor` is the distributor id of the area that the DNO serves, where it is known.
+        """
         authority = RehearsalAuthority(secret)
         directory = CertificateDirectory.publish(folder / SMKI_FOLDER, authority)
         exchange = ExchangeFolder(folder / EXCHANGE_FOLDER)
@@ -112,6 +116,8 @@ class Regime:
         regime = cls(office, epcl, folder / PARTIES_FOLDER, suppliers, secret)
         for party in regime.parties():
             regime._enrol(party, authority)
+        if dno_distributor is not None:
+            regime.distribution_areas[regime.dno.address] = dno_distributor
         return regime
 
     def _party(self, kind: type[P], eui64: int | None = None) -> P:

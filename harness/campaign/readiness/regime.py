@@ -21,12 +21,12 @@ def check_regime(installation: Installation) -> Iterator[Finding]:
 
 
 def _certificates_supplied(installation: Installation) -> Iterator[Finding]:
-    if installation.record.authorisation.supplier_certificates is Supply.NEVER:
+    supply = installation.record.authorisation.supplier_certificates
+    if supply is not Supply.BEFORE_CUT_OFF:
         yield Finding(
             f"{installation.path}: authorisation.supplier_certificates",
-            Supply.NEVER,
-            f"{Supply.BEFORE_CUT_OFF} or {Supply.AFTER_CUT_OFF}: without a certificate of the responsible supplier "
-            "nothing can be commissioned",
+            supply,
+            f"{Supply.BEFORE_CUT_OFF}: without a certificate of the responsible supplier nothing can be commissioned",
             "ask the supplier for it",
         )
 

@@ -136,3 +136,37 @@ def test_a_link_that_is_down_carries_nothing() -> None:
     line.link.to_hub(b"heard")
     line.run(10)
     assert line.hub == [b"heard"]
+
+
+def test_half_a_waking_is_forgotten_after_its_window() -> None:
+    line = Line(WanParameters(wake_messages=2, wake_window_us=300 * MICROSECONDS))
+    line.link.wake()
+    line.run(301)
+    line.link.wake()
+    line.run(60)
+    assert not line.link.awake
+    line.link.wake()
+    line.run(60)
+    assert line.link.awake
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=12), st.integers(1, 4))
+def test_a_hub_wakes_exactly_when_enough_messages_came_within_the_window(
+    gaps: list[int], needed: int
+) -> None:
+    window = 300
+    parameters = WanParameters(
+        wake_messages=needed, wake_latency_us=0, wake_window_us=window * MICROSECONDS, asleep_after_us=10**18
+    )
+    line, times, now = Line(parameters), [], 0
+    for gap in gaps:
+        line.run(gap)
+        now += gap
+        times.append(now)
+        line.link.wake()
+        line.run(0)
+        recent = [at for at in times if at > now - window]
+        if len(recent) >= needed:
+            assert line.link.awake
+            return
+        assert not line.link.awake

@@ -107,11 +107,11 @@ def test_a_device_back_on_its_old_keys_stops_the_resumed_run(kind: Kind, action:
 
 def test_a_silent_device_contradicts_nothing(rig: Rig) -> None:
     _kill_after(rig, Kind.CHECKPOINT, "keys rotated")
-    _home(rig).named("gas").answers = False
+    _home(rig).named("electricity").answers = False
     report = rig.run()
     assert report.result is Verdict.STOPPED
     assert "is not as the journal has it" not in _told(report)
-    _home(rig).named("gas").answers = True
+    _home(rig).named("electricity").answers = True
     assert rig.run().result is Verdict.COMMISSIONED
 
 

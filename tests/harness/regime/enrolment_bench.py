@@ -108,6 +108,7 @@ class Bench:
         self.world = World(self.kernel)
         self.case = CASE
         self.parameters = parameters or RegimeParameters()
+        self.dno_distributor: str | None = None
         self.key = key_from_seed(str(seed).encode(), "campaign")
 
     @property
@@ -123,6 +124,7 @@ class Bench:
             parameters=self.parameters,
             responsible_supplier=CASE.responsible_supplier,
             installing_supplier=CASE.installing_supplier,
+            dno_distributor=self.dno_distributor,
         )
 
     def journal(self) -> Journal:

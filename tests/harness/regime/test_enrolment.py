@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from harness import files
 from harness.errors import ContradictionError, FileRejectedError, RegimeError, UnreachableError
 from harness.exchange.document import Document
 from harness.facts import Kind
-from harness.facts.enrolment import EnrolmentResult, Transition
-from harness.facts.terms import State
+from harness.facts.enrolment import EnrolmentResult, KeyRotation, Transition
+from harness.facts.terms import Retry, State
 from harness.journal import Entry, Journal, read_entries, verify_journal
-from harness.regime.case import DeviceTest
-from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, check_control
+from harness.regime.case import DeviceTest, MigratingDevice
+from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, UNPROVEN, check_control
 from harness.regime.enrolment import retry
+from harness.regime.inventory import InventoryStatus
 from harness.regime.parameters import RegimeParameters
 from hw_profiles.installation import Supply
 from tests.harness.regime.enrolment_bench import CHF, DEVICES, ESME, GSME, IHD, Bench, Crash
@@ -186,17 +188,7 @@ async def test_a_certificate_of_the_supplier_may_follow(bench: Bench) -> None:
 
 
 async def test_a_network_certificate_of_another_area_is_placed_and_flagged(bench: Bench) -> None:
-    regime = bench.regime()
-    dno = regime.dno.address
-    areas = {dno: "10"}
-    original = bench.regime
-
-    def with_areas() -> object:
-        made = original()
-        made.distribution_areas = areas
-        return made
-
-    bench.regime = with_areas  # type: ignore[method-assign, assignment]
+    bench.dno_distributor = "10"
     result = await bench.enrol()
     assert result.state is State.COMMISSIONED
     placement = next(item for item in result.placements if item.role == "DNO")
@@ -281,7 +273,20 @@ async def test_a_check_may_be_switched_off_by_regime_version(tmp_path: Path) -> 
 
 async def test_an_exhausted_day_defers_the_installation(tmp_path: Path) -> None:
     bench = Bench(tmp_path, parameters=RegimeParameters(daily_capacity=0))
-    assert [problem.code for problem in (await bench.enrol()).problems] == ["V11"]
+    result = await bench.enrol()
+    assert result.state is State.DEFERRED
+    assert [(problem.code, problem.retry) for problem in result.problems] == [("V11", Retry.NEXT_DAY)]
+
+
+async def test_days_without_capacity_cost_no_attempt(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, parameters=RegimeParameters(daily_capacity=0))
+    for _ in range(7):
+        assert (await bench.enrol()).state is State.DEFERRED
+        with bench.journal() as journal:
+            assert retry(journal, bench.case) is State.ELIGIBLE
+        await bench.pause(86_400)
+    bench.parameters = RegimeParameters()
+    assert (await bench.enrol()).state is State.COMMISSIONED
 
 
 async def test_a_released_smso_refuses_to_command(bench: Bench) -> None:
@@ -293,7 +298,6 @@ async def test_a_released_smso_refuses_to_command(bench: Bench) -> None:
 
 
 async def test_neither_new_controller_can_open_the_others_secrets(bench: Bench) -> None:
-    from harness.errors import FileRejectedError
     from harness.exchange.document import FileKind
 
     await bench.enrol()
@@ -372,7 +376,7 @@ async def test_a_key_rotated_before_the_journal_lost_its_tail_is_not_rotated_aga
     older = bench.journal_path.read_bytes()
     assert (await bench.enrol()).state is State.COMMISSIONED
     bench.journal_path.write_bytes(older)
-    with pytest.raises(FileRejectedError, match="already exists with other content"):
+    with pytest.raises(RegimeError, match="already exists with other content"):
         await bench.enrol()
     assert {bench.world.rotations(device) for device in CONTROLLED} == {(1, 1)}
 
@@ -383,6 +387,155 @@ async def test_a_device_that_runs_another_firmware_than_was_requested_is_not_com
     bench.world.running[ESME.eui64] = "00000001"
     with pytest.raises(ContradictionError, match="runs firmware 00000001"):
         await bench.enrol()
-    assert not bench.regime().dsp.commissioned(ESME.eui64)
+    assert bench.regime().dsp.status(ESME.name) == "Pending"
     bench.world.running.clear()
     assert (await bench.enrol()).state is State.COMMISSIONED
+
+
+async def test_the_inventory_holds_the_firmware_that_was_requested_and_read_back(bench: Bench) -> None:
+    """Pre-notified before an upgrade, commissioned after it."""
+    earlier = replace(bench.case, devices=tuple(replace(device, firmware="00000001") for device in DEVICES))
+    bench.regime().take_on(earlier)
+    await bench.enrol()
+    records = [bench.regime().dsp.record(device.eui64) for device in CONTROLLED]
+    assert {record.firmware for record in records if record is not None} == {"00000002"}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [InventoryStatus.COMMISSIONED, InventoryStatus.DECOMMISSIONED, InventoryStatus.WITHDRAWN],
+)
+async def test_a_device_past_commissioning_is_refused_before_control_passes(
+    bench: Bench, status: InventoryStatus
+) -> None:
+    regime = bench.regime()
+    regime.take_on(bench.case)
+    record = regime.dsp.table("inventory")[ESME.name]
+    assert isinstance(record, dict)
+    record["status"] = str(status)
+    regime.dsp.save()
+    result = await bench.enrol()
+    assert result.state is State.COMMON_REJECTED
+    assert [(problem.code, problem.subject) for problem in result.problems] == [("V08", ESME.name)]
+    assert str(status) in result.problems[0].text
+    assert set(result.control.values()) == {OLD_CONTROLLER}
+
+
+@pytest.mark.parametrize("supply", [Supply.NEVER, Supply.AFTER_CUT_OFF])
+async def test_nothing_is_commissioned_without_a_certificate_of_the_supplier(
+    bench: Bench, supply: Supply
+) -> None:
+    bench.with_certificates(supply, Supply.BEFORE_CUT_OFF, Supply.BEFORE_CUT_OFF)
+    result = await bench.enrol()
+    assert result.state is State.COMMON_REJECTED
+    assert [problem.code for problem in result.problems] == ["V06"]
+    assert set(result.control.values()) == {OLD_CONTROLLER}
+
+
+def altering(bench: Bench, prefix: str) -> Callable[[Entry], None]:
+    """Alter a file as soon as it is published."""
+
+    def alter(entry: Entry) -> None:
+        if entry.kind is Kind.OUTCOME and entry.key.startswith(f"file/{prefix}/"):
+            path = next((bench.folder / "exchange").glob(f"{prefix}_*"))
+            path.write_bytes(path.read_bytes().replace(b"example-home", b"another-home"))
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    "prefix", ["DMS", "MA", "MCF", "MCVF", "SHF", "MGF", "MGEF-S1SP", "MGEF-DCO", "VIF-S1SP", "VIF-DCO"]
+)
+async def test_a_refused_file_before_cut_over_ends_the_attempt_and_the_next_may_succeed(
+    bench: Bench, prefix: str
+) -> None:
+    result = await bench.enrol(altering(bench, prefix))
+    assert result.state in (State.COMMON_REJECTED, State.NOT_VIABLE)
+    assert set(result.control.values()) == {OLD_CONTROLLER}
+    assert check_control(read_entries(bench.journal_path)).faults == []
+    with bench.journal() as journal:
+        retry(journal, bench.case)
+    await bench.pause(3600)
+    assert (await bench.enrol()).state is State.COMMISSIONED
+
+
+def silent_from(bench: Bench, device: int, to: State) -> Callable[[Entry], None]:
+    """Have a device fall silent when the installation reaches a state."""
+
+    def fall_silent(entry: Entry) -> None:
+        if isinstance(entry.fact, Transition) and entry.fact.to is to:
+            bench.world.silent.append(device)
+
+    return fall_silent
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "owner", "rotations"),
+    [
+        (State.CUT_OVER, "K01", UNPROVEN, (0, 0)),
+        (State.KEYS_ROTATED, "GT01", NEW_CONTROLLER, (1, 1)),
+        (State.COMMISSIONING, "GT01", NEW_CONTROLLER, (1, 1)),
+    ],
+)
+async def test_gas_dead_after_cut_over_does_not_hold_electricity_back(
+    bench: Bench, state: State, code: str, owner: str, rotations: tuple[int, int]
+) -> None:
+    result = await bench.enrol(silent_from(bench, GSME.eui64, state))
+    assert result.state is State.ELECTRICITY_ONLY
+    assert {name: result.inventory[name] for name in (CHF.name, ESME.name)} == {
+        CHF.name: "Commissioned",
+        ESME.name: "Commissioned",
+    }
+    assert result.inventory[GSME.name] == "Pending"
+    assert [problem.code for problem in result.problems] == [code]
+    assert result.control[GSME.name] == owner
+    assert bench.world.rotations(GSME) == rotations
+    assert verify_journal(bench.journal_path).open_intents == []
+    assert check_control(read_entries(bench.journal_path)).faults == []
+
+
+async def test_a_key_the_gas_meter_took_without_a_word_is_not_claimed(bench: Bench) -> None:
+    """Its answer is lost every time: nobody knows whether it obeys the new key."""
+    send = bench.world.send_control
+
+    async def mute(eui64: int, envelope: bytes) -> bytes:
+        response = await send(eui64, envelope)
+        if eui64 == GSME.eui64 and bench.world.rotations(GSME) != (0, 0):
+            raise UnreachableError("no answer over the WAN link; try again")
+        return response
+
+    bench.world.send_control = mute  # type: ignore[method-assign]
+    result = await bench.enrol()
+    assert result.state is State.ELECTRICITY_ONLY
+    assert sum(bench.world.rotations(GSME)) == 1
+    assert result.control[GSME.name] == UNPROVEN
+    with bench.journal() as journal:
+        done = [act for act in journal.facts(KeyRotation) if journal.done(act.key) is not None]
+    assert GSME.name not in {act.subject for act in done}
+
+
+@pytest.mark.parametrize("device", [CHF, ESME], ids=["hub", "electricity"])
+async def test_a_hub_or_electricity_meter_dead_after_cut_over_is_waited_for(
+    bench: Bench, device: MigratingDevice
+) -> None:
+    with pytest.raises(UnreachableError):
+        await bench.enrol(silent_from(bench, device.eui64, State.CUT_OVER))
+    bench.world.silent.clear()
+    assert (await bench.enrol()).state is State.COMMISSIONED
+
+
+async def test_a_file_refused_after_cut_over_stops_and_goes_on_once_it_is_put_right(bench: Bench) -> None:
+    kept: dict[Path, bytes] = {}
+
+    def alter(entry: Entry) -> None:
+        if entry.kind is Kind.OUTCOME and entry.key.startswith("file/CRQ/"):
+            path = next((bench.folder / "exchange").glob("CRQ_*"))
+            kept[path] = path.read_bytes()
+            path.write_bytes(kept[path].replace(b"example-home", b"another-home"))
+
+    with pytest.raises(RegimeError, match=r"V04.*control has passed"):
+        await bench.enrol(alter)
+    for path, octets in kept.items():
+        path.write_bytes(octets)
+    assert (await bench.enrol()).state is State.COMMISSIONED
+    assert {bench.world.rotations(each) for each in CONTROLLED} == {(1, 1)}

@@ -24,7 +24,12 @@ SIGNERS = 'signers = ["00-DB-12-34-56-78-9F-01"]\nrehearsal = true\n'
         (
             'supplier_certificates = "before-cut-off"',
             'supplier_certificates = "never"',
-            "authorisation.supplier_certificates = never: expected before-cut-off or after-cut-off",
+            "authorisation.supplier_certificates = never: expected before-cut-off",
+        ),
+        (
+            'supplier_certificates = "before-cut-off"',
+            'supplier_certificates = "after-cut-off"',
+            "authorisation.supplier_certificates = after-cut-off: expected before-cut-off",
         ),
         ("2026-03-02T08:00:00Z", "2024-12-31T23:59:59Z", "expected a time from 2025-01-01 to 2034-09-"),
         ("2026-03-02T08:00:00Z", "2034-12-01T00:00:00Z", "an enrolment may take 97 days"),
@@ -55,6 +60,6 @@ def test_what_an_enrolment_cannot_end_with_is_refused(check: Check, old: str, ne
     assert any(says in line for line in lines), lines
 
 
-def test_certificates_that_come_late_are_no_obstacle(check: Check) -> None:
-    late = ('supplier_certificates = "before-cut-off"', 'supplier_certificates = "after-cut-off"')
+def test_network_certificates_that_come_late_are_no_obstacle(check: Check) -> None:
+    late = ('gt_certificate = "never"', 'gt_certificate = "after-cut-off"')
     assert check(late).findings == ()
