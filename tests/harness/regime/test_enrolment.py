@@ -180,13 +180,6 @@ async def test_without_a_certificate_of_the_supplier_nothing_is_commissioned(ben
     assert all(status != "Commissioned" for status in result.inventory.values())
 
 
-async def test_a_certificate_of_the_supplier_may_follow(bench: Bench) -> None:
-    bench.with_certificates(Supply.AFTER_CUT_OFF, Supply.BEFORE_CUT_OFF, Supply.NEVER)
-    result = await bench.enrol()
-    assert result.state is State.COMMISSIONED
-    assert ("supplier", ESME.name) in [(item.role, item.device) for item in result.obligations]
-
-
 async def test_a_network_certificate_of_another_area_is_placed_and_flagged(bench: Bench) -> None:
     bench.dno_distributor = "10"
     result = await bench.enrol()
