@@ -45,6 +45,7 @@ from harness.workspace.images import Images, open_images
 from harness.workspace.options import RunOptions
 from hw_profiles.errors import FileRefusedError
 from hw_profiles.installation import Installation, load_installation
+from hw_profiles.loader import SHIPPED
 from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 from hw_profiles.whole_file import (
     PRIVATE_FOLDER,
@@ -290,6 +291,13 @@ def _copy_inputs(part: Path, options: RunOptions, images: Images) -> Request:
         models.append(place.relative_to(part).as_posix())
         for path in _models_in(folder, installation):
             _copy(path, place / path.name)
+    shipped = list(_shipped_models(options, installation))
+    if shipped:
+        # What a run is held against later must not change with the version of the product that looks at it.
+        place = target / "models-shipped"
+        models.append(place.relative_to(part).as_posix())
+        for path in shipped:
+            _copy(path, place / path.name)
     image = None
     if options.image is not None:
         place = target / "image" / options.image.name
@@ -319,6 +327,13 @@ def _input_files(images: Images) -> Iterator[Path]:
     if installation.catalogue is not None:
         folder = installation.catalogue.resolve()
         yield from sorted(folder / name for name in images.catalogue_files)
+
+
+def _shipped_models(options: RunOptions, installation: Installation) -> Iterator[Path]:
+    """Yield the files of the models that come with the product, and from nowhere else."""
+    own = (*options.model_folders, installation.path.resolve().parent / "models")
+    found = {path.name for folder in own for path in _models_in(folder, installation)}
+    yield from (path for path in _models_in(SHIPPED, installation) if path.name not in found)
 
 
 def _models_in(folder: Path, installation: Installation) -> Iterator[Path]:
