@@ -51,11 +51,29 @@ def expected_instead(type_name: str, value: Scalar) -> str | None:
     return None if fits else f"{bounds}, for a value of type {type_name}"
 
 
+TIME_OF_DAY = "time-of-day"
+"""A 16-bit number whose high octet is the hour and whose low octet the minute (Smart Energy, PresetReadingTime)."""
+
+
+def said(type_name: str, value: Scalar, shown_as: str = "") -> str:
+    """Return a value as people read it: times of day as such, bitmaps in hexadecimal, printable octets as text."""
+    if shown_as == TIME_OF_DAY and isinstance(value, int):
+        return f"{value >> 8:02}:{value & 0xFF:02}"
+    if type_name.startswith("bitmap") and isinstance(value, int):
+        return f"0x{value:0{int(type_name.removeprefix('bitmap')) // 4}X}"
+    if type_name == "octets" and isinstance(value, str):
+        octets = bytes.fromhex(value)
+        if octets and octets.isascii() and octets.decode("ascii").isprintable():
+            return octets.decode("ascii")
+    return str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigurationAttribute:
     """An attribute that a configuration sequence can read or write, with its default and bounds.
 
     `type` is the ZCL type name; octet strings are written in hexadecimal. `minimum`/`maximum` bound numbers.
+    `shown_as` is "time-of-day" for a number that people know as hours and minutes.
     """
 
     name: Annotated[str, Pattern(r"[a-z][a-z0-9_]*", "lower-case words joined by underscores")]
@@ -66,6 +84,7 @@ class ConfigurationAttribute:
     writable: bool = True
     minimum: int | None = None
     maximum: int | None = None
+    shown_as: Annotated[str, Choice(("", TIME_OF_DAY))] = ""
 
     def expected_instead(self, value: Scalar) -> str | None:
         """Return what a value of this attribute must be when `value` cannot be one, or None when it can."""
@@ -85,6 +104,8 @@ class ConfigurationAttribute:
             expected = self.expected_instead(self.default)
             if expected is not None:
                 yield Problem("default", self.default, expected)
+        if self.shown_as == TIME_OF_DAY and self.type != "uint16":
+            yield Problem("shown_as", self.shown_as, f"type uint16 for a {TIME_OF_DAY}, not {self.type}")
 
     def _bounds(self) -> Range:
         held = INTEGERS[self.type]

@@ -201,11 +201,9 @@ class Enrolment:
     group_id: Annotated[str, Pattern(r"[A-Z]{2}", "two capital letters")] = "AA"
     authorisation_valid_days: Annotated[int, Range(1, 3650)] = 90
     certificate_cut_off_hours: Annotated[float, Range(0, 8760)] = 24.0
-    file_timeout_hours: Annotated[float, Range(0, 8760)] = 24.0
     device_test_attempts: Annotated[int, Range(1, 100)] = 3
     migration_attempts: Annotated[int, Range(1, 100)] = 5
     post_commissioning_days: Annotated[int, Range(1, 3650)] = 7
-    clock_tolerance_s: Seconds = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ again; what it has in doubt is looked at first, like any other step.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from harness.facts.configuration import StepDone, StepFailed, StepPerformed, Ste
 from harness.facts.terms import Severity, StepResult
 from harness.head_end import Fields, HubRefusedError, HubUnreachableError
 from harness.journal import Effect
-from hw_profiles.attribute_values import ConfigurationAttribute
+from hw_profiles.attribute_values import ConfigurationAttribute, said
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.sequence import Action, Condition, OnFailure, Sequence, Step
 from hw_profiles.toml_reader import Scalar
@@ -44,6 +44,11 @@ class _Place:
     cluster: int
     attribute: int
     type: str
+    shown_as: str = ""
+
+    def said(self, value: Scalar) -> str:
+        """Return a value of the attribute as people read it."""
+        return said(self.type, value, self.shown_as)
 
 
 async def configure(context: Context) -> Problem | None:
@@ -120,7 +125,7 @@ class _StepRun:
         assert value is not None
         wanted = Condition(cluster=place.cluster, attribute=place.attribute, type=place.type, equals=value)
         if await self._holds(self._step.done_when or wanted):
-            self._done(effect, StepResult.ALREADY, _shown(place.type, value))
+            self._done(effect, StepResult.ALREADY, place.said(value))
             return
         answer = await self._ask(
             "write",
@@ -131,9 +136,9 @@ class _StepRun:
             value=value,
         )
         if answer["status"] != 0:
-            raise _StepFailed(f"the device refused the value {value}: {answer['name']}")
+            raise _StepFailed(f"the device refused the value {place.said(value)}: {answer['name']}")
         await self._require(self._step.verification or wanted)
-        self._done(effect, StepResult.APPLIED, _shown(place.type, value))
+        self._done(effect, StepResult.APPLIED, place.said(value))
 
     async def _command(self, effect: _Effect) -> None:
         step = self._step
@@ -176,7 +181,8 @@ class _StepRun:
     async def _require(self, condition: Condition) -> None:
         seen = await self._value(condition)
         if not _agrees(condition, seen):
-            raise _StepFailed(f"{_said(condition)}, but the device says {seen}")
+            say = str if condition.firmware is not None else self._place_of(condition).said
+            raise _StepFailed(f"{_expected(condition, say)}, but the device says {say(seen)}")
 
     async def _holds(self, condition: Condition) -> bool:
         return _agrees(condition, await self._value(condition))
@@ -186,18 +192,22 @@ class _StepRun:
         if condition.firmware is not None:
             version = await self._in_time(self._context.read_version(entry, timeout_s=self._step.timeout_s))
             return display(self._context.installation.models[entry.name], version)
-        place = self._place(condition.name, condition.cluster, condition.attribute, condition.type)
+        place = self._place_of(condition)
         timeout_s = self._step.timeout_s
         return await self._in_time(
             self._context.read(entry, place.endpoint, place.cluster, place.attribute, timeout_s=timeout_s)
         )
+
+    def _place_of(self, condition: Condition) -> _Place:
+        return self._place(condition.name, condition.cluster, condition.attribute, condition.type)
 
     def _place(
         self, name: str | None, cluster: int | None, attribute: int | None, type_name: str | None
     ) -> _Place:
         if name is not None:
             known = self._named(name)
-            return _Place(self._endpoint(known.cluster), known.cluster, known.attribute, known.type)
+            endpoint = self._endpoint(known.cluster)
+            return _Place(endpoint, known.cluster, known.attribute, known.type, known.shown_as)
         assert cluster is not None
         assert attribute is not None
         assert type_name is not None
@@ -240,15 +250,6 @@ class _StepRun:
         return None if keeps_going else problem
 
 
-def _shown(type_name: str, value: Scalar) -> str:
-    """Return a value as people read it: octets that are plain text as that text."""
-    if type_name == "octets" and isinstance(value, str):
-        octets = bytes.fromhex(value)
-        if octets and octets.isascii() and octets.decode("ascii").isprintable():
-            return octets.decode("ascii")
-    return str(value)
-
-
 def _agrees(condition: Condition, value: Scalar) -> bool:
     if condition.firmware is not None:
         return value == condition.firmware
@@ -257,7 +258,7 @@ def _agrees(condition: Condition, value: Scalar) -> bool:
     return condition.holds(value)
 
 
-def _said(condition: Condition) -> str:
+def _expected(condition: Condition, say: Callable[[Scalar], str]) -> str:
     if condition.firmware is not None:
         return f"expected firmware {condition.firmware}"
     bounds = (
@@ -265,4 +266,4 @@ def _said(condition: Condition) -> str:
         ("at least", condition.at_least),
         ("at most", condition.at_most),
     )
-    return "expected " + " and ".join(f"{word} {value}" for word, value in bounds if value is not None)
+    return "expected " + " and ".join(f"{word} {say(value)}" for word, value in bounds if value is not None)

@@ -119,6 +119,7 @@ class _Assembly:
             radio=begun.request.radio,
             result=verdict,
             result_reason=reason,
+            previous_head_end=f"{record.previous_head_end.name} ({record.previous_head_end.smso})",
             epoch_unix_seconds=self._installation.start_unix_seconds,
             started_us=self._entries[0].time_us,
             ended_us=last.time_us,
@@ -244,6 +245,7 @@ class _Assembly:
                     result=result,
                     detail=detail,
                     at_us=at_us,
+                    provided_by=sequence.provided_by,
                 )
 
     def _step(self, sequence: str, step: str, name: str) -> tuple[StepResult, str, int | None]:

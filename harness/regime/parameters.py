@@ -24,12 +24,8 @@ _NO_SOURCE = "no number found"
 class RegimeParameters:
     """Every unknown of the regime; the metadata of each field says its unit, confidence and source."""
 
-    regime_version: str = _parameter("2021-10", "date", _UNKNOWN, "names which checks are on")
     authorisation_valid_days: int = _parameter(90, "days", _UNKNOWN, _NO_SOURCE)
-    firmware_notice_days: int = _parameter(7, "days", _UNKNOWN, _NO_SOURCE)
-    migration_notice_days: int = _parameter(7, "days", _UNKNOWN, _NO_SOURCE)
     certificate_cut_off_hours: int = _parameter(24, "hours", _UNKNOWN, "that one exists: TMAD report")
-    file_timeout_hours: int = _parameter(24, "hours", _UNKNOWN, _NO_SOURCE)
     device_test_attempts: int = _parameter(3, "attempts", _UNKNOWN, _NO_SOURCE)
     control_attempts: int = _parameter(5, "attempts", _UNKNOWN, _NO_SOURCE)
     retry_backoff_seconds: int = _parameter(60, "seconds", _UNKNOWN, _NO_SOURCE)
@@ -40,8 +36,6 @@ class RegimeParameters:
     )
     post_commissioning_days: int = _parameter(7, "days", "recalled", "fact sheet 4.5")
     daily_capacity: int = _parameter(1000, "installations a day", _UNKNOWN, _NO_SOURCE)
-    flat_allocation_minimum: int = _parameter(100, "installations a day", "confirmed", "MSM v4.0, DMIN")
-    clock_tolerance_seconds: int = _parameter(10, "seconds", _UNKNOWN, _NO_SOURCE)
     service_provider: str = _parameter("CGI", "three letters", "recalled", "sample MA file names")
     disabled_checks: tuple[str, ...] = _parameter((), "validation codes", _UNKNOWN, "MEHRS, Oct 2021")
 
@@ -51,11 +45,9 @@ class RegimeParameters:
         return cls(
             authorisation_valid_days=enrolment.authorisation_valid_days,
             certificate_cut_off_hours=round(enrolment.certificate_cut_off_hours),
-            file_timeout_hours=round(enrolment.file_timeout_hours),
             device_test_attempts=enrolment.device_test_attempts,
             attempts_before_exclusion=enrolment.migration_attempts,
             post_commissioning_days=enrolment.post_commissioning_days,
-            clock_tolerance_seconds=round(enrolment.clock_tolerance_s),
         )
 
     def explained(self) -> Iterator[tuple[str, object, str, str, str]]:

@@ -59,6 +59,8 @@ class ConfigurationResult:
     result: StepResult
     detail: str = ""
     at_us: int | None = None
+    provided_by: str = ""
+    """Who provided the sequence the step belongs to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +202,8 @@ class CampaignReport:
     result: Verdict
     result_reason: str = ""
     """One sentence for the reader, why it ended so; may be empty when commissioned."""
+    previous_head_end: str = ""
+    """Who operated the installation until now: the name, and how it is called among head ends."""
     schema_version: int = SCHEMA_VERSION
     epoch_unix_seconds: int = 0
     started_us: int = 0

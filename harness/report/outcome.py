@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.facts.enrolment import Placement
 from harness.facts.terms import CertificateRole, StepResult
 from harness.report.markup import EMPTY, Html, element, join, text
@@ -68,12 +70,19 @@ def configuration(report: CampaignReport) -> Html:
             "article",
             element("h3", text(device_name(device))),
             element("ul", *(_step(step) for step in device.configuration), class_="steps"),
+            *_providers(device.configuration),
             class_=f"card {device.role.value.lower()}",
         )
         for device in report.devices
         if device.configuration
     ]
     return element("div", *cards, class_="columns") if cards else EMPTY
+
+
+def _providers(steps: Sequence[ConfigurationResult]) -> list[Html]:
+    """Return who provided the steps, each name once."""
+    names = dict.fromkeys(step.provided_by for step in steps if step.provided_by)
+    return [element("p", text("as provided by " + "; ".join(names)), class_="quiet")] if names else []
 
 
 def _step(step: ConfigurationResult) -> Html:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw_profiles.attribute_values import INTEGERS, ZCL_TYPES, ConfigurationAttribute, expected_instead
+from hw_profiles.attribute_values import INTEGERS, ZCL_TYPES, ConfigurationAttribute, expected_instead, said
 from hw_profiles.errors import ProfileError
 from hw_profiles.toml_reader import read_record
 
@@ -41,9 +41,29 @@ def test_any_value_is_of_a_type_or_something_else_is_expected(
         ({"minimum": 60, "maximum": 5}, "minimum = 60: expected at most maximum, 5"),
         ({"type": "octets", "default": "", "maximum": 5}, "no minimum or maximum for a value of type octets"),
         ({"type": "bool", "default": 1}, "default = 1: expected true or false"),
+        ({"shown_as": "time-of-day"}, "expected type uint16 for a time-of-day, not uint8"),
     ],
 )
 def test_an_attribute_whose_default_it_would_refuse_is_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(ProfileError) as caught:
         read_record(ConfigurationAttribute, {**PERIOD, **change}, "m.toml")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "value", "shown_as", "read"),
+    [
+        ("uint16", 0x0600, "time-of-day", "06:00"),
+        ("uint16", 0x173B, "time-of-day", "23:59"),
+        ("uint16", 0x0600, "", "1536"),
+        ("bitmap16", 5, "", "0x0005"),
+        ("octets", "31343030", "", "1400"),
+        ("octets", "00ff", "", "00ff"),
+        ("octets", "", "", ""),
+        ("bool", True, "", "True"),
+    ],
+)
+def test_a_value_is_said_as_people_read_it(
+    type_name: str, value: bool | int | str, shown_as: str, read: str
+) -> None:
+    assert said(type_name, value, shown_as) == read

@@ -13,6 +13,7 @@ from harness.facts.firmware import Activation
 from harness.facts.terms import StepResult, Verdict
 from harness.journal import Entry, told, verify_journal
 from harness.regime.control import check_control
+from harness.report.html import render_html
 from harness.report.wording import versions_on_the_way
 from tests.harness.campaign.conftest import PowerCut, Rig
 from tests.harness.campaign.fake_world import FakeHome, rotations
@@ -276,4 +277,16 @@ def test_the_report_tells_links_batteries_and_versions_as_people_say_them(rig: R
     ]
     said = [entry.text for entry in report.timeline]
     assert "MPAN in the electricity meter: set to 1400001234565" in said
+    assert "Gas readings are taken at 06:00: set to 06:00" in said
     assert "Activated: runs 2.0.0" in said
+
+
+def test_the_report_says_who_operated_the_home_and_who_provided_its_configuration(rig: Rig) -> None:
+    report = rig.run()
+    assert report.previous_head_end == "Rehearsal Smart Metering System Operator (rehearsal-smso)"
+    assert {step.provided_by for device in report.devices for step in device.configuration} == {
+        "Rehearsal Installing Supplier, configuration note 7"
+    }
+    page = render_html(report)
+    assert "Operated until now by Rehearsal Smart Metering System Operator" in page
+    assert "as provided by Rehearsal Installing Supplier, configuration note 7" in page

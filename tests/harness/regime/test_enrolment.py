@@ -258,7 +258,7 @@ async def test_a_bad_check_digit_is_refused_by_the_commissioning_party(bench: Be
     assert [problem.code for problem in result.problems] == ["V07"]
 
 
-async def test_a_check_may_be_switched_off_by_regime_version(tmp_path: Path) -> None:
+async def test_a_check_may_be_switched_off(tmp_path: Path) -> None:
     bench = Bench(tmp_path, parameters=RegimeParameters(disabled_checks=("V07",)))
     bench.case = replace(bench.case, mpan="1300001234561")
     assert (await bench.enrol()).state is State.COMMISSIONED
