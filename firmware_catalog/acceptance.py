@@ -104,13 +104,6 @@ def record_objections(
     return tuple(_of_record(header, recipient, entry, today))
 
 
-def version_objections(
-    image: int, recipient: Recipient, from_versions: Sequence[int] = ()
-) -> tuple[Objection, ...]:
-    """Return what stands against installing version `image` over the one that runs; `from_versions` empty is any."""
-    return (*_version(image, recipient), *_from_versions(image, recipient.version, from_versions))
-
-
 def listing_objections(installation: Installation, name: str, image: int) -> tuple[Objection, ...]:
     """Return whether the device called `name` would be left on firmware that no eligible combination lists.
 

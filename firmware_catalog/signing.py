@@ -49,12 +49,6 @@ class Keys:
             self._make(path)
         return self._load(path)
 
-    def has(self, name: str) -> bool:
-        """Say whether the key called `name` can be used."""
-        if self.seed is not None:
-            return True
-        return self.folder is not None and (self.folder / f"{name}.pem").is_file()
-
     @staticmethod
     def _make(path: Path) -> None:
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -8,33 +8,16 @@ from __future__ import annotations
 
 from binascii import crc_hqx
 
-from emulator.errors import FrameError
-
 FCS_OCTETS = 2
 
 _MIRROR = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 
 
-def fcs(mpdu: bytes) -> bytes:
-    """Return the two FCS octets, as sent, of a frame without its FCS (802.15.4-2006 7.2.1.9)."""
-    return crc_hqx(mpdu.translate(_MIRROR), 0).to_bytes(2, "big").translate(_MIRROR)
-
-
 def with_fcs(mpdu: bytes) -> bytes:
-    """Return the PSDU: the frame followed by its FCS."""
+    """Return the PSDU: the frame followed by its two FCS octets (802.15.4-2006 7.2.1.9)."""
     return mpdu + crc_hqx(mpdu.translate(_MIRROR), 0).to_bytes(2, "big").translate(_MIRROR)
 
 
 def fcs_ok(psdu: bytes) -> bool:
     """Tell whether a PSDU ends in the right FCS."""
     return len(psdu) > FCS_OCTETS and crc_hqx(psdu.translate(_MIRROR), 0) == 0
-
-
-def without_fcs(psdu: bytes) -> bytes:
-    """Return a PSDU without its FCS; raises `FrameError` when the FCS is wrong."""
-    if not fcs_ok(psdu):
-        raise FrameError(
-            f"PHY frame of {len(psdu)} octets: FCS {psdu[-2:].hex()} at offset {max(0, len(psdu) - 2)},"
-            f" expected {fcs(psdu[:-2]).hex()}"
-        )
-    return psdu[:-2]

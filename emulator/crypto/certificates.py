@@ -106,15 +106,6 @@ class CertificateSuite2:
         """Raise `CryptoError` unless this certificate may be used to verify signatures."""
         self._check_usage(SIGNATURE, "signatures")
 
-    def check_valid_at(self, unix_seconds: int) -> None:
-        """Raise `CryptoError` when `unix_seconds` is outside the validity of this certificate."""
-        late = self.validity != NEVER_EXPIRES and unix_seconds > self.valid_from + self.validity
-        if late or unix_seconds < self.valid_from:
-            raise CryptoError(
-                f"suite 2 certificate of {self.subject:016X}: not valid at Unix time {unix_seconds}, only "
-                f"from {self.valid_from} for {self.validity} s"
-            )
-
     def _check_usage(self, usage: int, purpose: str) -> None:
         expectations = (
             ("type", self.type, CERTIFICATE_TYPE),

@@ -25,8 +25,6 @@ class Status(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
-    NOT_PERFORMED = "not-performed"
-    """Reconciled after a crash: the effect never reached the device."""
 
 
 class Severity(StrEnum):

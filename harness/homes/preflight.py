@@ -71,8 +71,8 @@ BY_HAND = (
 
 
 def check_installation(installation: Installation) -> list[Check]:
-    """Check what the files say of devices: install codes and models."""
-    return [_install_codes(installation), _models(installation)]
+    """Check what the files say of devices: install codes, models, and who may sign their firmware."""
+    return [_install_codes(installation), _models(installation), _firmware_authorities(installation)]
 
 
 def _install_codes(installation: Installation) -> Check:
@@ -105,6 +105,16 @@ def _models(installation: Installation) -> Check:
             f"placeholders, not facts: {'; '.join(guessed)}; compare with the real device",
         )
     return Check("models", Outcome.PASSED, "no placeholder in any model")
+
+
+def _firmware_authorities(installation: Installation) -> Check:
+    """The private key of a rehearsal authority is published: a real meter that trusted it would take any firmware."""
+    name = "firmware authorities"
+    issuers = [each.issuer for each in installation.record.firmware_authorities if each.rehearsal]
+    if issuers:
+        said = f"anybody can sign as {', '.join(issuers)}, made for rehearsals; no real meter may trust it"
+        return Check(name, Outcome.NOTE, said)
+    return Check(name, Outcome.PASSED, "none of them is made for rehearsals")
 
 
 def check_surroundings(installation: Installation, out: Path) -> list[Check]:

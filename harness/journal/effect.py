@@ -14,7 +14,7 @@ Close = Callable[[Entry, Status, Result], Entry]
 
 
 class Effect(Generic[A]):
-    """An announced effect; close it with exactly one of `done`, `failed` and `not_performed`."""
+    """An announced effect; close it with exactly one of `done` and `failed`."""
 
     def __init__(self, close: Close, intent: Entry, act: A, in_doubt: bool) -> None:
         self._close_intent = close
@@ -32,10 +32,6 @@ class Effect(Generic[A]):
     def failed(self, failure: Failed) -> Entry:
         """Record that the effect was tried and did not happen; it may be announced again."""
         return self._close(Status.FAILED, failure)
-
-    def not_performed(self, failure: Failed) -> Entry:
-        """Record that an effect in doubt turned out never to have reached its device."""
-        return self._close(Status.NOT_PERFORMED, failure)
 
     def _close(self, status: Status, result: Result) -> Entry:
         self.outcome = self._close_intent(self._intent, status, result)

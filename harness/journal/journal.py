@@ -4,7 +4,7 @@ The contract, in the order it is kept:
 
 1. An entry is on disk (write-ahead log, `synchronous=FULL`) before the call that appends it returns.
 2. An effect's intent is appended before the effect, its outcome after. A crash between leaves the intent
-   open: *in doubt*. Only an explicit `Effect.done`, `Effect.failed` or `Effect.not_performed` closes it; an
+   open: *in doubt*. Only an explicit `Effect.done` or `Effect.failed` closes it; an
    exception that escapes the `with` block never does, because it says nothing about what reached the device.
 3. A key whose outcome is `done` is never opened again. A failed key may be: that is a retry.
 4. Rows are never updated or deleted; triggers refuse it, and the chain would show it.
@@ -166,9 +166,7 @@ class Journal:
         effect = Effect(self._close_effect, intent, announced, in_doubt)
         yield effect
         if effect.outcome is None:
-            raise JournalError(
-                f"{key}: the effect ended without an outcome; call done, failed or not_performed"
-            )
+            raise JournalError(f"{key}: the effect ended without an outcome; call done or failed")
 
     def _close_effect(self, intent: Entry, status: Status, result: Result) -> Entry:
         """Append the outcome of an open intent; raises `JournalError` when it is not open."""

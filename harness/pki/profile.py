@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from emulator.eui64 import format_eui64
 from harness.errors import CertificateError
-from harness.pki.authority import REHEARSAL_POLICY, Usage, key_identifier
+from harness.pki.authority import Usage, key_identifier
 from harness.pki.roles import RemotePartyRole
 
 E = TypeVar("E", bound=x509.ExtensionType)
@@ -164,20 +164,3 @@ def check_organisation(
     _check_usage(certificate, usage)
     check_validity(certificate, at)
     return holder_of(certificate)
-
-
-def is_rehearsal(certificate: x509.Certificate) -> bool:
-    """Tell whether a certificate carries the rehearsal mark."""
-    try:
-        policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
-    except x509.ExtensionNotFound:
-        return False
-    return any(policy.policy_identifier == REHEARSAL_POLICY for policy in policies)
-
-
-def refuse_rehearsal(certificate: x509.Certificate) -> None:
-    """Raise `CertificateError` for a rehearsal certificate: real devices are involved."""
-    if is_rehearsal(certificate):
-        raise _refuse(
-            certificate, "made for a rehearsal", "operational credentials when real devices are involved"
-        )

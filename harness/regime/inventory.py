@@ -41,10 +41,6 @@ TRANSITIONS: dict[InventoryStatus, tuple[InventoryStatus, ...]] = {
 COMMISSIONABLE = (_S.PENDING, _S.WHITELISTED, _S.INSTALLED_NOT_COMMISSIONED)
 """Statuses from which commissioning leads straight on; a device in any other must be set back to Pending first."""
 
-USER_STATUSES = {
-    True: (_S.COMMISSIONED, _S.WITHDRAWN, _S.INSTALLED_NOT_COMMISSIONED),
-    False: (_S.PENDING, _S.INSTALLED_NOT_COMMISSIONED),
-}
 """What a user may set by Service Request 8.4: for a hub (True) and for other devices (confirmed)."""
 
 TYPE_2 = (DeviceKind.IHD, DeviceKind.CAD)
@@ -83,10 +79,3 @@ class InventoryRecord:
                 f"allowed: {names}"
             )
         return replace(self, status=status, history=(*self.history, (at, status)))
-
-    def set_by_user(self, status: InventoryStatus, at: int) -> InventoryRecord:
-        """Return the record after Service Request 8.4; raises `RegimeError`."""
-        allowed = USER_STATUSES[self.kind is DeviceKind.CHF]
-        if status not in allowed:
-            raise RegimeError(f"a user cannot set a {self.kind} to {status}; allowed: {', '.join(allowed)}")
-        return self.moved(status, at)

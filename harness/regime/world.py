@@ -14,7 +14,6 @@ from harness.exchange.folder import ExchangeFolder
 from harness.journal import Clock
 from harness.pki.authority import RehearsalAuthority, Secret, Usage
 from harness.pki.directory import CertificateDirectory
-from harness.pki.profile import refuse_rehearsal
 from harness.pki.roles import RemotePartyRole as Role
 from harness.regime.case import EnrolmentCase
 from harness.regime.controllers import Dco, Dsp, S1sp
@@ -154,10 +153,6 @@ class Regime:
             credential = authority.organisation(role, party.eui64, usage)
             self.office.directory.add(credential)
             party.install(label, credential)
-
-    def refuse_real_devices(self) -> None:
-        """Raise `CertificateError` for rehearsed parties: call it before touching a real device."""
-        refuse_rehearsal(self.office.directory.issuing)
 
     def take_on(self, case: EnrolmentCase) -> None:
         """Tell the SMSO and the inventory of an installation, as they stood before the migration."""

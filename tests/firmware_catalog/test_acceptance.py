@@ -20,7 +20,6 @@ from firmware_catalog.acceptance import (
     is_of_kind,
     listing_objections,
     objections,
-    version_objections,
 )
 from firmware_catalog.records import Entry, Evidence, header_claims
 from harness.examples import DORMANT_SEMI
@@ -166,11 +165,6 @@ def test_what_the_record_has_against_it_is_told(
 def test_an_image_in_no_catalogue_is_for_meters_that_are_not_dormant() -> None:
     assert kinds(image(), meter(), None) == [ObjectionKind.EVIDENCE]
     assert kinds(image(), meter(dormant=False), None) == []
-
-
-def test_versions_can_be_asked_for_alone() -> None:
-    assert version_objections(NEW, meter(), (OLD,)) == ()
-    assert [item.kind for item in version_objections(NEW, meter(), (1,))] == [ObjectionKind.FROM_VERSIONS]
 
 
 def test_firmware_that_no_combination_lists_is_known_beforehand() -> None:

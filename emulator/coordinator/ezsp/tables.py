@@ -168,10 +168,6 @@ class Tables:
 
     # Multicast groups
 
-    def member_endpoints(self, group: int) -> list[int]:
-        """Return the endpoints that listen to a group."""
-        return [each["endpoint"] for each in self._multicasts.values() if each["multicast_id"] == group]
-
     def _get_multicast(self, values: Values) -> Answer:
         index = values["index"]
         if index >= self._configuration.size(EzspConfigId.CONFIG_MULTICAST_TABLE_SIZE):

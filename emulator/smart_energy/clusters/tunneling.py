@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Final
 
 import zigpy.types as t
@@ -16,19 +15,6 @@ from emulator.smart_energy.clusters.definition import (
     only,
 )
 from emulator.smart_energy.version import SeVersion
-
-
-class TunnelProtocol(IntEnum):
-    """Protocols a tunnel may carry."""
-
-    DLMS_COSEM = 0
-    IEC_61107 = 1
-    ANSI_C12_18 = 2
-    M_BUS = 3
-    SML = 4
-    CLIMATE_TALK = 5
-    GB_HRGP = 6
-    TEST = 0xC7
 
 
 class Tunneling(SmartEnergyCluster):

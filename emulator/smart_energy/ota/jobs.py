@@ -114,21 +114,6 @@ class Job:
     counts: TransferCounts = field(default_factory=TransferCounts)
 
 
-def largest_block(
-    *, aps_security: bool = True, extended_nonce: bool = True, relays: int = 0, nwk_ieee_addresses: int = 0
-) -> int:
-    """Return how many data octets of an Image Block Response fit one 127-octet PSDU (protocol facts 4.6).
-
-    `relays` counts the hops of a source route, 0 for none; `nwk_ieee_addresses` EUI-64s in the NWK header.
-    """
-    room = 82 - 17 - 8 * nwk_ieee_addresses
-    if relays:
-        room -= 2 + 2 * relays
-    if aps_security:
-        room -= 17 if extended_nonce else 9
-    return max(0, room)
-
-
 def dump_jobs(jobs: dict[int, Job]) -> bytes:
     """Return the jobs as canonical JSON."""
     records = [_record(jobs[device]) for device in sorted(jobs)]

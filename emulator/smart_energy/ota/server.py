@@ -83,17 +83,6 @@ class OtaServer:
             raise EmulatorError(f"OTA image {image.key}: no octets, expected an OTA file")
         self.images[image.key] = image
 
-    def discard_image(self, key: ImageKey) -> Effects:
-        """Forget an image; unfinished jobs for it are withdrawn."""
-        self.images.pop(key, None)
-        effects: Effects = []
-        for job in list(self.jobs.values()):
-            if job.key == key and job.state in {JobState.SCHEDULED, JobState.TRANSFERRING}:
-                effects += self._finish(
-                    job, JobState.FAILED, Outcome.FIRMWARE_IMAGE_DISCARDED, "image removed"
-                )
-        return effects
-
     def configure(self, device: int, config: OtaDeviceConfig) -> None:
         """Set how `device` is treated from its next request on."""
         self._sessions.configure(device, config)

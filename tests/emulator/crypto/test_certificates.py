@@ -113,16 +113,6 @@ def test_key_usage_separates_key_agreement_and_signature() -> None:
         agreement.check_signature()
 
 
-def test_validity_of_a_suite_2_certificate() -> None:
-    certificate = replace(suite_2(), valid_from=1000, validity=10)
-    certificate.check_valid_at(1000)
-    certificate.check_valid_at(1010)
-    for outside in (999, 1011):
-        with pytest.raises(CryptoError, match=f"not valid at Unix time {outside}"):
-            certificate.check_valid_at(outside)
-    replace(certificate, validity=NEVER_EXPIRES).check_valid_at(1 << 40)
-
-
 def test_fields_that_do_not_fit_are_named() -> None:
     with pytest.raises(CryptoError, match="point: 21 octets, expected 22"):
         CertificateSuite1(bytes(21), 1, b"TESTSECA").encode()

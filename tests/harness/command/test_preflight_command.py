@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,20 @@ def test_a_radio_emulated_here_has_nothing_to_fail(capsys: pytest.CaptureFixture
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
     assert checks["radio"]["outcome"] == "note"
     assert "control keys" not in checks
+
+
+def test_an_authority_that_anybody_can_sign_as_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(HOME.parent, tmp_path / "home")
+    own = tmp_path / "home" / HOME.name
+    said = []
+    for rehearsal in ("rehearsal = true", "rehearsal = false"):
+        own.write_text(HOME.read_text().replace("rehearsal = true", rehearsal))
+        main(["preflight", str(own), "--radio", "wire:", "--json"])
+        checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+        said.append(checks["firmware authorities"]["outcome"])
+    assert said == ["note", "passed"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from harness.pki.authority import (
     organisation_name,
 )
 from harness.pki.directory import CertificateDirectory, certificate_id
-from harness.pki.profile import check_authority, check_organisation, refuse_rehearsal
+from harness.pki.profile import check_authority, check_organisation
 from harness.pki.roles import RemotePartyRole as Role
 
 AUTHORITY = RehearsalAuthority(Kernel(7).secret)
@@ -119,11 +119,6 @@ def test_the_builder_of_these_tests_is_right_when_nothing_is_changed() -> None:
 def test_a_leaf_cannot_issue() -> None:
     with pytest.raises(CertificateError, match="BasicConstraints"):
         check_organisation(build(), SUPPLIER.certificate, NOW, Usage.SIGNING)
-
-
-def test_rehearsal_certificates_are_refused_for_real_devices() -> None:
-    with pytest.raises(CertificateError, match="made for a rehearsal"):
-        refuse_rehearsal(SUPPLIER.certificate)
 
 
 def openssl_accepts(folder: Path, leaf: x509.Certificate) -> bool:

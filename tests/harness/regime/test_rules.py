@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import CertificateError, RegimeError
+from harness.errors import RegimeError
 from harness.facts import Act, Result
 from harness.facts.enrolment import (
     Commissioned,
@@ -78,13 +78,11 @@ def test_the_inventory_moves_legally_and_keeps_its_history() -> None:
         meter.moved(InventoryStatus.COMMISSIONED, 6)
     meter = meter.moved(InventoryStatus.INSTALLED_NOT_COMMISSIONED, 6).moved(InventoryStatus.COMMISSIONED, 7)
     assert [at for at, _ in meter.history] == [5, 6, 7]
-    with pytest.raises(RegimeError, match="a user cannot"):
-        meter.set_by_user(InventoryStatus.DECOMMISSIONED, 8)
 
 
-def test_a_hub_may_be_withdrawn_by_a_user_and_a_display_has_no_status() -> None:
+def test_a_hub_may_be_withdrawn_and_a_display_has_no_status() -> None:
     hub = record(DeviceKind.CHF)
-    assert hub.set_by_user(InventoryStatus.WITHDRAWN, 6).status is InventoryStatus.WITHDRAWN
+    assert hub.moved(InventoryStatus.WITHDRAWN, 6).status is InventoryStatus.WITHDRAWN
     display = record(DeviceKind.IHD)
     assert display.status is None
     with pytest.raises(RegimeError):
@@ -132,8 +130,3 @@ async def test_a_firmware_announcement_is_published_once_and_enrolment_follows(t
         assert announce_firmware(regime, journal, bench.case) == first
     assert first.name == "DFS_AA_example-home_1.xml"
     assert (await bench.enrol()).inventory[ESME.name] == "Commissioned"
-
-
-def test_rehearsed_parties_are_refused_for_real_devices(tmp_path: Path) -> None:
-    with pytest.raises(CertificateError, match="made for a rehearsal"):
-        Bench(tmp_path).regime().refuse_real_devices()

@@ -330,15 +330,6 @@ def test_withdrawn_job_aborts_the_download(ota_home: Any, ota_image: Any) -> Non
     assert meter.policy.current_version == 1
 
 
-def test_discarded_image_aborts_the_download(ota_home: Any, ota_image: Any) -> None:
-    home, meter, image = prepared(ota_home, ota_image)
-    home.run_for(1)
-    home.run(home.server.discard_image(image.key))
-    home.run_for(60)
-    assert meter.stop_reasons() == [StopReason.SERVER_ABORT]
-    assert home.outcomes() == [Outcome.FIRMWARE_IMAGE_DISCARDED]
-
-
 def test_replaced_job_stops_the_old_download_and_starts_the_new(ota_home: Any, ota_image: Any) -> None:
     home, meter, _ = prepared(ota_home, ota_image)
     home.run_for(1)

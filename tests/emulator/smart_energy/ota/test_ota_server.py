@@ -20,7 +20,6 @@ from emulator.smart_energy.ota.jobs import (
     StoredImage,
     TransferCounts,
     dump_jobs,
-    largest_block,
     load_jobs,
 )
 from emulator.smart_energy.ota.server import OtaServer
@@ -217,10 +216,3 @@ def test_jobs_survive_non_volatile_memory(records: list[Job]) -> None:
 def test_other_octets_are_no_job_table(data: bytes) -> None:
     with pytest.raises(NonVolatileError, match="OTA jobs"):
         load_jobs(data)
-
-
-def test_largest_block_follows_the_frame_budget() -> None:
-    assert largest_block() == 48
-    assert largest_block(extended_nonce=False) == 56
-    assert largest_block(aps_security=False) == 65
-    assert largest_block(relays=2) == 42

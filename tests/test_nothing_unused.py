@@ -1,0 +1,129 @@
+"""What the product defines has an effect in it: no public name nobody uses, no field of a file nothing reads."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("emulator", "firmware_catalog", "harness", "hw_profiles")
+RECORDS = (
+    "harness.regime.parameters",
+    "hw_profiles.attribute_values",
+    "hw_profiles.epcl",
+    "hw_profiles.installation",
+    "hw_profiles.limits",
+    "hw_profiles.model",
+    "hw_profiles.sequence",
+)
+
+_CALLED_FROM_OUTSIDE = (
+    "called by the library whose class or protocol it is part of, or by a user's configuration"
+)
+_PERSON_AT_THE_HOME = (
+    "what happens to a device from outside its radio: a person, an electrician, a broken part"
+)
+_FOREIGN_DEVICE = "the other side of a frame that the product answers, sent by foreign devices and hosts"
+_GENERAL_FORM = "the general form that tests and benchmarks hold the short way on the hot path against"
+_EMBEDDING = "for programs that run the emulator inside their own: no file, no fixed end"
+
+USED_OUTSIDE = {
+    "ClientAttributeDefs": _CALLED_FROM_OUTSIDE,
+    "ClientCommandDefs": _CALLED_FROM_OUTSIDE,
+    "ServerCommandDefs": _CALLED_FROM_OUTSIDE,
+    "connection_made": _CALLED_FROM_OUTSIDE,
+    "permit_gp": _CALLED_FROM_OUTSIDE,
+    "start_network": _CALLED_FROM_OUTSIDE,
+    "EmulatedHomeApplication": _CALLED_FROM_OUTSIDE,
+    "activate_now": _PERSON_AT_THE_HOME,
+    "flash_failed": _PERSON_AT_THE_HOME,
+    "power_cycle_hub": _PERSON_AT_THE_HOME,
+    "set_supply": _PERSON_AT_THE_HOME,
+    "set_preconfigured_key": _PERSON_AT_THE_HOME,
+    "set_poll_interval": _PERSON_AT_THE_HOME,
+    "mgmt_leave_request": _FOREIGN_DEVICE,
+    "pack_aux": _GENERAL_FORM,
+    "unpack_aux": _GENERAL_FORM,
+    "contains": _GENERAL_FORM,
+    "negate": _GENERAL_FORM,
+    "read_frames": _EMBEDDING,
+    "run_for": _EMBEDDING,
+    "MemoryNonVolatile": _EMBEDDING,
+    "NullCapture": _EMBEDDING,
+    "add_install_code": _EMBEDDING,
+    "trust_centre_eui64": _EMBEDDING,
+}
+"""Public names without a use in the product, and why each is there all the same."""
+
+
+@cache
+def modules() -> tuple[tuple[Path, ast.Module], ...]:
+    paths = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return tuple((path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
+
+
+def names_in(tree: ast.AST) -> Iterator[str]:
+    """Yield what a module refers to; texts count, for registries and bindings are made by name."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                yield name
+            case ast.keyword(arg=str(name)):
+                yield name
+            case ast.Constant(value=str(name)) if name.isidentifier():
+                yield name
+
+
+def public_definitions(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    for node in (*tree.body, *(n for n in ast.walk(tree) if isinstance(n, ast.ClassDef))):
+        members = (
+            [item for item in node.body if isinstance(item, kinds)] if isinstance(node, ast.ClassDef) else []
+        )
+        for item in [node, *members]:
+            if isinstance(item, kinds) and not item.name.startswith("_"):
+                yield item.lineno, item.name
+
+
+def read_attributes() -> set[str]:
+    return {
+        node.attr
+        for _, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def test_every_public_name_is_used_by_the_product_or_says_who_uses_it() -> None:
+    used = {name for _, tree in modules() for name in names_in(tree)}
+    unused = {
+        name: f"{path}:{line} {name}"
+        for path, tree in modules()
+        for line, name in public_definitions(tree)
+        if name not in used
+    }
+    assert [where for name, where in unused.items() if name not in USED_OUTSIDE] == []
+    assert sorted(set(USED_OUTSIDE) - set(unused)) == [], "no longer unused: take them off the list"
+
+
+@pytest.mark.parametrize("module", RECORDS)
+def test_every_field_of_a_file_and_every_parameter_has_an_effect(module: str) -> None:
+    records = [
+        item
+        for item in vars(importlib.import_module(module)).values()
+        if isinstance(item, type) and dataclasses.is_dataclass(item) and item.__module__ == module
+    ]
+    read = read_attributes()
+    assert records
+    assert [
+        f"{record.__name__}.{field.name}"
+        for record in records
+        for field in dataclasses.fields(record)
+        if field.name not in read
+    ] == []
