@@ -13,6 +13,7 @@ from functools import partial
 from emulator.clock.kernel import Kernel
 from emulator.clock.loop import run as run_virtually
 from emulator.eui64 import format_eui64
+from firmware_catalog.errors import CatalogError
 from harness.campaign.batteries import AFTER, BEFORE, note_batteries
 from harness.campaign.closing import close
 from harness.campaign.configure import configure
@@ -27,20 +28,13 @@ from harness.campaign.read_back import confirm_done
 from harness.campaign.readiness.check import check_files
 from harness.campaign.reporting import assemble
 from harness.campaign.upgrade import upgrade
-from harness.errors import (
-    CertificateError,
-    ContradictionError,
-    FileRejectedError,
-    HarnessError,
-    RegimeError,
-    UnreachableError,
-)
+from harness.errors import FolderInUseError, HarnessError, JournalError, UnreachableError
 from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
 from harness.facts.discovery import Found, Topology
 from harness.facts.firmware import TransferProgress
 from harness.facts.plan import Plan
 from harness.facts.terms import Severity, State, Verdict
-from harness.head_end import HeadEnd, HubRefusedError, NotInControlError
+from harness.head_end import HeadEnd
 from harness.homes.ground import REHEARSED, Ground, ground_of
 from harness.homes.rehearsal import World, kernel_for
 from harness.journal import Entry, Journal, read_entries, told
@@ -56,16 +50,6 @@ from hw_profiles.installation import Installation
 MakeWorld = Callable[[Workspace, Kernel], World]
 OnAppend = Callable[[Entry], None]
 
-_STOPPING = (
-    UnreachableError,
-    HubRefusedError,
-    NotInControlError,
-    RegimeError,
-    ContradictionError,
-    CertificateError,
-    FileRejectedError,
-)
-"""What a campaign cannot get past now and a resumed one may: it stops, with a report and a journal to go on from."""
 _VERDICTS = {
     State.COMMISSIONED: Verdict.COMMISSIONED,
     State.ELECTRICITY_ONLY: Verdict.ELECTRICITY_ONLY,
@@ -186,9 +170,8 @@ class _Campaign:
         self._journal.before_outcome = lambda: self._settle(world)
         world.watch_faults(partial(note_change, self._journal))
         try:
-            with self._phase("install"):
-                await world.start()
-            self._settle(world)
+            if not await self._started(world):
+                return
             regime = open_regime(self._workspace, self._kernel, self._installation)
             regime.take_on(case_as_upgraded(self._installation, {}))
             hub = self._installation.hub.address
@@ -200,6 +183,17 @@ class _Campaign:
                 head_end.close()
         finally:
             await world.stop()
+
+    async def _started(self, world: World) -> bool:
+        """Bring the home up; one that does not come up is the end for now, like any other silence."""
+        try:
+            with self._phase("install"):
+                await world.start()
+        except UnreachableError as error:
+            self._stopped(error)
+            return False
+        self._settle(world)
+        return True
 
     def _settle(self, world: World) -> None:
         """Have the devices' memory on disk: nobody concludes from what they did before it cannot be undone."""
@@ -213,13 +207,15 @@ class _Campaign:
             verdict, reason = await self._phases(head_end, regime)
         except CampaignEnd as end:
             verdict, reason = end.verdict, end.reason
-        except _STOPPING as error:
+        except (FolderInUseError, JournalError):
+            raise  # nothing can be written down then
+        except (HarnessError, CatalogError) as error:
             self._stopped(error)
             return
         self._journal.before_outcome()
         self._journal.write(Ended(verdict, reason))
 
-    def _stopped(self, error: HarnessError) -> None:
+    def _stopped(self, error: HarnessError | CatalogError) -> None:
         """End for now: nothing is decided about the installation, and `--resume` goes on."""
         self._journal.before_outcome()
         problem = Problem(
