@@ -35,6 +35,7 @@ from harness.facts.firmware import TransferProgress
 from harness.facts.plan import Plan
 from harness.facts.terms import Severity, State, Verdict
 from harness.head_end import HeadEnd
+from harness.homes.device_memory import merge_memory
 from harness.homes.ground import REHEARSED, Ground, ground_of
 from harness.homes.rehearsal import World, kernel_for
 from harness.journal import Entry, Journal, read_entries, told
@@ -114,7 +115,9 @@ def run_workspace(
             teller.tell(entry)
 
         journal.on_append = appended
-        if not any(journal.facts(Ended)):
+        if any(journal.facts(Ended)):
+            merge_memory(workspace)
+        else:
             campaign = _Campaign(workspace, kernel, journal, observer)
             run_virtually(
                 campaign.run(make_world(workspace, kernel)), kernel, pace=ground.pace, grace_s=ground.grace_s

@@ -37,6 +37,15 @@ def open_memory(workspace: Workspace) -> WorldStore:
     return store
 
 
+def merge_memory(workspace: Workspace) -> None:
+    """Have the memory that a run killed at its very end left as one file: what is sealed is what can be read.
+
+    Raises `JournalError` when it is not the memory that the journal has seen.
+    """
+    if workspace.world_path.exists():
+        open_memory(workspace).close()
+
+
 def mark_of(entry: Entry) -> bytes:
     """Return the mark of a moment: the last entry that the journal had."""
     return f"{entry.sequence} {entry.hash.hex()}".encode()

@@ -241,8 +241,6 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def _clear_abandoned(folder: Path) -> None:
     """Remove what runs killed while they prepared `folder` left beside it: folders of this user, in use by nobody."""
     for part in unfinished_folders(folder.parent, folder.name):
-        if not (part / _LOCK).exists():
-            continue  # killed, or begun, this very moment: empty
         try:
             FolderLock(part / _LOCK).release()
         except FolderInUseError:

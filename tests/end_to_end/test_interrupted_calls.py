@@ -278,6 +278,22 @@ def test_a_disk_that_fills_up_while_the_hub_answers_is_not_the_hubs_refusal(
     _failing(bench, [writes[len(writes) // 2]], DISKS[0], record_property)
 
 
+def test_a_run_killed_between_its_end_and_its_report_leaves_one_file_of_device_memory(
+    bench: Bench, record_property: Tell
+) -> None:
+    """What was sealed then was the file without its write-ahead log: no key and no version in it."""
+    numbers = [_last_of(bench.calls, "write run/.backup-after.json.part")]
+    _report(record_property, "kill", len(numbers), _killed(bench, numbers))
+
+
+def test_a_run_killed_when_its_folder_was_all_but_prepared_leaves_nothing_in_the_way(
+    bench: Bench, record_property: Tell
+) -> None:
+    """Its lock was gone already, so that the next run took the folder for somebody else's."""
+    numbers = [_last_of(bench.calls, "unlink .run.part/preparing.lock") + 1]
+    _report(record_property, "kill", len(numbers), _killed(bench, numbers))
+
+
 def test_the_calls_are_those_that_change_the_folder(calls: tuple[str, ...]) -> None:
     seen = {call.split()[0] for call in calls}
     assert {"openat", "pwrite64", "write", "fsync", "fdatasync", "rename", "mkdir", "unlink"} <= seen
