@@ -40,9 +40,11 @@ def open_memory(workspace: Workspace) -> WorldStore:
 def merge_memory(workspace: Workspace) -> None:
     """Have the memory that a run killed at its very end left as one file: what is sealed is what can be read.
 
-    Raises `JournalError` when it is not the memory that the journal has seen.
+    One that is one file already is not opened: it may be sealed. Raises `JournalError` when it is not the memory that
+    the journal has seen.
     """
-    if workspace.world_path.exists():
+    path = workspace.world_path
+    if path.with_name(f"{path.name}-wal").exists():
         open_memory(workspace).close()
 
 

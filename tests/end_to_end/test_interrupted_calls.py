@@ -281,8 +281,9 @@ def test_a_disk_that_fills_up_while_the_hub_answers_is_not_the_hubs_refusal(
 def test_a_run_killed_between_its_end_and_its_report_leaves_one_file_of_device_memory(
     bench: Bench, record_property: Tell
 ) -> None:
-    """What was sealed then was the file without its write-ahead log: no key and no version in it."""
-    numbers = [_last_of(bench.calls, "write run/.backup-after.json.part")]
+    """What was sealed then was the file without its write-ahead log; and one that was sealed is not touched."""
+    calls = ("write run/.backup-after.json.part", "rename run/.report.json.part")
+    numbers = [_last_of(bench.calls, call) for call in calls]
     _report(record_property, "kill", len(numbers), _killed(bench, numbers))
 
 
