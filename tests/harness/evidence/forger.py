@@ -20,6 +20,7 @@ from harness.journal.signing import checkpoint_message, public_point, sign
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
 from harness.run_folder import JOURNAL_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE
+from hw_profiles.errors import ProfileError
 
 Place = tuple[str | int, ...]
 """The way to a leaf of JSON data."""
@@ -149,7 +150,7 @@ def journal_rewritten(
         store(path, entries)
         try:
             report = made_again(Record(folder, entries), entries)
-        except (HarnessError, KeyError, ValueError):
+        except (HarnessError, ProfileError, KeyError, ValueError):
             yield  # Nothing that could be shown: the report stays as it was.
             return
         (folder / REPORT_JSON_FILE).write_text(report.to_json())
