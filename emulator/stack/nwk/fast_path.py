@@ -1,4 +1,4 @@
-"""The two short cuts of the network layer: what a download consists of, sent and received without detours.
+"""The short cuts of the network layer: what a download consists of, sent, received and passed on without detours.
 
 Both do exactly what `Sending.data` and `Receiving.frame` would do with the same frame, in a fraction of the time,
 and leave every other frame to them. Tests hold that the short way and the long one come to the same.
@@ -19,9 +19,10 @@ from emulator.stack.nwk.parent_link import ParentLink
 from emulator.stack.nwk.receiving import Receiving
 from emulator.stack.nwk.security import COARSE_BITS, NwkSecurity
 from emulator.stack.nwk.sending import DISCOVERIES, DataRequest, Sending
+from emulator.stack.nwk.service import NodeType
 from emulator.stack.nwk.transit import Outgoing
 from emulator.stack.nwk.views import Member, Named, Reporter, Timed
-from emulator.stack.primitives import Confirm, NldeIndication, Status
+from emulator.stack.primitives import FIRST_BROADCAST, Confirm, NldeIndication, Status
 
 _SECURED_DATA = nwk_frame.DATA | nwk_frame.VERSION | nwk_frame.SECURITY
 _ANY_DISCOVERY = 0xFFFF & ~nwk_frame.DISCOVER_ROUTE_MASK
@@ -119,7 +120,7 @@ class FastPath:
         )
 
     def receive(self, hop: int, mac_destination: int, npdu: bytes, lqi: int) -> None:
-        """Take secured data for this node from a known neighbour under the key in force.
+        """Take secured data, for this node or to be passed on, from a known neighbour under the key in force.
 
         Every other frame, and whatever looks wrong, is left to `Receiving`.
         """
@@ -129,12 +130,13 @@ class FastPath:
         if key is None or neighbour is None or len(npdu) < _HEADER_AND_AUX.size:
             self._receiving.frame(hop, mac_destination, npdu, lqi)
             return
-        control, target, origin, _, _, aux_control, counter, eui64, sequence = _unpack(npdu)
+        control, target, origin, radius, _, aux_control, counter, eui64, sequence = _unpack(npdu)
+        relayed = target != nwk.short_address
         last = key.incoming.get(eui64, -1)
         if (
             control & _ANY_DISCOVERY != _SECURED_DATA
-            or target != nwk.short_address
             or origin == target
+            or (relayed and not self._is_relayed(target, origin, radius))
             or aux_control & 0xF8 != nwk_frame.AUX_CONTROL
             or key.sequence != sequence
             or neighbour.eui64 != eui64
@@ -157,9 +159,27 @@ class FastPath:
         key.incoming[eui64] = counter
         neighbour.lqi = (neighbour.lqi * 7 + lqi) >> 3 if neighbour.lqi else lqi
         neighbour.heard_us = nwk.scope.now
+        if relayed:
+            self._receiving.notice_moved_child(origin, hop)
+            nwk.counters.relayed += 1
+            header = nwk_frame.with_radius(npdu[:_HEADER_OCTETS], radius - 1)
+            discoveries = 1 if control & nwk_frame.DISCOVER_ROUTE else 0
+            self._sending.route(Outgoing(header, nsdu, target, None, discoveries, origin))
+            return
         nwk.counters.received += 1
         origin_eui64: int | None = eui64
         if origin != hop:
             origin_eui64 = nwk.addresses.eui64_by_short.get(origin)
             self._receiving.notice_moved_child(origin, hop)
         nwk.listener.nwk_data(NldeIndication(origin, origin_eui64, target, nsdu, True, lqi))
+
+    def _is_relayed(self, target: int, origin: int, radius: int) -> bool:
+        """Whether this node passes on a unicast from `origin` that is for somebody else."""
+        nwk = self._nwk
+        return (
+            target < FIRST_BROADCAST
+            and radius > 1
+            and origin != nwk.short_address
+            and nwk.device_type is not NodeType.END_DEVICE
+            and nwk.parameters is not None
+        )

@@ -151,7 +151,7 @@ FRAMES = st.builds(
         PLAIN | nwk_frame.SOURCE_EUI64,
         nwk_frame.DATA | nwk_frame.SECURITY,
     ),
-    destination=mostly("hub", "router", "sleepy", "stranger", "everybody"),
+    destination=st.sampled_from(("hub",) * 9 + ("router", "awake", "sleepy") * 2 + ("stranger", "everybody")),
     source=mostly(ITSELF, "hub", "hub", "router", "sleepy", "stranger"),
     radius=st.integers(0, 255),
     aux=mostly(0x28, 0x2D, 0x68, 0x08, 0xA8),
@@ -194,6 +194,16 @@ def test_a_plain_frame_does_take_the_short_cut(name: str, monkeypatch: pytest.Mo
     twin.hub.nwk.mac_data(twin.address(name), 0, frame.octets(twin), 255)
     assert twin.hub.payloads[-1] == b"plain"
     twin.hub.nwk.data(twin.address(name), b"plain")
+
+
+def test_a_plain_frame_is_passed_on_by_the_short_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = Twin()
+    frame = Frame("awake", PLAIN, "router", "awake", 30, 0x28, 1, "awake", 0, b"onward", False, 200, 255)
+    monkeypatch.setattr(twin.hub.nwk.receiving, "frame", _never)
+    twin.hub.nwk.mac_data(twin.address("awake"), 0, frame.octets(twin), 255)
+    twin.home.run(1)
+    assert twin.peers["router"].payloads[-1] == b"onward"
+    assert twin.hub.nwk.counters.relayed == 1
 
 
 class Request(NamedTuple):
