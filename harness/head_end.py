@@ -44,7 +44,7 @@ ASLEEP_MARGIN_S = 30.0
 """A hub is taken to be asleep this long before it would be: a datagram may still be on its way."""
 SUPERSEDED_ATTEMPTS = 5
 
-_DEVICE_OPERATIONS = frozenset({"discover", "read", "write", "command", "control"})
+_DEVICE_OPERATIONS = frozenset({"discover", "read", "write", "command", "control", "device_log"})
 
 
 class HubUnreachableError(UnreachableError):

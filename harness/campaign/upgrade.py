@@ -12,6 +12,7 @@ from typing import Any
 
 from emulator.wan.messages import ATTACHMENT_MAX
 from harness.campaign.context import Context, NoAnswerError
+from harness.campaign.device_reasons import device_reasons
 from harness.campaign.problems import record
 from harness.campaign.read_back import patiently, read_back
 from harness.facts import Fact, Failed
@@ -20,6 +21,7 @@ from harness.facts.firmware import (
     Activated,
     Activation,
     DeviceJoined,
+    DeviceReason,
     ImageAtHub,
     ImageUpload,
     JobOutcome,
@@ -158,9 +160,9 @@ class _DeviceUpgrade:
             for hop in self._plan.hops:
                 await self._install(hop)
         except _HopFailed as failure:
-            return self._failed(failure)
+            return self._failed(failure, await device_reasons(self._context, self._entry))
         except (HubUnreachableError, NoAnswerError) as error:
-            return self._failed(_HopFailed("Unreachable", str(error)))
+            return self._failed(_HopFailed("Unreachable", str(error)), [])
         finally:
             unsubscribe()
         return None
@@ -322,12 +324,12 @@ class _DeviceUpgrade:
 
     # Ends
 
-    def _failed(self, failure: _HopFailed) -> Problem:
+    def _failed(self, failure: _HopFailed, reasons: Sequence[DeviceReason]) -> Problem:
         advice = _ADVICE.get(failure.outcome, "Find out why the device refuses the image")
         problem = Problem(
             self._plan.device,
             f"The {self._plan.name} device did not reach firmware {self._plan.target_display}",
-            f"{failure.outcome}: {failure.cause}",
+            "; ".join((f"{failure.outcome}: {failure.cause}", *(each.words for each in reasons))),
             f"{advice}, then run the campaign again; the previous head end keeps control",
             Severity.ERROR,
         )

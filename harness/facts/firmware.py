@@ -218,6 +218,30 @@ class DeviceJoined(Observation):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceReason(Observation):
+    """An entry of a device's own event log that says why it does not run an image: event and detail are its words."""
+
+    ACTION: ClassVar[str] = "device-reason"
+
+    number: int
+    """Its place in the device's log."""
+    unix_seconds: int
+    """By the device's clock."""
+    event: str
+    detail: str
+
+    @property
+    def words(self) -> str:
+        """What the device says, as part of a sentence."""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"the device's log says {self.event.replace('_', ' ')}{detail}"
+
+    def told(self, names: Names) -> Sentence:
+        """Say what the device says."""
+        return Sentence(self.words[:1].upper() + self.words[1:], Severity.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawRefused(Observation):
     """The hub did not take a release back."""
 
@@ -252,6 +276,7 @@ FACTS: tuple[type[Fact], ...] = (
     TransferAttemptFailed,
     JobOutcome,
     DeviceJoined,
+    DeviceReason,
     WithdrawRefused,
     VersionReadBack,
 )

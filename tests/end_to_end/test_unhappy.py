@@ -57,7 +57,12 @@ CASES = (
         1,
         "not-migrated",
         KEPT,
-        ("FirmwareImageDiscarded: the device found the image invalid", "Find out why", "keeps control"),
+        (
+            "FirmwareImageDiscarded: the device found the image invalid",
+            "the device's log says firmware verification failed (01020000 ",
+            "Find out why",
+            "keeps control",
+        ),
         (),
     ),
     Case(
@@ -66,7 +71,7 @@ CASES = (
         1,
         "not-migrated",
         KEPT,
-        ("ActivationFailure", "instead of running it"),
+        ("ActivationFailure", "instead of running it", "the boot loader kept the old image"),
         (),
     ),
     Case(

@@ -59,6 +59,8 @@ class FakeDevice:
     fetches_again: bool = False
     refuses_writes: bool = False
     model: str | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
+    """Its event log, as the hub hands it on."""
 
 
 class FakeHome:
@@ -277,6 +279,9 @@ class FakeWorld:
     def _op_withdraw(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
         self.home.devices[fields["device"]].job["state"] = "withdrawn"
         return self._op_job(fields, b"")
+
+    def _op_device_log(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
+        return {"entries": self._device(fields).log}
 
     # What devices do of themselves
 

@@ -179,6 +179,30 @@ def test_a_transfer_that_fails_leaves_control_with_the_smso(rig: Rig) -> None:
     assert [finding for finding in verify_run(rig.folder) if not finding.holds] == []
 
 
+def test_what_a_device_logged_against_an_image_is_said_once_and_not_what_it_logged_before(rig: Rig) -> None:
+    def prepare(home: FakeHome) -> None:
+        meter, now = home.named("electricity"), home.installation.start_unix_seconds + 60
+        meter.fails_transfer = "the device found the image invalid"
+        words = [
+            (now - 3600, "firmware_rejected", "long ago"),
+            (now, "firmware_received", "as usual"),
+            (now, "firmware_verification_failed", "issuer\x1b[1m not trusted"),
+            (now + 1, "firmware_verification_failed", "issuer\x1b[1m not trusted"),
+        ]
+        meter.log = [
+            {"number": number, "unix_seconds": at_s, "code": 0, "event": event, "detail": detail}
+            for number, (at_s, event, detail) in enumerate(words)
+        ]
+
+    rig.prepare.append(prepare)
+    report = rig.run()
+    (problem,) = [item for item in report.exceptions if item.subject == ESME]
+    said = "the device's log says firmware verification failed (issuer [1m not trusted)"
+    assert problem.cause.endswith(f"image invalid; {said}")
+    assert next(item.text for item in report.timeline if "log says" in item.text) == (said.capitalize())
+    assert [finding for finding in verify_run(rig.folder) if not finding.holds] == []
+
+
 def test_an_activation_that_never_comes_is_taken_back(rig: Rig) -> None:
     rig.prepare.append(lambda home: setattr(home.named("gas"), "ignores_release", True))
     report = rig.run()
