@@ -71,6 +71,7 @@ def run(options: RunOptions, observer: ProgressObserver | None = None) -> Campai
             options.installation, options.model_folders, options.image, options.catalogue_memory
         )
         readiness.require()
+        ground.require_there()
         workspace = Workspace.create(options, real_time=ground.real_time)
         if readiness.images is not None:
             workspace.images.take_verdicts(readiness.images)

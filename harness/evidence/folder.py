@@ -8,6 +8,7 @@ from emulator.errors import FrameError
 from harness.campaign.frames import Frames, capture_summary
 from harness.evidence.finding import Finding, stated
 from harness.evidence.record import Record
+from harness.facts.files import CaptureSummary
 from harness.run_folder import CAPTURE_FILE, INPUTS_FOLDER, NOT_A_FILE, RUN_FILE, digests_of, sealable
 
 
@@ -53,6 +54,12 @@ def _request(record: Record) -> Iterator[str]:
         yield "does not say what the journal says"
 
 
+def _held(summary: CaptureSummary | None) -> str:
+    if summary is None:
+        return "nothing"
+    return f"{summary.frames} frames, {summary.octets} octets, SHA-256 {summary.sha256}"
+
+
 def _capture(record: Record) -> Iterator[Finding]:
     sealed = None if record.sealed is None else record.sealed.capture
     path, begun = record.folder / CAPTURE_FILE, record.begun
@@ -63,6 +70,6 @@ def _capture(record: Record) -> Iterator[Finding]:
         return
     found = capture_summary(path, begun.request.capture_limit, frames)
     if found != sealed:
-        yield Finding(CAPTURE_FILE, False, f"is {found}, sealed as {sealed}")
+        yield Finding(CAPTURE_FILE, False, f"holds {_held(found)}, sealed with {_held(sealed)}")
     elif found is not None:
         yield Finding(CAPTURE_FILE, True, f"{found.frames} frames, {found.octets} octets, as reported")

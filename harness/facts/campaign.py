@@ -140,8 +140,8 @@ class Ended(CampaignDecision):
     reason: str
 
     def told(self, names: Names) -> Sentence:
-        """Say how it ended and why."""
-        return Sentence(f"Ended: {self.verdict}" + (f", {self.reason}" if self.reason else ""))
+        """Say how it ended; why, the verdict and the problem say."""
+        return Sentence(f"Ended: {self.verdict}")
 
 
 @dataclass(frozen=True, slots=True)

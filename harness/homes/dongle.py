@@ -69,7 +69,7 @@ async def connected(path: str, network: dict[str, object] | None = None) -> Asyn
 
     Raises `RadioUnavailableError`: no such port, no permission, in use, no EZSP, or a version that is not supported.
     """
-    _check_port(path)
+    require_port(path)
     application = EzspApplication(ezsp_config(path, network or {}, watchdog=False))
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
@@ -92,8 +92,8 @@ async def connected(path: str, network: dict[str, object] | None = None) -> Asyn
         await application.disconnect()
 
 
-def _check_port(path: str) -> None:
-    """Say what is plainly wrong with a path before anything is tried."""
+def require_port(path: str) -> None:
+    """Say what is plainly wrong with a path before anything is tried; raises `RadioUnavailableError`."""
     if "://" in path:
         return
     port = Path(path)

@@ -34,6 +34,14 @@ class Ground:
     def __post_init__(self) -> None:
         require_rehearsable(self.moniker, declared=self.rehearsable)
 
+    def require_there(self) -> None:
+        """Raise `RadioUnavailableError` for a serial port that is plainly not there, before a run folder is made."""
+        if self.moniker.kind is Kind.SERIAL:
+            # Who uses no dongle does not wait for its drivers.
+            from harness.homes.dongle import require_port
+
+            require_port(self.moniker.address)
+
     def world(self, workspace: Workspace, kernel: Kernel) -> World:
         """Return the home of a run folder."""
         if self.moniker.is_here:

@@ -172,6 +172,7 @@ def test_a_transfer_that_fails_leaves_control_with_the_smso(rig: Rig) -> None:
     report = rig.run()
     assert report.result is Verdict.NOT_MIGRATED
     assert "the signature is wrong" in report.result_reason
+    assert "Ended: not-migrated" in [entry.text for entry in report.timeline]
     assert {device.control_owner for device in report.devices[:3]} == {"SMSO"}
     (problem,) = [item for item in report.exceptions if item.subject == ESME]
     assert problem.action

@@ -122,3 +122,15 @@ def test_a_run_in_real_time_begins_when_it_begins(tmp_path: Path, real_time: boo
 def test_a_run_without_a_dongle_does_not_wait_for_the_drivers_of_dongles() -> None:
     program = "import sys, harness.campaign.runner; sys.exit('bellows' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_port_that_is_not_there_leaves_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    radio = f"serial:{tmp_path / 'none'}"
+    assert main(["run", str(EXAMPLE), "--radio", radio, "--bench", "--out", str(out)]) == 3
+    complaint = capsys.readouterr().err
+    assert "no such port" in complaint
+    assert "resume" not in complaint
+    assert list(tmp_path.iterdir()) == []
