@@ -17,6 +17,7 @@ from harness.facts.firmware import (
     JobOutcome,
     Transfer,
     TransferAttemptFailed,
+    TransferCounted,
     TransferCounts,
     TransferProgress,
     Transferred,
@@ -85,6 +86,8 @@ def _take(course: _Course, entry: Entry, fact: Fact) -> None:
             course.progress.append((entry.time_us, fact.offset))
         case TransferStarted() | TransferAttemptFailed() | DeviceJoined() | ResumedInDoubt():
             _mark(course, entry.time_us, fact)
+        case TransferCounted():
+            course.counts = fact.counts
         case JobOutcome():
             course.counts = fact.counts
             course.silent_s = course.silent_s if fact.silent_ms is None else fact.silent_ms / 1000

@@ -27,6 +27,7 @@ from harness.facts.firmware import (
     JobOutcome,
     Transfer,
     TransferAttemptFailed,
+    TransferCounted,
     TransferCounts,
     TransferProgress,
     Transferred,
@@ -222,6 +223,7 @@ class _DeviceUpgrade:
             if loop.time() - moved_s > self._limits.transfer_stall_s:
                 # The hub has offered the image all this time; asking it to begin again would not reach the device.
                 cause = f"nothing happened for {_hours(self._limits.transfer_stall_s)}"
+                self._counted(job)
                 raise _HopFailed("FileTransferFailure", cause, final=True)
             await self._alert_or(min(TRANSFER_POLL_S, self._limits.transfer_stall_s))
 
@@ -313,9 +315,16 @@ class _DeviceUpgrade:
     async def _withdraw(self) -> None:
         """Take a release back, so that a device cannot act on it after it was reported as failed."""
         try:
-            await self._context.head_end.call("withdraw", critical=True, device=self._plan.device)
+            self._counted(
+                await self._context.head_end.call("withdraw", critical=True, device=self._plan.device)
+            )
         except HubRefusedError as error:
             self._journal.write(WithdrawRefused(self._plan.device, error.text))
+
+    def _counted(self, job: Fields) -> None:
+        if "transfer" in job:
+            counts = decode(TransferCounts, job["transfer"], "transfer")
+            self._journal.write(TransferCounted(self._plan.device, counts))
 
     async def _runs(self, hop: Hop) -> bool:
         version = await read_back(self._context, self._entry)

@@ -204,6 +204,15 @@ class JobOutcome(Observation):
 
 
 @dataclass(frozen=True, slots=True)
+class TransferCounted(Observation):
+    """What the hub had counted of a transfer that the campaign gave up, or of an image fetched again and never run."""
+
+    ACTION: ClassVar[str] = "transfer-counted"
+
+    counts: TransferCounts
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceJoined(Observation):
     """A device came back to the network."""
 
@@ -275,6 +284,7 @@ FACTS: tuple[type[Fact], ...] = (
     TransferProgress,
     TransferAttemptFailed,
     JobOutcome,
+    TransferCounted,
     DeviceJoined,
     DeviceReason,
     WithdrawRefused,

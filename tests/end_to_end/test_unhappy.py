@@ -171,6 +171,22 @@ def test_what_goes_wrong_ends_properly(case: Case, quick_home: Path, tmp_path: P
         assert_once(tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("device", "text", "least"),
+    [("gas", 'name = "out_of_range", at_s = 250', 1), ("electricity", 'name = "never_activates"', 6_199)],
+    ids=["given-up", "fetched-again"],
+)
+def test_what_a_hub_sent_in_vain_is_counted(
+    device: str, text: str, least: int, quick_home: Path, tmp_path: Path
+) -> None:
+    _, content = _run(quick_home, tmp_path, (fault(device, text),))
+    address = {"electricity": ESME, "gas": GSME}[device]
+    (transfer,) = [each for each in content["transfers"] if each["device"] == address]
+    assert transfer["result"] in ("FileTransferFailure", "ActivationFailure")
+    assert transfer["octets_carried"] >= max(least, transfer["progress"][-1][1])
+    assert transfer["blocks"] > 0
+
+
 @pytest.mark.sweep
 def test_a_gas_meter_out_of_range_from_the_start_is_not_migrated(quick_home: Path, tmp_path: Path) -> None:
     status, content = _run(quick_home, tmp_path, (fault("gas", 'name = "out_of_range"'),))
