@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emulator.eui64 import format_eui64
 from harness.campaign.context import Context
 from harness.facts.firmware import DeviceReason
@@ -33,6 +35,11 @@ async def device_reasons(context: Context, entry: DeviceEntry) -> list[DeviceRea
     for reason in latest.values():
         context.journal.write(reason)
     return list(latest.values())
+
+
+def telling(reasons: Sequence[DeviceReason]) -> list[str]:
+    """Return the words of the reasons that say more than a version, of all when none does."""
+    return [each.words for each in reasons if " " in each.detail] or [each.words for each in reasons]
 
 
 def _reason(device: str, logged: Fields) -> DeviceReason:

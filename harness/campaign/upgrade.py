@@ -12,7 +12,7 @@ from typing import Any
 
 from emulator.wan.messages import ATTACHMENT_MAX
 from harness.campaign.context import Context, NoAnswerError
-from harness.campaign.device_reasons import device_reasons
+from harness.campaign.device_reasons import device_reasons, telling
 from harness.campaign.problems import record
 from harness.campaign.read_back import patiently, read_back
 from harness.facts import Fact, Failed
@@ -338,7 +338,7 @@ class _DeviceUpgrade:
         problem = Problem(
             self._plan.device,
             f"The {self._plan.name} device did not reach firmware {self._plan.target_display}",
-            "; ".join((f"{failure.outcome}: {failure.cause}", *(each.words for each in reasons))),
+            "; ".join((f"{failure.outcome}: {failure.cause}", *telling(reasons))),
             f"{advice}, then run the campaign again; the previous head end keeps control",
             Severity.ERROR,
         )

@@ -189,6 +189,7 @@ def test_what_a_device_logged_against_an_image_is_said_once_and_not_what_it_logg
             (now, "firmware_received", "as usual"),
             (now, "firmware_verification_failed", "issuer\x1b[1m not trusted"),
             (now + 1, "firmware_verification_failed", "issuer\x1b[1m not trusted"),
+            (now + 1, "firmware_rejected", "01020000"),
         ]
         meter.log = [
             {"number": number, "unix_seconds": at_s, "code": 0, "event": event, "detail": detail}
