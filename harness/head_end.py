@@ -26,15 +26,12 @@ from emulator.eui64 import format_eui64
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanMessage, decode, encode
 from harness.errors import HarnessError, UnreachableError
+from hw_profiles.limits import DEFAULT_LIMITS, Limits
 
 Fields = dict[str, Any]
 AlertListener = Callable[[Fields], None]
 Send = Callable[[int, bytes], Awaitable[bytes]]
 
-HUB_TIMEOUT_S = 600.0
-"""An operation of the hub itself: a few wake-ups and repeats."""
-DEVICE_TIMEOUT_S = 1200.0
-"""An operation that asks a device of the home; a sleepy one answers when it next wakes."""
 FIRST_REPEAT_S = 20.0
 LONGEST_REPEAT_S = 80.0
 """The same envelope is sent again after the first wait, which doubles up to the longest."""
@@ -91,9 +88,19 @@ class HeadEnd:
     """Operations on one hub. Set `keys` anew when control of the hub passes to other parties."""
 
     def __init__(
-        self, link: WanLink, hub_eui64: int, keys: HubKeys, *, wake_messages: int | None = None
+        self,
+        link: WanLink,
+        hub_eui64: int,
+        keys: HubKeys,
+        *,
+        wake_messages: int | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """Take over the head-end side of `link`; `wake_messages` is how many SMS this hub needs."""
+        """Take over the head-end side of `link`; `wake_messages` is how many SMS this hub needs.
+
+        `limits` say how long an answer is waited for.
+        """
+        self._limits = limits
         self.keys = keys
         self.hub_eui64 = hub_eui64
         self.on_control: Callable[[], None] = lambda: None
@@ -133,20 +140,21 @@ class HeadEnd:
         role = ControlRole.CRITICAL if critical else ControlRole.NON_CRITICAL
         payload = command_payload(encode(WanMessage({"op": op, **arguments}, attachment)))
         if timeout_s is None:
-            timeout_s = DEVICE_TIMEOUT_S if op in _DEVICE_OPERATIONS else HUB_TIMEOUT_S
+            limits = self._limits
+            timeout_s = limits.device_answer_s if op in _DEVICE_OPERATIONS else limits.hub_answer_s
         async with self._turn[role]:
             response = await self._answered(role, payload, timeout_s, op)
         return _result(op, response)
 
-    async def send_control(
-        self, eui64: int, envelope: bytes, *, timeout_s: float = DEVICE_TIMEOUT_S
-    ) -> bytes:
+    async def send_control(self, eui64: int, envelope: bytes, *, timeout_s: float | None = None) -> bytes:
         """Carry somebody's control envelope to a device and return its response, whatever it says.
 
         One for the hub goes to it directly; the hub relays the others, unable to read or alter them. Raises
         `HubUnreachableError`, and `UnreachableError` when the hub cannot reach the device.
         """
-        response = await self._control(eui64, envelope, timeout_s)
+        response = await self._control(
+            eui64, envelope, self._limits.device_answer_s if timeout_s is None else timeout_s
+        )
         self.on_control()
         return response
 
@@ -154,7 +162,7 @@ class HeadEnd:
         if eui64 == self.hub_eui64:
             role = decode_envelope(envelope).role
             async with self._turn[role]:
-                return await self._transmit(role, envelope, HUB_TIMEOUT_S, "control of the hub")
+                return await self._transmit(role, envelope, self._limits.hub_answer_s, "control of the hub")
         try:
             result = await self.call(
                 "control", device=format_eui64(eui64), envelope=envelope.hex(), timeout_s=timeout_s
@@ -184,7 +192,7 @@ class HeadEnd:
 
     async def _send_to_hub(self, _eui64: int, envelope: bytes) -> bytes:
         return await self._transmit(
-            decode_envelope(envelope).role, envelope, HUB_TIMEOUT_S, "control of the hub"
+            decode_envelope(envelope).role, envelope, self._limits.hub_answer_s, "control of the hub"
         )
 
     async def _transmit(self, role: ControlRole, envelope: bytes, timeout_s: float, what: str) -> bytes:

@@ -64,6 +64,14 @@ class Limits:
     hub_pause_s: Seconds = field(
         default=1800.0, metadata=_of("seconds", "between two attempts to reach the hub")
     )
+    hub_answer_s: Duration = field(
+        default=600.0,
+        metadata=_of("seconds", "a hub's answer is waited for so long: a few wake-ups and repeats"),
+    )
+    device_answer_s: Duration = field(
+        default=1200.0,
+        metadata=_of("seconds", "the same for what it asks a device, of which a sleepy one must wake first"),
+    )
     read_back_attempts: Attempts = field(
         default=4, metadata=_of("attempts", "how often the version is asked for after an activation")
     )

@@ -179,7 +179,12 @@ class _Campaign:
             regime = open_regime(self._workspace, self._kernel, self._installation)
             regime.take_on(case_as_upgraded(self._installation, {}))
             hub = self._installation.hub.address
-            head_end = HeadEnd(world.link, hub, ControllingKeys(regime, hub))
+            head_end = HeadEnd(
+                world.link,
+                hub,
+                ControllingKeys(regime, hub),
+                limits=self._installation.record.limits,
+            )
             head_end.on_control = lambda: self._settle(world)
             try:
                 await self._to_the_end(head_end, regime)

@@ -141,6 +141,23 @@ def test_a_resumed_campaign_keeps_its_limits(tmp_path: Path) -> None:
     assert len([entry for entry in announced if entry.subject.endswith("A1")]) == 1
 
 
+@pytest.mark.parametrize("limit_s", [100, 5000])
+def test_a_hub_is_waited_for_so_long(tmp_path: Path, limit_s: int) -> None:
+    rig = _rig(tmp_path, hub_attempts=1, hub_answer_s=limit_s)
+    rig.prepare.append(lambda home: setattr(home, "wan_up", False))
+    report = rig.run()
+    assert "did not answer" in report.result_reason
+    assert limit_s <= report.ended_us / MICROSECONDS < limit_s + 100
+
+
+@pytest.mark.parametrize("limit_s", [100, 5000])
+def test_what_a_device_is_asked_is_waited_for_so_long(tmp_path: Path, limit_s: int) -> None:
+    rig = _rig(tmp_path, hub_attempts=1, device_answer_s=limit_s)
+    rig.prepare.append(lambda home: home.silenced_by.add("discover"))
+    report = rig.run()
+    assert limit_s <= report.ended_us / MICROSECONDS < limit_s + 300
+
+
 # The table
 
 
