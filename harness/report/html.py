@@ -110,7 +110,7 @@ def _header(report: CampaignReport) -> Html:
             element("h1", element("i", class_="seal", aria_hidden="true"), text(headline)),
             element("p", text(report.result_reason or meaning), class_="meaning"),
             element("dl", *_figures(report), class_="figures"),
-            element("p", text(f"Operated until now by {report.previous_head_end}"), class_="quiet")
+            element("p", text(f"Operated until now by {report.previous_head_end}"), class_="formerly")
             if report.previous_head_end
             else EMPTY,
             class_="inside",
