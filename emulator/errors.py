@@ -9,6 +9,10 @@ class FrameError(EmulatorError):
     """Octets that are not a well-formed frame; the message names the layer, the offset and what was expected."""
 
 
+class RecordError(EmulatorError):
+    """A record that is not what its type says; names the field."""
+
+
 class SecurityError(EmulatorError):
     """A frame that failed authentication, decryption, or replay checks."""
 

@@ -9,8 +9,8 @@ operation asked first is answered before the next is sent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from emulator.clock.kernel import MICROSECONDS
 from emulator.devices.control import (
@@ -21,15 +21,23 @@ from emulator.devices.control import (
     decode_envelope,
     decode_response,
 )
-from emulator.errors import FrameError
+from emulator.errors import FrameError, RecordError
 from emulator.eui64 import format_eui64
 from emulator.wan.link import WanLink
-from emulator.wan.messages import WanMessage, decode, encode
+from emulator.wan.messages import WanError
+from emulator.wan.operations import (
+    Alert,
+    Control,
+    Operation,
+    decode_alert,
+    decode_result,
+    encode_operation,
+)
 from harness.errors import HarnessError, UnreachableError
 from hw_profiles.limits import DEFAULT_LIMITS, Limits
 
-Fields = dict[str, Any]
-AlertListener = Callable[[Fields], None]
+R = TypeVar("R")
+AlertListener = Callable[[Alert], None]
 Send = Callable[[int, bytes], Awaitable[bytes]]
 
 FIRST_REPEAT_S = 20.0
@@ -40,8 +48,6 @@ SHORTEST_WAIT_S = 0.001
 ASLEEP_MARGIN_S = 30.0
 """A hub is taken to be asleep this long before it would be: a datagram may still be on its way."""
 SUPERSEDED_ATTEMPTS = 5
-
-_DEVICE_OPERATIONS = frozenset({"discover", "read", "write", "command", "control", "device_log"})
 
 
 class HubUnreachableError(UnreachableError):
@@ -119,32 +125,24 @@ class HeadEnd:
         self._link.on_head_end = None
 
     def on_alert(self, listener: AlertListener) -> Callable[[], None]:
-        """Call `listener` with the fields of every alert; returns what ends the subscription."""
+        """Call `listener` with every alert; returns what ends the subscription."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def call(
-        self,
-        op: str,
-        *,
-        critical: bool = False,
-        attachment: bytes = b"",
-        timeout_s: float | None = None,
-        **arguments: Any,
-    ) -> Fields:
+    async def call(self, operation: Operation[R], *, timeout_s: float | None = None) -> R:
         """Have the hub carry out an operation and return its result.
 
         Raises `HubUnreachableError` (no answer: the operation may or may not have happened), `HubRefusedError`
         (the hub says why not) or `NotInControlError` (the keys are not the hub's).
         """
-        role = ControlRole.CRITICAL if critical else ControlRole.NON_CRITICAL
-        payload = command_payload(encode(WanMessage({"op": op, **arguments}, attachment)))
+        role = ControlRole.CRITICAL if operation.CRITICAL else ControlRole.NON_CRITICAL
+        payload = command_payload(encode_operation(operation))
         if timeout_s is None:
             limits = self._limits
-            timeout_s = limits.device_answer_s if op in _DEVICE_OPERATIONS else limits.hub_answer_s
+            timeout_s = limits.device_answer_s if operation.ASKS_DEVICE else limits.hub_answer_s
         async with self._turn[role]:
-            response = await self._answered(role, payload, timeout_s, op)
-        return _result(op, response)
+            response = await self._answered(role, payload, timeout_s, operation.NAME)
+        return _result(operation, response)
 
     async def send_control(self, eui64: int, envelope: bytes, *, timeout_s: float | None = None) -> bytes:
         """Carry somebody's control envelope to a device and return its response, whatever it says.
@@ -164,12 +162,10 @@ class HeadEnd:
             async with self._turn[role]:
                 return await self._transmit(role, envelope, self._limits.hub_answer_s, "control of the hub")
         try:
-            result = await self.call(
-                "control", device=format_eui64(eui64), envelope=envelope.hex(), timeout_s=timeout_s
-            )
+            answer = await self.call(Control(format_eui64(eui64), envelope), timeout_s=timeout_s)
         except HubRefusedError as error:
             raise UnreachableError(f"{format_eui64(eui64)}: {error.code}: {error.text}") from error
-        return bytes.fromhex(result["response"])
+        return answer.response
 
     # One envelope at a time
 
@@ -243,13 +239,11 @@ class HeadEnd:
         if future is not None and not future.done() and self._answers(response):
             future.set_result(datagram)
 
-    def _alert(self, response: ControlResponse, datagram: bytes) -> Fields | None:
+    def _alert(self, response: ControlResponse, datagram: bytes) -> Alert | None:
         if response.status is not ControlStatus.OK or not response.payload:
             return None
-        fields = _fields(response)
-        if "alert" not in fields or not self.keys.holds(response.role, datagram):
-            return None
-        return dict(fields)
+        alert = decode_alert(response.payload)
+        return alert if alert is not None and self.keys.holds(response.role, datagram) else None
 
     def _answers(self, response: ControlResponse) -> bool:
         generation, counter = self._expected[response.role]
@@ -259,18 +253,11 @@ class HeadEnd:
         return response.generation == generation + 1 and not response.payload
 
 
-def _fields(response: ControlResponse) -> Mapping[str, Any]:
+def _result(operation: Operation[R], response: ControlResponse) -> R:
     try:
-        return decode(response.payload).fields
-    except FrameError:
-        return {}
-
-
-def _result(op: str, response: ControlResponse) -> Fields:
-    fields = _fields(response)
-    if isinstance(fields.get("ok"), dict):
-        return dict(fields["ok"])
-    error = fields.get("error")
-    if isinstance(error, dict):
-        raise HubRefusedError(op, str(error.get("code")), str(error.get("text")))
-    raise HubRefusedError(op, "no-result", f"{len(response.payload)} octets that are no result")
+        return decode_result(operation, response.payload)
+    except WanError as error:
+        raise HubRefusedError(operation.NAME, error.code, error.text) from error
+    except (FrameError, RecordError) as error:
+        text = f"{len(response.payload)} octets that are no result: {error}"
+        raise HubRefusedError(operation.NAME, "no-result", text) from error

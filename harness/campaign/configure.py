@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.discovery import display
 from harness.campaign.problems import record
@@ -19,7 +20,7 @@ from harness.facts import Failed
 from harness.facts.campaign import Problem
 from harness.facts.configuration import StepDone, StepFailed, StepPerformed, StepRetried
 from harness.facts.terms import Severity, StepResult
-from harness.head_end import Fields, HubRefusedError, HubUnreachableError
+from harness.head_end import HubRefusedError, HubUnreachableError
 from harness.journal import Effect
 from hw_profiles.attribute_values import ConfigurationAttribute, said
 from hw_profiles.installation import DeviceEntry
@@ -128,15 +129,10 @@ class _StepRun:
             self._done(effect, StepResult.ALREADY, place.said(value))
             return
         answer = await self._ask(
-            "write",
-            endpoint=place.endpoint,
-            cluster=place.cluster,
-            attribute=place.attribute,
-            type=place.type,
-            value=value,
+            wan.Write(self._subject, place.endpoint, place.cluster, place.attribute, place.type, value)
         )
-        if answer["status"] != 0:
-            raise _StepFailed(f"the device refused the value {place.said(value)}: {answer['name']}")
+        if answer.status != 0:
+            raise _StepFailed(f"the device refused the value {place.said(value)}: {answer.name}")
         await self._require(self._step.verification or wanted)
         self._done(effect, StepResult.APPLIED, place.said(value))
 
@@ -148,24 +144,17 @@ class _StepRun:
         if await self._holds(step.done_when):
             self._done(effect, StepResult.ALREADY, "")
             return
+        endpoint, payload = self._endpoint(step.cluster), bytes.fromhex(step.payload)
         answer = await self._ask(
-            "command",
-            endpoint=self._endpoint(step.cluster),
-            cluster=step.cluster,
-            command=step.command,
-            payload=step.payload,
-            answer=step.response,
+            wan.Command(self._subject, endpoint, step.cluster, step.command, payload, step.response)
         )
-        if answer["status"] != 0:
-            raise _StepFailed(f"the device refused the command: {answer['name']}")
+        if answer.status != 0:
+            raise _StepFailed(f"the device refused the command: {answer.name}")
         await self._require(step.verification or step.done_when)
         self._done(effect, StepResult.APPLIED, "")
 
-    async def _ask(self, op: str, **arguments: Any) -> Fields:
-        call = self._context.head_end.call
-        return await self._in_time(
-            call(op, device=self._subject, timeout_s=self._step.timeout_s, **arguments)
-        )
+    async def _ask(self, operation: wan.Operation[T]) -> T:
+        return await self._in_time(self._context.head_end.call(operation, timeout_s=self._step.timeout_s))
 
     async def _in_time(self, answer: Awaitable[T]) -> T:
         """Await an answer; none within the step's own time is the step's failure, not that of the hub."""

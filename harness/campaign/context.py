@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from harness.campaign.discovery import CURRENT_FILE_VERSION, OTA
 from harness.facts.discovery import Found
 from harness.head_end import HeadEnd, HubRefusedError
@@ -45,7 +46,7 @@ class Context:
     async def read_version(self, entry: DeviceEntry, *, timeout_s: float | None = None) -> int:
         """Ask a device, or the hub about itself, which OTA version it runs; raises `NoAnswerError`."""
         if entry is self.installation.hub:
-            return int((await self.head_end.call("status", timeout_s=timeout_s))["firmware"])
+            return (await self.head_end.call(wan.Status(), timeout_s=timeout_s)).firmware
         endpoint = self.found_of(entry).endpoint_using(OTA)
         if endpoint is None:
             raise NoAnswerError(f"{entry.name} has no OTA client to read a version from")
@@ -67,19 +68,12 @@ class Context:
         """Read one attribute of a device, octet strings in hexadecimal; raises `NoAnswerError`."""
         name = f"{entry.name}, cluster 0x{cluster:04X} attribute 0x{attribute:04X}"
         try:
-            result = await self.head_end.call(
-                "read",
-                device=format_eui64(entry.address),
-                endpoint=endpoint,
-                cluster=cluster,
-                attributes=[attribute],
-                from_server=from_server,
-                timeout_s=timeout_s,
-            )
+            address = format_eui64(entry.address)
+            question = wan.Read(address, endpoint, cluster, (attribute,), from_server)
+            answer = await self.head_end.call(question, timeout_s=timeout_s)
         except HubRefusedError as error:
             raise NoAnswerError(f"{name}: {error.text}") from error
-        record = result["values"].get(f"{attribute:04x}", {})
-        value = record.get("value")
-        if record.get("status") != 0 or not isinstance(value, bool | int | float | str):
-            raise NoAnswerError(f"{name}: {record.get('name', 'no value')}")
-        return value
+        read = answer.values.get(f"{attribute:04x}")
+        if read is None or read.status != 0 or not isinstance(read.value, bool | int | float | str):
+            raise NoAnswerError(f"{name}: {(read and read.name) or 'no value'}")
+        return read.value

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import asdict
 
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from harness.facts.campaign import Problem
 from harness.facts.discovery import Found, ReportedLink, Topology
 from harness.facts.terms import Severity
 from harness.head_end import HeadEnd, HubRefusedError
 from harness.journal import Journal
+from harness.records import Json
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model
 
@@ -26,8 +28,8 @@ async def discover(
 
     Returns the findings by EUI-64 as text. Raises `HubUnreachableError` when the hub itself gives no answer.
     """
-    status = await head_end.call("status")
-    known = {str(item["device"]) for item in status["devices"]}
+    status = await head_end.call(wan.Status())
+    known = {item.device for item in status.devices}
     found = dict(already)
     for entry in installation.record.devices:
         name = format_eui64(entry.address)
@@ -49,20 +51,20 @@ async def discover_topology(head_end: HeadEnd, journal: Journal, timeout_s: floa
     Every router is asked in turn, page by page, and up to three times, which `timeout_s` must allow.
     """
     try:
-        answer = await head_end.call("topology", timeout_s=timeout_s)
+        answer = await head_end.call(wan.Topology(), timeout_s=timeout_s)
     except HubRefusedError as error:
         journal.write(Topology(detail=error.text))
         return
-    links = tuple(ReportedLink(**link) for link in answer["links"])
-    journal.write(Topology(links, tuple(answer["silent"])))
+    links = tuple(ReportedLink(**asdict(link)) for link in answer.links)
+    journal.write(Topology(links, answer.silent))
 
 
-def _hub(name: str, status: Mapping[str, Any], model: Model) -> Found:
+def _hub(name: str, status: wan.HubStatus, model: Model) -> Found:
     endpoints = tuple((each.id, each.device_id, each.server, each.client) for each in model.endpoints)
     return Found(
         name,
         True,
-        int(status["firmware"]),
+        status.firmware,
         model.identity.manufacturer_code,
         model.identity.manufacturer_name,
         model.identity.model_identifier,
@@ -72,31 +74,28 @@ def _hub(name: str, status: Mapping[str, Any], model: Model) -> Found:
 
 async def _ask(name: str, head_end: HeadEnd) -> Found:
     try:
-        answer = await head_end.call("discover", device=name)
+        answer = await head_end.call(wan.Discover(name))
     except HubRefusedError as error:
         return Found(name, False, detail=error.text)
-    basic, ota = answer.get("basic", {}), answer.get("ota", {})
+    basic, ota = answer.basic or {}, answer.ota or {}
     version = _value(ota, CURRENT_FILE_VERSION)
     hardware = _value(basic, HW_VERSION)
     return Found(
         name,
         True,
         version if isinstance(version, int) else None,
-        int(answer["manufacturer"]),
+        answer.manufacturer,
         str(_value(basic, MANUFACTURER_NAME) or ""),
         str(_value(basic, MODEL_IDENTIFIER) or ""),
         hardware if isinstance(hardware, int) else None,
-        bool(answer["sleepy"]),
-        tuple(
-            (int(item["endpoint"]), int(item["device"]), tuple(item["server"]), tuple(item["client"]))
-            for item in answer["endpoints"]
-        ),
+        answer.sleepy,
+        tuple((each.endpoint, each.device, each.server, each.client) for each in answer.endpoints),
     )
 
 
-def _value(attributes: Mapping[str, Any], attribute: int) -> Any:
-    record = attributes.get(f"{attribute:04x}", {})
-    return record.get("value") if record.get("status") == 0 else None
+def _value(attributes: Mapping[str, wan.AttributeValue], attribute: int) -> Json:
+    read = attributes.get(f"{attribute:04x}")
+    return read.value if read is not None and read.status == 0 else None
 
 
 def compare(installation: Installation, found: Mapping[str, Found]) -> Iterator[Problem]:

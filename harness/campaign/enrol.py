@@ -7,6 +7,7 @@ import asyncio
 from emulator.clock.kernel import Kernel
 from emulator.devices.control import ControlRole, probe_payload, response_holds
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.discovery import BASIC
 from harness.campaign.late_certificates import place_late_certificates
@@ -103,8 +104,8 @@ class HomeByWan:
         """Have a device read out its ZCL version; the hub, its status."""
         hub = self._context.installation.hub
         if eui64 == hub.address:
-            status = await self._context.head_end.call("status")
-            return DeviceTest(True, f"{len(status['devices'])} devices in its list")
+            status = await self._context.head_end.call(wan.Status())
+            return DeviceTest(True, f"{len(status.devices)} devices in its list")
         entry = next(item for item in self._context.installation.record.devices if item.address == eui64)
         endpoint = self._context.found_of(entry).endpoint_serving(BASIC)
         if endpoint is None:
@@ -178,7 +179,7 @@ async def _prove_lock_out(context: Context, regime: Regime) -> None:
     keys, hub = head_end.keys, context.installation.hub.address
     head_end.keys = FormerKeys(regime, hub)
     try:
-        await head_end.call("status", timeout_s=120.0)
+        await head_end.call(wan.Status(), timeout_s=120.0)
     except NotInControlError as error:
         refusal = error.status.name
     except HubUnreachableError:

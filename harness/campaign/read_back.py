@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 from emulator.eui64 import parse_eui64
 from harness.campaign.context import Context, NoAnswerError
@@ -14,14 +15,16 @@ from harness.facts.enrolment import KeyRotated, KeyRotation
 from harness.facts.firmware import Activation, VersionReadBack
 from harness.facts.plan import DevicePlan, Plan
 from harness.facts.terms import Severity
-from harness.head_end import Fields, HubUnreachableError
+from harness.head_end import HubUnreachableError
 from harness.regime.controllers import Controller
 from harness.regime.parties import ROLE_TEXT
 from harness.regime.world import Regime
 from hw_profiles.installation import DeviceEntry
 
+R = TypeVar("R")
 
-async def patiently(context: Context, ask: Callable[[], Awaitable[Fields]]) -> Fields:
+
+async def patiently(context: Context, ask: Callable[[], Awaitable[R]]) -> R:
     """Ask the hub; a wide-area link that is down for days is waited for. Raises `HubUnreachableError` in the end."""
     for remaining in reversed(range(context.limits.hub_attempts)):
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
+from emulator.wan.operations import TransferCounts
 from harness.campaign.frames import Frames
 from harness.facts import Fact, Failed, Outcome, Status
 from harness.facts.campaign import ResumedInDoubt
@@ -18,7 +19,6 @@ from harness.facts.firmware import (
     Transfer,
     TransferAttemptFailed,
     TransferCounted,
-    TransferCounts,
     TransferProgress,
     Transferred,
     TransferStarted,

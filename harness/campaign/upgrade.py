@@ -7,9 +7,10 @@ the transfer are repeated harmlessly; an activation in doubt is settled by askin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from emulator.wan import operations as wan
 from emulator.wan.messages import ATTACHMENT_MAX
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.device_reasons import device_reasons, telling
@@ -28,7 +29,6 @@ from harness.facts.firmware import (
     Transfer,
     TransferAttemptFailed,
     TransferCounted,
-    TransferCounts,
     TransferProgress,
     Transferred,
     TransferStarted,
@@ -37,8 +37,9 @@ from harness.facts.firmware import (
 )
 from harness.facts.plan import DevicePlan, Hop
 from harness.facts.terms import Severity
-from harness.head_end import Fields, HubRefusedError, HubUnreachableError
-from harness.records import decode
+from harness.head_end import HubRefusedError, HubUnreachableError
+
+R = TypeVar("R")
 
 CHUNK_OCTETS = ATTACHMENT_MAX
 TRANSFER_POLL_S = 3600.0
@@ -52,24 +53,6 @@ FAILED_STATES = ("failed", "withdrawn", "none")
 
 
 TRANSFER_SUCCESS, ACTIVATION_SUCCESS = "FileTransferSuccess", "ActivationSuccess"
-
-_ALERTS: Mapping[str, Callable[[Fields], Fact]] = {
-    "transfer-started": lambda a: TransferStarted(a["device"], int(a["version"]), int(a["offset"])),
-    "transfer-attempt-failed": lambda a: TransferAttemptFailed(
-        a["device"], int(a["version"]), int(a["status"]), str(a["status_name"])
-    ),
-    "job-outcome": lambda a: JobOutcome(
-        a["device"],
-        int(a["version"]),
-        str(a["outcome"]),
-        decode(TransferCounts, a["transfer"], "transfer"),
-        str(a["detail"]),
-        str(a["device_status"]),
-        a.get("silent_ms"),
-    ),
-    "device-joined": lambda a: DeviceJoined(a["device"]),
-}
-"""What the hub's alerts are journalled as."""
 
 _ADVICE = {
     "Unreachable": "Restore the link or the device",
@@ -122,18 +105,16 @@ async def _upload(context: Context, hop: Hop, subject: str) -> None:
         return
     data = context.images.octets(hop.sha256)
 
-    async def call(op: str, **arguments: Any) -> Fields:
-        return await patiently(context, lambda: context.head_end.call(op, **arguments))
+    async def call(operation: wan.Operation[R]) -> R:
+        return await patiently(context, lambda: context.head_end.call(operation))
 
     with journal.effect(ImageUpload(subject, hop)) as effect:
-        state = await call("image_begin", sha256=hop.sha256, size=len(data), name=hop.name)
-        held, complete = int(state["held"]), bool(state["complete"])
-        while not complete and held < len(data):
+        state = await call(wan.ImageBegin(hop.sha256, len(data), hop.name))
+        held = state.held
+        while not state.complete and held < len(data):
             chunk = data[held : held + CHUNK_OCTETS]
-            answer = await call("image_data", attachment=chunk, sha256=hop.sha256, offset=held)
-            held = int(answer["held"])
-        answer = await call("image_commit", sha256=hop.sha256)
-        effect.done(ImageAtHub(tuple(answer["key"])))
+            held = (await call(wan.ImageData(hop.sha256, held, chunk))).held
+        effect.done(ImageAtHub((await call(wan.ImageCommit(hop.sha256))).key))
 
 
 def _hours(seconds: float) -> str:
@@ -191,33 +172,26 @@ class _DeviceUpgrade:
             return
         with self._journal.effect(Transfer(self._plan.device, hop)) as effect:
             try:
-                await patiently(
-                    self._context,
-                    lambda: self._context.head_end.call(
-                        "schedule",
-                        device=self._plan.device,
-                        sha256=hop.sha256,
-                        block=BLOCK_OCTETS,
-                        period_ms=0,
-                    ),
-                )
+                await self._ask(wan.Schedule(self._plan.device, hop.sha256, BLOCK_OCTETS, 0))
                 job = await self._transferred()
             except _HopFailed as failure:
                 effect.failed(Failed(failure.cause, failure.outcome))
                 raise
-            counts = decode(TransferCounts, job["transfer"], "transfer")
-            effect.done(Transferred(TRANSFER_SUCCESS, int(job["attempts"]), counts))
+            # A job that holds its image tells both.
+            assert job.transfer is not None
+            assert job.attempts is not None
+            effect.done(Transferred(TRANSFER_SUCCESS, job.attempts, job.transfer))
 
-    async def _transferred(self) -> Fields:
+    async def _transferred(self) -> wan.JobStatus:
         """Wait until the device holds the image; a transfer that makes no progress for long has failed."""
         loop = asyncio.get_running_loop()
         offset, moved_s, stayed = self._offset, loop.time(), ""
         while True:
             job = await self._job()
-            state = str(job["state"])
+            state = job.state
             if state in HELD_STATES:
                 return job
-            latest = max(self._offset, int(job.get("offset", 0)))
+            latest = max(self._offset, job.offset or 0)
             if (latest, state) != (offset, stayed):
                 offset, stayed, moved_s = latest, state, loop.time()
             if loop.time() - moved_s > self._limits.transfer_stall_s:
@@ -231,7 +205,7 @@ class _DeviceUpgrade:
         """Wait until the device runs the image, as the hub sees it; one that only fetches it again has failed."""
         loop = asyncio.get_running_loop()
         downloads, released_s = self._downloads, loop.time()
-        while str((await self._job())["state"]) != "activated":
+        while (await self._job()).state != "activated":
             if self._downloads - downloads >= self._limits.downloads_after_release:
                 raise _HopFailed(
                     "ActivationFailure", "the device fetches the image again instead of running it"
@@ -242,13 +216,14 @@ class _DeviceUpgrade:
                 )
             await self._alert_or(min(ACTIVATION_POLL_S, self._limits.activation_s))
 
-    async def _job(self) -> Fields:
+    async def _ask(self, operation: wan.Operation[R]) -> R:
+        return await patiently(self._context, lambda: self._context.head_end.call(operation))
+
+    async def _job(self) -> wan.JobStatus:
         """Ask the hub for the device's job; raises `_HopFailed` when it has failed."""
         self._alerted.clear()
-        job = await patiently(
-            self._context, lambda: self._context.head_end.call("job", device=self._plan.device)
-        )
-        if str(job["state"]) in FAILED_STATES:
+        job = await self._ask(wan.Job(self._plan.device))
+        if job.state in FAILED_STATES:
             raise _HopFailed(*_failure_of(job, self._outcome))
         return job
 
@@ -258,24 +233,22 @@ class _DeviceUpgrade:
         except TimeoutError:
             return
 
-    def _alert(self, alert: Fields) -> None:
-        if alert.get("device") != self._plan.device:
+    def _alert(self, alert: wan.Alert) -> None:
+        if alert.device != self._plan.device:
             return
-        name = alert["alert"]
-        if name == "transfer-progress":
-            self._progress(int(alert["version"]), int(alert["offset"]), int(alert["size"]))
-        elif name in _ALERTS:
-            self._journal.write(_ALERTS[name](alert))
-        if name == "transfer-started":
-            self._downloads += 1
-        if name == "job-outcome":
-            self._outcome = str(alert["outcome"])
-        if name in ("transfer-attempt-failed", "job-outcome"):
-            self._alerted.set()
-
-    def _progress(self, version: int, offset: int, size: int) -> None:
-        self._offset = offset
-        self._journal.write(TransferProgress(self._plan.device, version, offset, size))
+        fact = _fact_of(alert)
+        if fact is not None:
+            self._journal.write(fact)
+        match alert:
+            case wan.TransferProgress():
+                self._offset = alert.offset
+            case wan.TransferStarted():
+                self._downloads += 1
+            case wan.TransferAttemptFailed():
+                self._alerted.set()
+            case wan.JobOutcome():
+                self._outcome = alert.outcome
+                self._alerted.set()
 
     # Activation
 
@@ -293,10 +266,7 @@ class _DeviceUpgrade:
 
     async def _release(self, hop: Hop) -> None:
         try:
-            await patiently(
-                self._context,
-                lambda: self._context.head_end.call("release", critical=True, device=self._plan.device, at=0),
-            )
+            await self._ask(wan.Release(self._plan.device))
         except HubRefusedError as error:
             if not await self._runs(hop):
                 raise _HopFailed("ActivationFailure", error.text) from error
@@ -315,9 +285,7 @@ class _DeviceUpgrade:
     async def _withdraw(self) -> None:
         """Take a release back, so that a device cannot act on it after it was reported as failed."""
         try:
-            self._counted(
-                await self._context.head_end.call("withdraw", critical=True, device=self._plan.device)
-            )
+            self._counted(await self._context.head_end.call(wan.Withdraw(self._plan.device)))
         except HubRefusedError as error:
             self._journal.write(WithdrawRefused(self._plan.device, error.text))
 
@@ -346,11 +314,27 @@ class _DeviceUpgrade:
         return problem
 
 
-def _failure_of(job: Fields, told: str) -> tuple[str, str]:
+def _failure_of(job: wan.JobStatus, told: str) -> tuple[str, str]:
     """Return outcome and cause of a failed job; `told` is the outcome the hub's last alert named, if it came."""
-    detail = str(job.get("detail") or f"the hub's job is {job['state']}")
-    named = f"{job.get('outcome') or ''} {told} {detail}".replace(" ", "").lower()
+    detail = job.detail or f"the hub's job is {job.state}"
+    named = f"{job.outcome or ''} {told} {detail}".replace(" ", "").lower()
     for outcome in ("HardwareVersionMismatch", "FirmwareImageDiscarded"):
         if outcome.lower() in named:
             return outcome, detail
     return "FileTransferFailure", detail
+
+
+def _fact_of(alert: wan.Alert) -> Fact | None:
+    """Return what an alert is journalled as."""
+    match alert:
+        case wan.TransferProgress(device, version, offset, size):
+            return TransferProgress(device, version, offset, size)
+        case wan.TransferStarted(device, version, offset):
+            return TransferStarted(device, version, offset)
+        case wan.TransferAttemptFailed(device, version, status, name):
+            return TransferAttemptFailed(device, version, status, name)
+        case wan.JobOutcome(device, version, outcome, detail, counts, status, silent_ms):
+            return JobOutcome(device, version, outcome, counts, detail, status, silent_ms)
+        case wan.DeviceJoined(device):
+            return DeviceJoined(device)
+    return None

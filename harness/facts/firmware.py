@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from emulator.wan.operations import TransferCounts
 from harness.facts.fact import Act, Fact, Names, Observation, Result, Sentence
 from harness.facts.plan import Hop
 from harness.facts.terms import Severity
@@ -43,23 +44,6 @@ class ImageUpload(Act):
     def told_done(self, result: Result, names: Names) -> Sentence:
         """Say that it is there."""
         return Sentence("Image complete at the hub", Severity.NOTICE)
-
-
-@dataclass(frozen=True, slots=True)
-class TransferCounts:
-    """What the hub counted of one transfer, repeats included; nothing of it is computed."""
-
-    blocks_sent: int
-    blocks_repeated: int
-    """Those of them that began with octets sent before."""
-    timeouts: int
-    """Requests for the very block sent last."""
-    silences: int
-    octets_carried: int
-    """Image octets sent, those of repeated blocks again."""
-    max_block: int
-    reached: int
-    """Octets of the image sent at least once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,15 @@ from emulator.devices.control import (
 )
 from emulator.devices.sealing import scalar_from
 from emulator.nonvolatile import MemoryNonVolatile
+from emulator.wan import operations as wan
 from emulator.wan.link import WanLink, WanParameters
-from emulator.wan.messages import WanMessage, decode, encode
+from emulator.wan.messages import decode
 from harness.errors import UnreachableError
 from harness.head_end import HeadEnd, HubRefusedError, HubUnreachableError, NotInControlError, Send
 
 HUB = 0x00DB1234567890A0
-Answer = Callable[[dict[str, Any], bytes], dict[str, Any]]
+Answer = Callable[[wan.Operation[Any]], bytes]
+DEVICE = "00-DB-12-34-56-78-90-A1"
 
 
 class Keys:
@@ -57,7 +59,7 @@ class Hub:
         memory = MemoryNonVolatile()
         provision(memory, rehearsal_identity(kernel.secret, HUB))
         self.control = ControlReceiver(HUB, memory)
-        self.operations: list[str] = []
+        self.operations: list[wan.Operation[Any]] = []
         self.drop_answers = 0
         self._scope = kernel.scope("hub")
         self._answer = answer
@@ -66,8 +68,8 @@ class Hub:
         self._running: set[bytes] = set()
         link.on_hub = self._received
 
-    def alert(self, **fields: Any) -> None:
-        self._link.to_head_end(self.control.sign_alert(encode(WanMessage(fields))))
+    def alert(self, alert: wan.Alert) -> None:
+        self._link.to_head_end(self.control.sign_alert(wan.encode_alert(alert)))
 
     def _received(self, datagram: bytes) -> None:
         if datagram in self._running:
@@ -77,13 +79,13 @@ class Hub:
             self._send(opened)
             return
         self._running.add(datagram)
-        message = decode(opened.command)
-        self.operations.append(str(message.fields["op"]))
-        result = self._answer(dict(message.fields), message.attachment)
+        asked = wan.decode_operation(decode(opened.command))
+        self.operations.append(asked)
+        result = self._answer(asked)
 
         def done() -> None:
             self._running.discard(datagram)
-            self._send(self.control.answer(opened, encode(WanMessage(result))))
+            self._send(self.control.answer(opened, result))
 
         self._scope.call_later(self._delay_us, done)
 
@@ -94,8 +96,16 @@ class Hub:
         self._link.to_head_end(datagram)
 
 
-def echo(fields: dict[str, Any], attachment: bytes) -> dict[str, Any]:
-    return {"ok": {"op": fields["op"], "octets": len(attachment)}}
+def echo(asked: wan.Operation[Any]) -> bytes:
+    """Answer a log with one entry, numbered as asked; image data with its length; the rest with a job."""
+    match asked:
+        case wan.ReadLog(since):
+            return wan.encode_result(wan.LoggedEvents((wan.LoggedEvent(since, 0, 0, "", ""),)))
+        case wan.ImageData():
+            return wan.encode_result(wan.ImageHeld(len(asked.data)))
+        case wan.NetworkKey():
+            return wan.encode_result(wan.KeySequence(1))
+    return wan.encode_result(wan.JobStatus(DEVICE, "none"))
 
 
 class Bench:
@@ -114,19 +124,19 @@ class Bench:
 
 def test_an_operation_returns_what_the_hub_answers() -> None:
     bench = Bench()
-    assert bench.run(lambda head: head.call("status", attachment=b"abc")) == {"op": "status", "octets": 3}
+    assert bench.run(lambda head: head.call(wan.ImageData("0" * 64, 0, b"abc"))) == wan.ImageHeld(3)
 
 
 def test_a_sleeping_hub_is_woken_with_as_many_messages_as_it_needs() -> None:
     bench = Bench()
 
     async def main(head: HeadEnd) -> None:
-        await head.call("status")
+        await head.call(wan.Job(DEVICE))
         assert bench.link.wake_messages_sent == 2
-        await head.call("status")
+        await head.call(wan.Job(DEVICE))
         assert bench.link.wake_messages_sent == 2
         await asyncio.sleep(700)
-        await head.call("status")
+        await head.call(wan.Job(DEVICE))
         assert bench.link.wake_messages_sent == 4
 
     bench.run(main)
@@ -135,8 +145,8 @@ def test_a_sleeping_hub_is_woken_with_as_many_messages_as_it_needs() -> None:
 def test_a_lost_answer_does_not_repeat_the_operation() -> None:
     bench = Bench()
     bench.hub.drop_answers = 2
-    bench.run(lambda head: head.call("release", critical=True))
-    assert bench.hub.operations == ["release"]
+    bench.run(lambda head: head.call(wan.Release(DEVICE)))
+    assert bench.hub.operations == [wan.Release(DEVICE)]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -145,33 +155,37 @@ def test_every_operation_of_a_lossy_link_is_carried_out_once_and_in_order(seed: 
 
     async def main(head: HeadEnd) -> None:
         for number in range(12):
-            await head.call(f"op-{number}")
+            await head.call(wan.ReadLog(number))
 
     bench.run(main)
-    assert bench.hub.operations == [f"op-{number}" for number in range(12)]
+    assert bench.hub.operations == [wan.ReadLog(number) for number in range(12)]
 
 
 def test_calls_made_at_the_same_time_each_get_their_own_answer() -> None:
     bench = Bench(loss=0.2)
 
     async def main(head: HeadEnd) -> list[Any]:
-        calls = [head.call(f"op-{number}", critical=number % 3 == 0) for number in range(9)]
-        return await asyncio.gather(*calls)
+        asked: list[wan.Operation[Any]] = [
+            wan.ReadLog(number) if number % 3 else wan.NetworkKey() for number in range(9)
+        ]
+        return await asyncio.gather(*(head.call(each) for each in asked))
 
     answers = bench.run(main)
-    assert [answer["op"] for answer in answers] == [f"op-{number}" for number in range(9)]
+    assert [each.entries[0].number if number % 3 else each for number, each in enumerate(answers)] == [
+        number if number % 3 else wan.KeySequence(1) for number in range(9)
+    ]
 
 
 def test_an_operation_that_takes_long_is_waited_for() -> None:
     bench = Bench(delay_us=900 * MICROSECONDS)
-    assert bench.run(lambda head: head.call("discover"))["op"] == "discover"
-    assert bench.hub.operations == ["discover"]
+    assert bench.run(lambda head: head.call(wan.Job(DEVICE))).state == "none"
+    assert bench.hub.operations == [wan.Job(DEVICE)]
 
 
 def test_a_refusal_carries_the_code_and_the_text_of_the_hub() -> None:
-    bench = Bench(lambda fields, data: {"error": {"code": "no-job", "text": "nothing to activate"}})
+    bench = Bench(lambda _: wan.encode_failure("no-job", "nothing to activate"))
     with pytest.raises(HubRefusedError, match="nothing to activate") as caught:
-        bench.run(lambda head: head.call("release", critical=True))
+        bench.run(lambda head: head.call(wan.Release(DEVICE)))
     assert caught.value.code == "no-job"
 
 
@@ -179,14 +193,14 @@ def test_a_hub_that_is_off_is_unreachable() -> None:
     bench = Bench()
     bench.link.up = False
     with pytest.raises(HubUnreachableError, match="00-DB-12-34-56-78-90-A0 did not answer"):
-        bench.run(lambda head: head.call("status"))
+        bench.run(lambda head: head.call(wan.Job(DEVICE)))
 
 
 def test_a_party_without_the_keys_is_told_so() -> None:
     bench = Bench()
     bench.keys.identity = rehearsal_identity(Kernel(99).secret, HUB)
     with pytest.raises(NotInControlError, match="another party controls it"):
-        bench.run(lambda head: head.call("status"))
+        bench.run(lambda head: head.call(wan.Job(DEVICE)))
 
 
 def test_after_a_rotation_the_old_keys_are_refused() -> None:
@@ -205,7 +219,7 @@ def test_after_a_rotation_the_old_keys_are_refused() -> None:
         response = await head.send_control(HUB, bench.keys.envelope(role, payload))
         assert response_holds(response, bytes(32), HUB)
         with pytest.raises(NotInControlError, match="WRONG_GENERATION"):
-            await head.call("status")
+            await head.call(wan.Job(DEVICE))
 
     bench.run(main)
 
@@ -217,38 +231,38 @@ def test_a_counter_another_holder_has_passed_is_caught_up() -> None:
         other = Keys(bench.kernel)
         for _ in range(20):
             await head.send_control(HUB, other.envelope(ControlRole.NON_CRITICAL, probe_payload()))
-        return await head.call("status")
+        return await head.call(wan.Job(DEVICE))
 
-    assert bench.run(main)["op"] == "status"
+    assert bench.run(main).state == "none"
 
 
 def test_alerts_reach_listeners_and_nobody_else() -> None:
     bench = Bench(delay_us=5 * MICROSECONDS)
-    heard: list[dict[str, Any]] = []
+    heard: list[wan.Alert] = []
 
     async def main(head: HeadEnd) -> Any:
         unsubscribe = head.on_alert(heard.append)
-        call = asyncio.ensure_future(head.call("status"))
+        call = asyncio.ensure_future(head.call(wan.Job(DEVICE)))
         await asyncio.sleep(11)
-        bench.hub.alert(alert="transfer-progress", offset=4096)
+        bench.hub.alert(wan.TransferProgress(DEVICE, 1, 4096, 9000))
         answer = await call
         unsubscribe()
-        bench.hub.alert(alert="transfer-progress", offset=8192)
+        bench.hub.alert(wan.TransferProgress(DEVICE, 1, 8192, 9000))
         await asyncio.sleep(10)
         return answer
 
-    assert bench.run(main)["op"] == "status"
-    assert heard == [{"alert": "transfer-progress", "offset": 4096}]
+    assert bench.run(main).state == "none"
+    assert heard == [wan.TransferProgress(DEVICE, 1, 4096, 9000)]
 
 
 def test_an_alert_under_another_key_is_not_believed() -> None:
     bench = Bench()
-    heard: list[dict[str, Any]] = []
+    heard: list[wan.Alert] = []
 
     async def main(head: HeadEnd) -> None:
         head.on_alert(heard.append)
         bench.keys.identity = rehearsal_identity(Kernel(99).secret, HUB)
-        bench.hub.alert(alert="device-left")
+        bench.hub.alert(wan.DeviceLeft(DEVICE))
         await asyncio.sleep(10)
 
     bench.run(main)
@@ -256,15 +270,16 @@ def test_an_alert_under_another_key_is_not_believed() -> None:
 
 
 def test_an_envelope_for_a_meter_is_relayed_by_the_hub() -> None:
-    def relay(fields: dict[str, Any], _: bytes) -> dict[str, Any]:
-        return {"ok": {"response": fields["envelope"][::-1]}}
+    def relay(asked: wan.Operation[Any]) -> bytes:
+        assert isinstance(asked, wan.Control)
+        return wan.encode_result(wan.ControlAnswer(asked.envelope[::-1]))
 
     bench = Bench(relay)
-    assert bench.run(lambda head: head.send_control(HUB + 1, b"\x12\x34")) == bytes.fromhex("4321")
+    assert bench.run(lambda head: head.send_control(HUB + 1, b"\x12\x34")) == b"\x34\x12"
 
 
 def test_a_meter_the_hub_cannot_reach_is_unreachable() -> None:
-    bench = Bench(lambda fields, data: {"error": {"code": "unreachable", "text": "no answer"}})
+    bench = Bench(lambda _: wan.encode_failure("unreachable", "no answer"))
     with pytest.raises(UnreachableError, match="00-DB-12-34-56-78-90-A1"):
         bench.run(lambda head: head.send_control(HUB + 1, b"\x12\x34"))
 
@@ -274,6 +289,13 @@ def test_octets_that_are_no_message_are_ignored() -> None:
 
     async def main(head: HeadEnd) -> Any:
         bench.link.to_head_end(b"\x00\x01garbage")
-        return await head.call("status")
+        return await head.call(wan.Job(DEVICE))
 
-    assert bench.run(main)["op"] == "status"
+    assert bench.run(main).state == "none"
+
+
+def test_an_answer_that_is_no_result_of_the_operation_is_a_refusal() -> None:
+    bench = Bench(lambda _: wan.encode_result(wan.KeySequence(1)))
+    with pytest.raises(HubRefusedError, match="no-result") as caught:
+        bench.run(lambda head: head.call(wan.Job(DEVICE)))
+    assert "job.sequence: unknown field" in str(caught.value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -24,6 +24,7 @@ from emulator.smart_energy.ota.jobs import Job, OtaDeviceConfig, StoredImage
 from emulator.smart_energy.ota.messages import ImageKey
 from emulator.smart_energy.ota.server import OtaServer
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
+from emulator.wan import operations as wan
 from emulator.wan.messages import WanError
 from emulator.zcl.frame import (
     ZclFrame,
@@ -34,7 +35,6 @@ from emulator.zcl.frame import (
     status_name,
 )
 from emulator.zcl.identifiers import OTA_UPGRADE, SMART_ENERGY_PROFILE
-from emulator.zcl.values import NO_TIME, UNIX_TO_ZIGBEE
 
 _JOBS = "firmware.jobs"
 _IMAGES = "firmware.images"
@@ -48,7 +48,7 @@ DELIVERY_ATTEMPTS = 28
 _SETTLING_US = 30 * MICROSECONDS
 _TRANSFER_STATES = (JobState.SCHEDULED, JobState.TRANSFERRING)
 
-Alert = Callable[[Mapping[str, Any]], None]
+Alert = Callable[[wan.Alert], None]
 
 
 class FirmwareService:
@@ -76,23 +76,23 @@ class FirmwareService:
 
     # Orders from the head end
 
-    def image_begin(self, sha256: str, size: int, name: str) -> dict[str, Any]:
+    def image_begin(self, sha256: str, size: int, name: str) -> wan.ImageState:
         """Announce an image; returns how many octets are held already."""
         if sha256 not in self._images:
             self._images[sha256] = {"size": size, "held": 0, "name": name, "complete": False}
             self._save_images()
-        return {"held": self._images[sha256]["held"], "complete": self._images[sha256]["complete"]}
+        return wan.ImageState(self._images[sha256]["held"], self._images[sha256]["complete"])
 
-    def image_data(self, sha256: str, offset: int, data: bytes) -> dict[str, Any]:
+    def image_data(self, sha256: str, offset: int, data: bytes) -> wan.ImageHeld:
         """Take the next octets of an image; a repeated piece is ignored."""
         image = self._image(sha256)
         if offset == image["held"] and not image["complete"]:
             self._nonvolatile.flash_write(_area(sha256), offset, data)
             image["held"] += len(data)
             self._save_images()
-        return {"held": image["held"]}
+        return wan.ImageHeld(image["held"])
 
-    def image_commit(self, sha256: str) -> dict[str, Any]:
+    def image_commit(self, sha256: str) -> wan.ImageStored:
         """Check a complete image against its hash and header, and give it to the OTA server."""
         image = self._image(sha256)
         if not image["complete"]:
@@ -107,12 +107,10 @@ class FirmwareService:
                 raise WanError("image-malformed", f"image {sha256[:16]} is no OTA file: {error}") from error
             image["complete"] = True
             self._save_images()
-        return {"key": list(self._key(sha256))}
+        return wan.ImageStored(_identity(self._key(sha256)))
 
-    def schedule(self, device: int, sha256: str, maximum_block: int, block_period_ms: int) -> dict[str, Any]:
+    def schedule(self, device: int, sha256: str, maximum_block: int, block_period_ms: int) -> wan.JobStatus:
         """Let `device` download an image, and hold its activation; scheduling the same again changes nothing."""
-        _check("block", maximum_block, 1, 255)
-        _check("period_ms", block_period_ms, 0, 0xFFFF * 1000)
         if not self._image(sha256)["complete"]:
             raise WanError("image-missing", f"image {sha256[:16]} is not complete at the hub")
         self._limit(format_eui64(device), {"block": maximum_block, "period_ms": block_period_ms})
@@ -122,9 +120,8 @@ class FirmwareService:
         self._run(self.server.notify(device))
         return self.status(device)
 
-    def release(self, device: int, at_unix_seconds: int) -> dict[str, Any]:
+    def release(self, device: int, at_unix_seconds: int) -> wan.JobStatus:
         """Let `device` activate: now when `at_unix_seconds` is 0."""
-        _check("at", at_unix_seconds, 0, UNIX_TO_ZIGBEE + NO_TIME - 1)
         job = self.server.jobs.get(device)
         if job is None or job.state.is_over:
             raise WanError("no-job", f"{format_eui64(device)} has no image to activate")
@@ -133,26 +130,27 @@ class FirmwareService:
         self._silences_us.setdefault(device, 0)
         return self.status(device)
 
-    def withdraw(self, device: int) -> dict[str, Any]:
+    def withdraw(self, device: int) -> wan.JobStatus:
         """Cancel a job that is not over."""
         self._run(self.server.withdraw(device))
         return self.status(device)
 
-    def status(self, device: int) -> dict[str, Any]:
-        """Return the job of `device` as JSON fields; state `none` when there is none."""
+    def status(self, device: int) -> wan.JobStatus:
+        """Return the job of `device`; state `none` when there is none."""
         job = self.server.jobs.get(device)
         if job is None:
-            return {"device": format_eui64(device), "state": "none"}
-        return {
-            "device": format_eui64(device),
-            "state": job.state.value,
-            "key": list(job.key),
-            "offset": job.offset,
-            "attempts": job.attempts,
-            "detail": job.detail,
-            "outcome": None if job.outcome is None else job.outcome.value,
-            **_told(job),
-        }
+            return wan.JobStatus(format_eui64(device), "none")
+        return wan.JobStatus(
+            format_eui64(device),
+            job.state.value,
+            _identity(job.key),
+            job.offset,
+            job.attempts,
+            job.detail,
+            None if job.outcome is None else job.outcome.value,
+            _counts(job),
+            job.device_status,
+        )
 
     # From devices
 
@@ -216,22 +214,34 @@ class FirmwareService:
             case effects.ServerPageTimer(device, delay_us):
                 self._scope.call_later(delay_us, self._page_due, device)
             case effects.TransferStarted(device, key, offset):
-                self._tell("transfer-started", device, key, offset=offset)
+                self._alert(wan.TransferStarted(format_eui64(device), key.version, offset))
             case effects.TransferProgress(device, key, offset, size):
-                self._tell("transfer-progress", device, key, offset=offset, size=size)
+                self._alert(wan.TransferProgress(format_eui64(device), key.version, offset, size))
             case effects.TransferAttemptFailed(device, key, status):
-                self._tell(
-                    "transfer-attempt-failed", device, key, status=status, status_name=status_name(status)
-                )
+                name, said = format_eui64(device), status_name(status)
+                self._alert(wan.TransferAttemptFailed(name, key.version, status, said))
             case effects.JobOutcome(device, key, outcome, detail):
-                silent = self._silence(device) if outcome is Outcome.ACTIVATION_SUCCESS else {}
-                told = _told(self.server.jobs[device])
-                self._tell("job-outcome", device, key, outcome=outcome.value, detail=detail, **told, **silent)
+                self._ended(device, key, outcome, detail)
 
-    def _silence(self, device: int) -> dict[str, int]:
-        """The longest the hub heard nothing of an activating device; nothing when it was away itself."""
+    def _ended(self, device: int, key: ImageKey, outcome: Outcome, detail: str) -> None:
+        job = self.server.jobs[device]
+        silent_ms = self._silence(device) if outcome is Outcome.ACTIVATION_SUCCESS else None
+        self._alert(
+            wan.JobOutcome(
+                format_eui64(device),
+                key.version,
+                outcome.value,
+                detail,
+                _counts(job),
+                job.device_status,
+                silent_ms,
+            )
+        )
+
+    def _silence(self, device: int) -> int | None:
+        """The longest the hub heard nothing of an activating device, in ms; None when it was away itself."""
         silence_us = self._silences_us.pop(device, None)
-        return {} if silence_us is None else {"silent_ms": silence_us // 1000}
+        return None if silence_us is None else silence_us // 1000
 
     def _remind(self) -> None:
         """Notify devices that should be downloading and have been silent: a sleepy one missed the first notice,
@@ -271,9 +281,6 @@ class FirmwareService:
         if self._client_endpoints.get(device) != endpoint:
             self._client_endpoints[device] = endpoint
             self._nonvolatile.put(f"{_CLIENT}{device:016x}", bytes((endpoint,)))
-
-    def _tell(self, alert: str, device: int, key: ImageKey, **fields: Any) -> None:
-        self._alert({"alert": alert, "device": format_eui64(device), "version": key.version, **fields})
 
     # Non-volatile state
 
@@ -331,15 +338,12 @@ class FirmwareService:
         self._nonvolatile.put(_IMAGES, json.dumps(self._images, sort_keys=True).encode())
 
 
-def _check(name: str, value: object, least: int, most: int) -> None:
-    """Refuse a number that a device could not be told; raises `WanError`."""
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise WanError("bad-request", f"{name} {value!r}: expected a number from {least} to {most}")
+def _identity(key: ImageKey) -> tuple[int, int, int]:
+    return (key.manufacturer_code, key.image_type, key.version)
 
 
-def _told(job: Job) -> dict[str, Any]:
-    """Return what was counted of a job's transfer, and the status the device itself gave, if it gave one."""
-    return {"transfer": asdict(job.counts), "device_status": job.device_status}
+def _counts(job: Job) -> wan.TransferCounts:
+    return wan.TransferCounts(**asdict(job.counts))
 
 
 def _area(sha256: str) -> str:

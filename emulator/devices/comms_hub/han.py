@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from emulator.eui64 import format_eui64
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.zdo.frames import NeighbourEntry
+from emulator.wan import operations as wan
 from emulator.wan.messages import WanError
 from emulator.zcl.attributes import AttributeRecord, pack_record, parse_read_response
 from emulator.zcl.frame import (
@@ -58,7 +60,7 @@ class Han:
         self._policy = SecurityPolicy()
         self._sleepy: dict[int, bool] = {}
 
-    async def discover(self, eui64: int) -> dict[str, Any]:
+    async def discover(self, eui64: int) -> wan.DeviceFound:
         """Return descriptors and identity of a device, as it answers now; raises `WanError`."""
         short = self._short(eui64)
         node = await self._node_descriptor(eui64, short)
@@ -66,29 +68,30 @@ class Han:
         for number in await self._insist(lambda: self._port.active_endpoints(short), eui64):
             simple = await self._insist(partial(self._port.simple_descriptor, short, number), eui64)
             endpoints.append(simple)
-        found: dict[str, Any] = {
-            "device": format_eui64(eui64),
-            "short": short,
-            "manufacturer": node.manufacturer_code,
-            "type": node.logical_type,
-            "sleepy": self._sleepy[eui64],
-            "endpoints": [_endpoint_fields(simple) for simple in endpoints],
-        }
+        found = wan.DeviceFound(
+            format_eui64(eui64),
+            short,
+            node.manufacturer_code,
+            node.logical_type,
+            self._sleepy[eui64],
+            tuple(_endpoint(simple) for simple in endpoints),
+        )
         basic = next((simple.endpoint for simple in endpoints if BASIC in simple.input_clusters), None)
         if basic is not None:
-            found["basic"] = await self.read(eui64, basic, BASIC, _BASIC_ATTRIBUTES)
+            found = replace(found, basic=await self.read(eui64, basic, BASIC, _BASIC_ATTRIBUTES))
         ota = next((simple.endpoint for simple in endpoints if OTA_UPGRADE in simple.output_clusters), None)
         if ota is not None:
-            found["ota"] = await self.read(eui64, ota, OTA_UPGRADE, _OTA_ATTRIBUTES, from_server=True)
+            values = await self.read(eui64, ota, OTA_UPGRADE, _OTA_ATTRIBUTES, from_server=True)
+            found = replace(found, ota=values)
         return found
 
-    async def topology(self) -> dict[str, Any]:
+    async def topology(self) -> wan.LinksHeard:
         """Ask the hub's own radio and every router it leads to whom they hear (Mgmt_Lqi).
 
         A link is reported by `device`: how well it hears `peer`, and what the peer is to it. `silent` are the
         routers that did not answer.
         """
-        links: list[dict[str, Any]] = []
+        links: list[wan.LinkHeard] = []
         silent: list[str] = []
         asked = {0: self._port.eui64}
         waiting = [0]
@@ -102,11 +105,11 @@ class Han:
                 eui64 = entry.eui64 or self._port.eui64_of(entry.short)
                 if eui64 is None:
                     continue
-                links.append(_link_fields(reporter, eui64, entry))
+                links.append(_link(reporter, eui64, entry))
                 if entry.device_type == _ROUTER and entry.short not in asked:
                     asked[entry.short] = eui64
                     waiting.append(entry.short)
-        return {"links": links, "silent": silent}
+        return wan.LinksHeard(tuple(links), tuple(silent))
 
     async def _neighbours(self, short: int) -> tuple[NeighbourEntry, ...] | None:
         for _ in range(_ATTEMPTS):
@@ -123,12 +126,12 @@ class Han:
         attributes: tuple[int, ...],
         *,
         from_server: bool = False,
-    ) -> dict[str, Any]:
+    ) -> dict[str, wan.AttributeValue]:
         """Read attributes; `from_server` reads the client side (the OTA client's attributes).
 
         A device answers with as many as fit its answer: it is asked for the others again, as long as that helps.
         """
-        found: dict[str, Any] = {}
+        found: dict[str, wan.AttributeValue] = {}
         wanted = list(attributes)
         while wanted:
             payload = b"".join(attribute.to_bytes(2, "little") for attribute in wanted)
@@ -139,20 +142,20 @@ class Han:
                 refusal = status_name(status_of(frame))
                 raise WanError("refused", f"{format_eui64(eui64)} refused the read: {refusal}")
             records = parse_read_response(frame.payload)
-            found |= {f"{record.attribute:04x}": _record_fields(record) for record in records}
+            found |= {f"{record.attribute:04x}": _value(record) for record in records}
             told = {record.attribute for record in records}.intersection(wanted)
             wanted = [attribute for attribute in wanted if attribute not in told] if told else []
         return found
 
     async def write(
         self, eui64: int, endpoint: int, cluster: int, attribute: int, *, type_name: str, value: Any
-    ) -> dict[str, Any]:
+    ) -> wan.CommandStatus:
         """Write one attribute; the status is in the result."""
         typed = bytes.fromhex(value) if type_name == "octets" else value
         record = pack_record(attribute, TYPE_IDS[type_name], typed)
         frame = await self._general(eui64, endpoint, cluster, GeneralCommand.WRITE_ATTRIBUTES, record)
         status = status_of(frame)
-        return {"status": status, "name": status_name(status)}
+        return wan.CommandStatus(status, status_name(status))
 
     async def command(
         self,
@@ -163,13 +166,13 @@ class Han:
         *,
         payload: bytes,
         answer: int | None,
-    ) -> dict[str, Any]:
+    ) -> wan.CommandStatus:
         """Send a cluster command and return the answer, or the status of its Default Response."""
         frame = await self._request(eui64, endpoint, cluster, command, payload=payload, answer=answer)
         if not frame.is_cluster_command:
             status = status_of(frame)
-            return {"status": status, "name": status_name(status)}
-        return {"status": 0, "name": "SUCCESS", "command": frame.command, "payload": frame.payload.hex()}
+            return wan.CommandStatus(status, status_name(status))
+        return wan.CommandStatus(0, status_name(0), frame.command, frame.payload)
 
     async def control(self, eui64: int, endpoint: int, envelope: bytes) -> bytes:
         """Relay a control envelope to a device and return its response."""
@@ -281,28 +284,20 @@ class Han:
         return short
 
 
-def _link_fields(reporter: str, peer: int, entry: NeighbourEntry) -> dict[str, Any]:
+def _link(reporter: str, peer: int, entry: NeighbourEntry) -> wan.LinkHeard:
     known = entry.relationship < len(_RELATIONSHIPS)
-    return {
-        "device": reporter,
-        "peer": format_eui64(peer),
-        "lqi": entry.lqi,
-        "relationship": _RELATIONSHIPS[entry.relationship] if known else "none",
-        "type": entry.device_type,
-    }
+    relationship = _RELATIONSHIPS[entry.relationship] if known else "none"
+    return wan.LinkHeard(reporter, format_eui64(peer), entry.lqi, relationship, entry.device_type)
 
 
-def _endpoint_fields(simple: SimpleDescriptor) -> dict[str, Any]:
-    return {
-        "endpoint": simple.endpoint,
-        "device": simple.device,
-        "server": list(simple.input_clusters),
-        "client": list(simple.output_clusters),
-    }
+def _endpoint(simple: SimpleDescriptor) -> wan.EndpointFound:
+    return wan.EndpointFound(
+        simple.endpoint, simple.device, tuple(simple.input_clusters), tuple(simple.output_clusters)
+    )
 
 
-def _record_fields(record: AttributeRecord) -> dict[str, Any]:
+def _value(record: AttributeRecord) -> wan.AttributeValue:
     if record.status:
-        return {"status": record.status, "name": status_name(record.status)}
+        return wan.AttributeValue(record.status, status_name(record.status))
     kind = _TYPE_NAMES.get(record.type_id, f"0x{record.type_id:02x}")
-    return {"status": 0, "type": kind, "value": plain(record.value)}
+    return wan.AttributeValue(0, type=kind, value=plain(record.value))

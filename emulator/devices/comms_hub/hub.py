@@ -6,7 +6,6 @@ One program for any radio: it needs a zigpy application for the network's life a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from emulator.clock.kernel import MICROSECONDS, Timer
 from emulator.coordinator.port import CoordinatorPort
@@ -28,6 +27,7 @@ from emulator.smart_energy.cbke.machines import Established
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import ApsdeIndication, Security
+from emulator.wan import operations as wan
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError
 from emulator.zcl.frame import ZclFrame, ZclStatus, try_parse
@@ -114,7 +114,7 @@ class CommsHub:
             self.status,
             self.permit,
             self._update_network_key,
-            self._read_log,
+            self.log.entries,
         )
 
     def _expect_devices(self) -> None:
@@ -168,25 +168,22 @@ class CommsHub:
             self._nonvolatile.put(f"{_ALLOWED}{eui64:016x}", joining_keys[eui64])
         return recalled
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> wan.HubStatus:
         """Return the hub's own view of the home."""
         network = self.port.application.state.network_info
-        return {
-            "eui64": format_eui64(self.eui64),
-            "firmware": int.from_bytes(self._nonvolatile.get(_VERSION) or b"", "little"),
-            "pan_id": int(network.pan_id),
-            "channel": int(network.channel),
-            "devices": [
-                {
-                    "device": format_eui64(eui64),
-                    "short": self.port.short_of(eui64),
-                    "last_seen": self._last_seen.get(eui64),
-                }
-                for eui64 in self._listed()
-            ],
-            "mirrors": self.mirrors.describe(),
-            "jobs": [self.firmware.status(eui64) for eui64 in sorted(self.firmware.server.jobs)],
-        }
+        devices = (
+            wan.ListedDevice(format_eui64(eui64), self.port.short_of(eui64), self._last_seen.get(eui64))
+            for eui64 in self._listed()
+        )
+        return wan.HubStatus(
+            format_eui64(self.eui64),
+            self.version,
+            int(network.pan_id),
+            int(network.channel),
+            tuple(devices),
+            self.mirrors.describe(),
+            tuple(self.firmware.status(eui64) for eui64 in sorted(self.firmware.server.jobs)),
+        )
 
     def _listed(self) -> list[int]:
         return [int(key.removeprefix(_ALLOWED), 16) for key in self._nonvolatile.keys(_ALLOWED)]
@@ -196,11 +193,8 @@ class CommsHub:
         self.log.append(Event.KEY_CHANGED, self._scope.unix_seconds, "network key")
         return self._key_sequence + 1 & 0xFF
 
-    def _read_log(self, since: int) -> list[dict[str, Any]]:
-        return [entry._asdict() for entry in self.log.entries(since)]
-
-    def _alert(self, fields: Any) -> None:
-        self._wan.alert(fields)
+    def _alert(self, alert: wan.Alert) -> None:
+        self._wan.alert(alert)
 
     # From the radio
 
@@ -223,10 +217,10 @@ class CommsHub:
         match event:
             case DeviceJoined(eui64):
                 self._await_key_establishment(eui64)
-                self._alert({"alert": "device-joined", "device": format_eui64(eui64)})
+                self._alert(wan.DeviceJoined(format_eui64(eui64)))
             case DeviceLeft(eui64):
                 self.smart_energy.reports.forget_configurer(eui64)
-                self._alert({"alert": "device-left", "device": format_eui64(eui64)})
+                self._alert(wan.DeviceLeft(format_eui64(eui64)))
             case NetworkKeyChanged(sequence):
                 self._key_sequence = sequence
 
@@ -252,9 +246,7 @@ class CommsHub:
             # It may try again when the network is next opened.
             self.port.allow(eui64, install_code_key)
         self.log.append(Event.LEFT, self._scope.unix_seconds, f"{format_eui64(eui64)} no key established")
-        self._alert(
-            {"alert": "device-removed", "device": format_eui64(eui64), "detail": "no key within 20 minutes"}
-        )
+        self._alert(wan.DeviceRemoved(format_eui64(eui64), "no key within 20 minutes"))
 
     def _established(self, established: Established) -> None:
         if established.link_key is not None:

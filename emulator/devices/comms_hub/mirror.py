@@ -15,6 +15,7 @@ from emulator.clock.kernel import Scope
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.primitives import ApsdeIndication, Security
+from emulator.wan.operations import MirrorInUse
 from emulator.zcl.attributes import Attribute, AttributeRecord, AttributeTable
 from emulator.zcl.endpoint import Reply, ZclEndpoint
 from emulator.zcl.frame import ZclFrame, ZclStatus
@@ -129,10 +130,10 @@ class Mirrors:
         self._owners[number] = eui64
         self._nonvolatile.put(f"mirror.{number}", eui64.to_bytes(8, "little"))
 
-    def describe(self) -> list[dict[str, Any]]:
+    def describe(self) -> tuple[MirrorInUse, ...]:
         """Return the mirrors in use, for the head end."""
-        return [
-            {"device": format_eui64(owner), "endpoint": number, "last_report": self.last_report.get(owner)}
+        return tuple(
+            MirrorInUse(format_eui64(owner), number, self.last_report.get(owner))
             for number, owner in self._owners.items()
             if owner
-        ]
+        )

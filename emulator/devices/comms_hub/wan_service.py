@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from emulator.devices.comms_hub.firmware import FirmwareService
@@ -18,23 +18,21 @@ from emulator.devices.control import (
     Accepted,
     ControlReceiver,
     ControlRole,
-    ControlStatus,
 )
-from emulator.errors import EmulatorError, FrameError, SurroundingsError
+from emulator.devices.event_log import LogEntry
+from emulator.errors import EmulatorError, FrameError, RecordError, SurroundingsError
 from emulator.eui64 import parse_eui64
+from emulator.wan import operations as wan
 from emulator.wan.link import WanLink
-from emulator.wan.messages import WanError, WanMessage, decode, encode
+from emulator.wan.messages import WanError, decode
+from emulator.wan.operations import (
+    decode_operation,
+    encode_alert,
+    encode_failure,
+    encode_result,
+    kind_of,
+)
 from emulator.zcl.values import plain
-
-Fields = Mapping[str, Any]
-Result = dict[str, Any]
-
-
-class Operation(NamedTuple):
-    """One operation: the role it needs and what carries it out."""
-
-    role: ControlRole
-    run: Callable[[Fields, bytes], Awaitable[Result]]
 
 
 class HubFacade(NamedTuple):
@@ -43,10 +41,10 @@ class HubFacade(NamedTuple):
     han: Han
     firmware: FirmwareService
     mirrors: Mirrors
-    status: Callable[[], Result]
+    status: Callable[[], wan.HubStatus]
     permit: Callable[[int, bytes, int], None]
     update_network_key: Callable[[], int]
-    read_log: Callable[[int], list[Result]]
+    read_log: Callable[[int], list[LogEntry]]
 
 
 class WanService:
@@ -62,9 +60,9 @@ class WanService:
         self._operations = self._table()
         link.on_hub = self._received
 
-    def alert(self, fields: Fields) -> None:
+    def alert(self, alert: wan.Alert) -> None:
         """Tell the head end something it did not ask."""
-        self._link.to_head_end(self._control.sign_alert(encode(WanMessage(fields))))
+        self._link.to_head_end(self._control.sign_alert(encode_alert(alert)))
 
     async def stop(self) -> None:
         """Stop listening and drop what is under way."""
@@ -88,19 +86,18 @@ class WanService:
 
     async def _serve(self, accepted: Accepted, digest: bytes) -> None:
         try:
-            result, status = await self._run(accepted)
-            self._answer(accepted, result, status)
+            self._answer(accepted, await self._run(accepted))
         except SurroundingsError:
             raise
         except Exception as error:
             # A fault of this program: the head end is told, and the traceback is not lost.
-            self._answer(accepted, _failure("internal", repr(error)), ControlStatus.OK)
+            self._answer(accepted, encode_failure("internal", repr(error)))
             raise
         finally:
             self._running.discard(digest)
 
-    def _answer(self, accepted: Accepted, result: Result, status: ControlStatus) -> None:
-        self._link.to_head_end(self._control.answer(accepted, encode(WanMessage(result)), status))
+    def _answer(self, accepted: Accepted, answer: bytes) -> None:
+        self._link.to_head_end(self._control.answer(accepted, answer))
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -109,149 +106,114 @@ class WanService:
             context = {"message": "operation of the hub failed", "exception": error, "task": task}
             asyncio.get_running_loop().call_exception_handler(context)
 
-    async def _run(self, accepted: Accepted) -> tuple[Result, ControlStatus]:
+    async def _run(self, accepted: Accepted) -> bytes:
         try:
             message = decode(accepted.command)
         except FrameError as error:
-            return _failure("bad-request", str(error)), ControlStatus.OK
+            return encode_failure("bad-request", str(error))
         try:
-            name = message.fields.get("op")
-            operation = self._operations.get(str(name))
-            if operation is None:
-                raise WanError("unknown-operation", f"the hub has no operation {name!r}")
-            if operation.role is ControlRole.CRITICAL and accepted.envelope.role is not ControlRole.CRITICAL:
-                raise WanError("not-critical", f"operation {name!r} needs the critical key")
-            return {"ok": await operation.run(message.fields, message.attachment)}, ControlStatus.OK
+            kind = kind_of(message)
+            if kind.CRITICAL and accepted.envelope.role is not ControlRole.CRITICAL:
+                raise WanError("not-critical", f"operation {kind.NAME!r} needs the critical key")
+            return encode_result(await self._operations[kind](decode_operation(message)))
         except WanError as error:
-            return _failure(error.code, error.text), ControlStatus.OK
+            return encode_failure(error.code, error.text)
         except FrameError as error:
-            return _failure("malformed-answer", str(error)), ControlStatus.OK
-        except (KeyError, ValueError, TypeError) as error:
-            return _failure("bad-request", f"{type(error).__name__}: {error}"), ControlStatus.OK
+            return encode_failure("malformed-answer", str(error))
+        except (RecordError, KeyError, ValueError, TypeError) as error:
+            return encode_failure("bad-request", f"{type(error).__name__}: {error}")
         except SurroundingsError:
             raise
         except EmulatorError as error:
-            return _failure("failed", str(error)), ControlStatus.OK
+            return encode_failure("failed", str(error))
 
     # Operations
 
-    def _table(self) -> dict[str, Operation]:
-        ordinary, critical = ControlRole.NON_CRITICAL, ControlRole.CRITICAL
-        firmware = self._hub.firmware
+    def _table(self) -> Mapping[type[wan.Operation[Any]], Callable[[Any], Awaitable[object]]]:
+        hub, firmware = self._hub, self._hub.firmware
         return {
-            "status": Operation(ordinary, self._status),
-            "discover": Operation(ordinary, self._discover),
-            "topology": Operation(ordinary, self._topology),
-            "read": Operation(ordinary, self._read),
-            "write": Operation(ordinary, self._write),
-            "command": Operation(ordinary, self._command),
-            "mirror": Operation(ordinary, self._mirror),
-            "permit": Operation(ordinary, self._permit),
-            "read_log": Operation(ordinary, self._read_log),
-            "device_log": Operation(ordinary, self._device_log),
-            "control": Operation(ordinary, self._relay),
-            "image_begin": Operation(
-                ordinary, _plain(lambda f, _: firmware.image_begin(f["sha256"], f["size"], f["name"]))
+            wan.Status: _at_once(lambda _: hub.status()),
+            wan.Discover: lambda o: hub.han.discover(parse_eui64(o.device)),
+            wan.Topology: lambda _: hub.han.topology(),
+            wan.Read: self._read,
+            wan.Write: self._write,
+            wan.Command: self._command,
+            wan.Mirror: _at_once(self._mirror),
+            wan.Permit: _at_once(self._permit),
+            wan.ReadLog: _at_once(lambda o: _logged(hub.read_log(o.since))),
+            wan.DeviceLog: self._device_log,
+            wan.Control: self._relay,
+            wan.ImageBegin: _at_once(lambda o: firmware.image_begin(o.sha256, o.size, o.name)),
+            wan.ImageData: _at_once(lambda o: firmware.image_data(o.sha256, o.offset, o.data)),
+            wan.ImageCommit: _at_once(lambda o: firmware.image_commit(o.sha256)),
+            wan.Schedule: _at_once(
+                lambda o: firmware.schedule(parse_eui64(o.device), o.sha256, o.block, o.period_ms)
             ),
-            "image_data": Operation(
-                ordinary, _plain(lambda f, data: firmware.image_data(f["sha256"], f["offset"], data))
-            ),
-            "image_commit": Operation(ordinary, _plain(lambda f, _: firmware.image_commit(f["sha256"]))),
-            "schedule": Operation(
-                ordinary,
-                _plain(lambda f, _: firmware.schedule(_device(f), f["sha256"], f["block"], f["period_ms"])),
-            ),
-            "job": Operation(ordinary, _plain(lambda f, _: firmware.status(_device(f)))),
-            "release": Operation(critical, _plain(lambda f, _: firmware.release(_device(f), f["at"]))),
-            "withdraw": Operation(critical, _plain(lambda f, _: firmware.withdraw(_device(f)))),
-            "network_key": Operation(
-                critical, _plain(lambda _f, _: {"sequence": self._hub.update_network_key()})
-            ),
+            wan.Job: _at_once(lambda o: firmware.status(parse_eui64(o.device))),
+            wan.Release: _at_once(lambda o: firmware.release(parse_eui64(o.device), o.at)),
+            wan.Withdraw: _at_once(lambda o: firmware.withdraw(parse_eui64(o.device))),
+            wan.NetworkKey: _at_once(lambda _: wan.KeySequence(hub.update_network_key())),
         }
 
-    async def _status(self, _fields: Fields, _attachment: bytes) -> Result:
-        return self._hub.status()
-
-    async def _discover(self, fields: Fields, _attachment: bytes) -> Result:
-        return await self._hub.han.discover(_device(fields))
-
-    async def _topology(self, _fields: Fields, _attachment: bytes) -> Result:
-        return await self._hub.han.topology()
-
-    async def _read(self, fields: Fields, _attachment: bytes) -> Result:
+    async def _read(self, asked: wan.Read) -> wan.AttributeValues:
         values = await self._hub.han.read(
-            _device(fields),
-            fields["endpoint"],
-            fields["cluster"],
-            tuple(fields["attributes"]),
-            from_server=fields.get("from_server", False),
+            parse_eui64(asked.device),
+            asked.endpoint,
+            asked.cluster,
+            asked.attributes,
+            from_server=asked.from_server,
         )
-        return {"values": values}
+        return wan.AttributeValues(values)
 
-    async def _write(self, fields: Fields, _attachment: bytes) -> Result:
+    async def _write(self, asked: wan.Write) -> wan.CommandStatus:
         return await self._hub.han.write(
-            _device(fields),
-            fields["endpoint"],
-            fields["cluster"],
-            fields["attribute"],
-            type_name=fields["type"],
-            value=fields["value"],
+            parse_eui64(asked.device),
+            asked.endpoint,
+            asked.cluster,
+            asked.attribute,
+            type_name=asked.type,
+            value=asked.value,
         )
 
-    async def _command(self, fields: Fields, _attachment: bytes) -> Result:
+    async def _command(self, asked: wan.Command) -> wan.CommandStatus:
         return await self._hub.han.command(
-            _device(fields),
-            fields["endpoint"],
-            fields["cluster"],
-            fields["command"],
-            payload=bytes.fromhex(fields["payload"]),
-            answer=fields["answer"],
+            parse_eui64(asked.device),
+            asked.endpoint,
+            asked.cluster,
+            asked.command,
+            payload=asked.payload,
+            answer=asked.answer,
         )
 
-    async def _mirror(self, fields: Fields, _attachment: bytes) -> Result:
-        device = _device(fields)
+    def _mirror(self, asked: wan.Mirror) -> wan.MirrorContents:
+        device = parse_eui64(asked.device)
         endpoint = self._hub.mirrors.endpoint_of(device)
         if endpoint is None:
-            raise WanError("no-mirror", f"{fields['device']} has no mirror on this hub")
+            raise WanError("no-mirror", f"{asked.device} has no mirror on this hub")
         values = {
-            f"{cluster:04x}/{attribute:04x}": {
-                "value": plain(seen.value),
-                "unix": seen.unix_seconds,
-            }
-            for (cluster, attribute), seen in sorted(self._hub.mirrors.values(device).items())
+            f"{cluster:04x}/{attribute:04x}": wan.MirroredValue(plain(seen.value), seen.unix_seconds)
+            for (cluster, attribute), seen in self._hub.mirrors.values(device).items()
         }
-        last = self._hub.mirrors.last_report.get(device)
-        return {"endpoint": endpoint, "last_report": last, "values": values}
+        return wan.MirrorContents(endpoint, self._hub.mirrors.last_report.get(device), values)
 
-    async def _permit(self, fields: Fields, _attachment: bytes) -> Result:
-        self._hub.permit(_device(fields), bytes.fromhex(fields["install_code"]), fields["seconds"])
-        return {}
+    def _permit(self, asked: wan.Permit) -> wan.Done:
+        self._hub.permit(parse_eui64(asked.device), asked.install_code, asked.seconds)
+        return wan.Done()
 
-    async def _read_log(self, fields: Fields, _attachment: bytes) -> Result:
-        return {"entries": self._hub.read_log(fields["since"])}
+    async def _device_log(self, asked: wan.DeviceLog) -> wan.LoggedEvents:
+        return _logged(await self._hub.han.device_log(parse_eui64(asked.device), asked.endpoint, asked.since))
 
-    async def _device_log(self, fields: Fields, _attachment: bytes) -> Result:
-        entries = await self._hub.han.device_log(
-            _device(fields), fields.get("endpoint", 1), fields.get("since", 0)
-        )
-        return {"entries": [entry._asdict() for entry in entries]}
-
-    async def _relay(self, fields: Fields, _attachment: bytes) -> Result:
-        endpoint = fields.get("endpoint", 1)
-        response = await self._hub.han.control(_device(fields), endpoint, bytes.fromhex(fields["envelope"]))
-        return {"response": response.hex()}
+    async def _relay(self, asked: wan.Control) -> wan.ControlAnswer:
+        device = parse_eui64(asked.device)
+        return wan.ControlAnswer(await self._hub.han.control(device, asked.endpoint, asked.envelope))
 
 
-def _plain(call: Callable[[Fields, bytes], Result]) -> Callable[[Fields, bytes], Awaitable[Result]]:
-    async def run(fields: Fields, attachment: bytes) -> Result:
-        return call(fields, attachment)
+def _at_once(call: Callable[[Any], object]) -> Callable[[Any], Awaitable[object]]:
+    async def run(asked: Any) -> object:
+        return call(asked)
 
     return run
 
 
-def _device(fields: Fields) -> int:
-    return parse_eui64(fields["device"])
-
-
-def _failure(code: str, text: str) -> Result:
-    return {"error": {"code": code, "text": text[:250]}}
+def _logged(entries: Iterable[LogEntry]) -> wan.LoggedEvents:
+    return wan.LoggedEvents(tuple(wan.LoggedEvent(*entry) for entry in entries))

@@ -32,6 +32,7 @@ from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.stack.primitives import ApsdeRequest, Security, Status
+from emulator.wan import operations as wan
 from tests.emulator.coordinator.ezsp_home import CONNECTIONS, EzspWorld
 from tests.emulator.devices.home_world import (
     DISPLAY,
@@ -66,7 +67,7 @@ async def upgrade(world: World, *, octets: int = 3000) -> None:
 
 async def transferring(world: World) -> None:
     await world.head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, 20_000))
-    while (await world.head_end.job(ELECTRICITY)).get("offset", 0) < 4000:
+    while ((await world.head_end.job(ELECTRICITY)).offset or 0) < 4000:
         await asyncio.sleep(2)
 
 
@@ -75,10 +76,10 @@ def test_a_home_is_installed_and_a_meter_upgraded_through_bellows(line: str) -> 
     world = EzspWorld(line=CONNECTIONS[line]())
 
     async def story(world: World) -> None:
-        status = await world.head_end.call("status")
-        assert len([device for device in status["devices"] if device["short"]]) == 3
-        found = await world.head_end.call("discover", device=format_eui64(GAS))
-        assert found["sleepy"]
+        status = await world.head_end.call(wan.Status())
+        assert len([device for device in status.devices if device["short"]]) == 3
+        found = await world.head_end.call(wan.Discover(device=format_eui64(GAS)))
+        assert found.sleepy
         await upgrade(world)
 
     world.run(story)
@@ -97,10 +98,8 @@ def test_messages_too_long_for_one_frame_arrive(device: int) -> None:
     async def story(world: World) -> None:
         for counter, payload in enumerate((probe_payload(), command_payload(bytes(80))), 1):
             envelope = sealed(world, device, payload, counter)
-            answer = await world.head_end.call(
-                "control", device=format_eui64(device), envelope=envelope.hex()
-            )
-            octets = bytes.fromhex(answer["response"])
+            answer = await world.head_end.call(wan.Control(device=format_eui64(device), envelope=envelope))
+            octets = bytes.fromhex(answer.response)
             expected = ControlStatus.OK if counter == 1 else ControlStatus.REFUSED
             assert decode_response(octets).status is expected
             assert response_holds(octets, rehearsal_identity(world.kernel.secret, device).critical, device)
@@ -117,17 +116,17 @@ def test_a_network_key_change_reaches_the_devices_that_are_awake_at_once_and_the
             parameters = device.life.node.parameters
             assert parameters is not None
             assert parameters.key_sequence == 1
-            assert (await world.head_end.read(device.eui64, 0x0000, 0x0004))["value"] == "Generic"
+            assert (await world.head_end.read(device.eui64, 0x0000, 0x0004)).value == "Generic"
 
     async def story(world: World) -> None:
-        assert await world.head_end.call("network_key", critical=True) == {"sequence": 1}
+        assert await world.head_end.call(wan.NetworkKey()) == {"sequence": 1}
         await asyncio.sleep(MINUTE)
         gas = world.home.devices["gas"]
         awake = [device for device in world.home.devices.values() if device is not gas]
         await on_new_key(*awake)
         await asyncio.sleep(30 * MINUTE)
         await on_new_key(gas)
-        assert await world.head_end.call("network_key", critical=True) == {"sequence": 2}
+        assert await world.head_end.call(wan.NetworkKey()) == {"sequence": 2}
 
     world.run(story, with_display=True)
 
@@ -145,7 +144,7 @@ def test_a_hub_started_again_finds_its_network_and_its_keys() -> None:
     async def story(world: World) -> None:
         assert {device: second.port.link_key(device) for device in keys} == keys
         for device in keys:
-            assert (await world.head_end.read(device, 0x0000, 0x0004))["value"] == "Generic"
+            assert (await world.head_end.read(device, 0x0000, 0x0004)).value == "Generic"
 
     second.run(story, with_display=True)
 
@@ -205,7 +204,7 @@ def test_a_terminal_pulled_out_and_put_back_is_found_again() -> None:
         assert line.server is not None
         line.server.unplug()
         await asyncio.sleep(12)
-        offset = (await world.head_end.job(ELECTRICITY))["offset"]
+        offset = (await world.head_end.job(ELECTRICITY)).offset
         line.server.plug_in()
         await world.head_end.until(ELECTRICITY, "held", every_s=30)
         assert 4000 <= offset < 20_000

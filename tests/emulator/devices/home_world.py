@@ -36,8 +36,9 @@ from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.smart_energy.ota.file import OtaHeader, pack
 from emulator.smart_energy.ota.signature import build_signed
+from emulator.wan import operations as wan
 from emulator.wan.link import WanLink
-from emulator.wan.messages import ATTACHMENT_MAX, WanMessage, decode, encode
+from emulator.wan.messages import ATTACHMENT_MAX, WanError, decode
 from harness.examples import DORMANT_SEMI as EXAMPLE
 from hw_profiles.installation import Installation, load_installation
 
@@ -77,14 +78,19 @@ class TestHeadEnd:
         self._counters = dict.fromkeys(ControlRole, world.kernel.now)
         self._waiting: asyncio.Future[ControlResponse] | None = None
         self._role = ControlRole.NON_CRITICAL
-        self.alerts: list[dict[str, Any]] = []
+        self.alerts: list[Any] = []
         self.identity = rehearsal_identity(world.kernel.secret, HUB)
         world.link.on_head_end = self._received
 
-    def seal(self, op: str, *, critical: bool = False, attachment: bytes = b"", **fields: Any) -> bytes:
-        role = ControlRole.CRITICAL if critical else ControlRole.NON_CRITICAL
+    def seal(self, asked: wan.Operation[Any] | bytes, *, critical: bool | None = None) -> bytes:
+        """Seal an operation, or the octets of one that no record allows, with the key it needs or another."""
+        octets = asked if isinstance(asked, bytes) else wan.encode_operation(asked)
+        needed = not isinstance(asked, bytes) and asked.CRITICAL
+        role = (
+            ControlRole.CRITICAL if (needed if critical is None else critical) else ControlRole.NON_CRITICAL
+        )
         self._counters[role] += 1
-        payload = command_payload(encode(WanMessage({"op": op, **fields}, attachment)))
+        payload = command_payload(octets)
         return encode_envelope(
             ControlEnvelope(role, 0, self._counters[role], payload), self.identity.key(role), HUB
         )
@@ -104,72 +110,78 @@ class TestHeadEnd:
                 return self._waiting.result()
         raise AssertionError("the hub does not answer")
 
-    async def call(self, op: str, *, critical: bool = False, attachment: bytes = b"", **fields: Any) -> Any:
-        response = await self.exchange(self.seal(op, critical=critical, attachment=attachment, **fields))
+    async def call(self, asked: wan.Operation[T], *, critical: bool | None = None) -> T:
+        response = await self.exchange(self.seal(asked, critical=critical))
         assert response.status is ControlStatus.OK, response
-        result = decode(response.payload).fields
-        if "error" in result:
-            raise RefusedError(result["error"]["code"], result["error"]["text"])
-        return result["ok"]
+        try:
+            return wan.decode_result(asked, response.payload)
+        except WanError as error:
+            raise RefusedError(error.code, error.text) from error
+
+    async def refusal(self, octets: bytes, *, critical: bool = False) -> str:
+        """Return the code the hub refuses the octets of an operation with."""
+        response = await self.exchange(self.seal(octets, critical=critical))
+        return str(decode(response.payload).fields["error"]["code"])
 
     async def upload(self, image: bytes) -> str:
         sha256 = hashlib.sha256(image).hexdigest()
-        held = await self.call("image_begin", sha256=sha256, size=len(image), name="test")
-        at = held["held"]
+        held = await self.call(wan.ImageBegin(sha256=sha256, size=len(image), name="test"))
+        at = held.held
         while at < len(image):
             piece = image[at : at + ATTACHMENT_MAX]
-            at = (await self.call("image_data", sha256=sha256, offset=at, attachment=piece))["held"]
-        await self.call("image_commit", sha256=sha256)
+            at = (await self.call(wan.ImageData(sha256=sha256, offset=at, data=piece))).held
+        await self.call(wan.ImageCommit(sha256=sha256))
         return sha256
 
     async def schedule(self, device: int, image: bytes, *, block: int = 48, period_ms: int = 0) -> Any:
         sha256 = await self.upload(image)
         return await self.call(
-            "schedule", device=format_eui64(device), sha256=sha256, block=block, period_ms=period_ms
+            wan.Schedule(device=format_eui64(device), sha256=sha256, block=block, period_ms=period_ms)
         )
 
     async def job(self, device: int) -> Any:
-        return await self.call("job", device=format_eui64(device))
+        return await self.call(wan.Job(device=format_eui64(device)))
 
     async def until(
         self, device: int, *states: str, patience_s: float = 10 * DAY, every_s: float = 60
     ) -> Any:
         waited = 0.0
-        while (job := await self.job(device))["state"] not in states:
+        while (job := await self.job(device)).state not in states:
             assert waited < patience_s, job
-            assert job["state"] not in ("failed", "activated"), job
+            assert job.state not in ("failed", "activated"), job
             await asyncio.sleep(every_s)
             waited += every_s
         return job
 
     async def release(self, device: int, at: int = 0) -> Any:
-        return await self.call("release", critical=True, device=format_eui64(device), at=at)
+        return await self.call(wan.Release(device=format_eui64(device), at=at))
 
     async def read(self, device: int, cluster: int, attribute: int, **fields: Any) -> Any:
         answer = await self.call(
-            "read",
-            device=format_eui64(device),
-            endpoint=1,
-            cluster=cluster,
-            attributes=[attribute],
-            **fields,
+            wan.Read(
+                device=format_eui64(device),
+                endpoint=1,
+                cluster=cluster,
+                attributes=(attribute,),
+                **fields,
+            )
         )
-        return answer["values"][f"{attribute:04x}"]
+        return answer.values[f"{attribute:04x}"]
 
     async def version(self, device: int) -> int:
         value = await self.read(device, 0x0019, 0x0002, from_server=True)
-        return int(value["value"])
+        return int(value.value)
 
     def outcomes(self) -> list[str]:
-        return [alert["outcome"] for alert in self.alerts if alert["alert"] == "job-outcome"]
+        return [alert.outcome for alert in self.alerts if isinstance(alert, wan.JobOutcome)]
 
     def _received(self, datagram: bytes) -> None:
         response = decode_response(datagram)
         if response.payload:
             assert response_holds(datagram, self.identity.key(response.role), HUB)
-            fields = decode(response.payload).fields
-            if "alert" in fields:
-                self.alerts.append(dict(fields))
+            alert = wan.decode_alert(response.payload)
+            if alert is not None:
+                self.alerts.append(alert)
                 return
         if self._waiting is not None and not self._waiting.done() and response.role is self._role:
             self._waiting.set_result(response)

@@ -16,11 +16,12 @@ from emulator.devices.control import (
     rotate_payload,
 )
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
+from emulator.wan.messages import WanMessage, encode
 from tests.emulator.devices.home_world import (
     DISPLAY,
     ELECTRICITY,
     GAS,
-    HUB,
     RefusedError,
     World,
     events,
@@ -52,8 +53,8 @@ def rotation(world: World, device: int) -> bytes:
 
 
 async def relayed(world: World, device: int, sealed: bytes) -> tuple[ControlResponse, bytes]:
-    answer = await world.head_end.call("control", device=format_eui64(device), envelope=sealed.hex())
-    octets = bytes.fromhex(answer["response"])
+    answer = await world.head_end.call(wan.Control(device=format_eui64(device), envelope=sealed))
+    octets = answer.response
     return decode_response(octets), octets
 
 
@@ -125,15 +126,20 @@ def test_the_hub_needs_the_critical_key_for_what_cannot_be_undone() -> None:
     world = installed()
 
     async def story(world: World) -> None:
-        for op in ("release", "withdraw"):
+        device = format_eui64(ELECTRICITY)
+        for asked in (wan.Release(device), wan.Withdraw(device), wan.NetworkKey()):
             with pytest.raises(RefusedError, match="not-critical"):
-                await world.head_end.call(op, device=format_eui64(ELECTRICITY), at=0)
-        with pytest.raises(RefusedError, match="not-critical"):
-            await world.head_end.call("network_key")
-        with pytest.raises(RefusedError, match="unknown-operation"):
-            await world.head_end.call("explode")
-        with pytest.raises(RefusedError, match="bad-request"):
-            await world.head_end.call("job")
+                await world.head_end.call(asked, critical=False)
+        for fields, code in (
+            ({"op": "explode"}, "unknown-operation"),
+            ({"op": ["job"]}, "unknown-operation"),
+            ({"op": wan.Job.NAME}, "bad-request"),
+            ({"op": wan.Job.NAME, "device": 7}, "bad-request"),
+            ({"op": wan.Status.NAME, "besides": 1}, "bad-request"),
+        ):
+            assert await world.head_end.refusal(encode(WanMessage(fields))) == code
+        attached = WanMessage({"op": wan.Status.NAME}, b"more")
+        assert await world.head_end.refusal(encode(attached)) == "bad-request"
 
     world.run(story)
 
@@ -143,15 +149,16 @@ def test_a_repeated_envelope_gets_the_same_answer_and_no_second_effect() -> None
 
     async def story(world: World) -> None:
         sealed = world.head_end.seal(
-            "permit",
-            device="00-11-22-33-44-55-66-77",
-            install_code="83FED3407A939723A5C639B26916D505C3B5",
-            seconds=60,
+            wan.Permit(
+                device="00-11-22-33-44-55-66-77",
+                install_code=bytes.fromhex("83FED3407A939723A5C639B26916D505C3B5"),
+                seconds=60,
+            )
         )
         first = await world.head_end.exchange(sealed)
         second = await world.head_end.exchange(sealed)
         assert first == second
-        log = (await world.head_end.call("read_log", device=format_eui64(HUB), since=0))["entries"]
-        assert [entry["detail"] for entry in log].count("00-11-22-33-44-55-66-77") == 1
+        log = (await world.head_end.call(wan.ReadLog(since=0))).entries
+        assert [entry.detail for entry in log].count("00-11-22-33-44-55-66-77") == 1
 
     world.run(story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from emulator.devices.event_log import (
 from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
+from emulator.wan import operations as wan
 from hw_profiles.model import Event
 from tests.emulator.devices.home_world import (
     ELECTRICITY,
@@ -98,21 +100,21 @@ def test_the_head_end_learns_why_a_device_rejected_an_image(seed: str, reason: s
     async def story(world: World) -> None:
         await world.head_end.schedule(ELECTRICITY, image)
         await world.head_end.until(ELECTRICITY, "failed")
-        answer = await world.head_end.call("device_log", device=format_eui64(ELECTRICITY), since=1)
-        told = {entry["event"]: entry["detail"] for entry in answer["entries"]}
+        answer = await world.head_end.call(wan.DeviceLog(device=format_eui64(ELECTRICITY), since=1))
+        told = {entry.event: entry.detail for entry in answer.entries}
         assert list(told) == ["firmware_received", "firmware_verification_failed", "firmware_rejected"]
         assert reason in told["firmware_verification_failed"]
         held = world.electricity.log.entries(since=1)
-        assert [LogEntry(**entry) for entry in answer["entries"]] == held
+        assert [LogEntry(**asdict(entry)) for entry in answer.entries] == held
 
     installed().run(story)
 
 
 def test_the_log_of_a_sleepy_meter_can_be_read_and_that_of_nobody_not() -> None:
     async def story(world: World) -> None:
-        answer = await world.head_end.call("device_log", device=format_eui64(GAS))
-        assert [entry["event"] for entry in answer["entries"]][:1] == ["joined"]
+        answer = await world.head_end.call(wan.DeviceLog(device=format_eui64(GAS)))
+        assert [entry.event for entry in answer.entries][:1] == ["joined"]
         with pytest.raises(RefusedError, match="unreachable"):
-            await world.head_end.call("device_log", device=format_eui64(0x1234))
+            await world.head_end.call(wan.DeviceLog(device=format_eui64(0x1234)))
 
     installed().run(story)

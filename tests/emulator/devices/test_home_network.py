@@ -14,6 +14,7 @@ from emulator.eui64 import format_eui64
 from emulator.stack.events import KeyKind
 from emulator.stack.keys.well_known import WELL_KNOWN_KEY
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
+from emulator.wan import operations as wan
 from emulator.zcl.frame import ZclStatus, general_request, parse
 from hw_profiles.installation import JoinsWith, Link
 from hw_profiles.model import SeVersion
@@ -70,7 +71,7 @@ def test_protected_clusters_answer_only_under_the_link_key() -> None:
     async def story(world: World) -> None:
         assert await unsecured_answer(world, METERING) == ZclStatus.NOT_AUTHORIZED
         assert await unsecured_answer(world, 0x0000) == ZclStatus.SUCCESS
-        assert (await world.head_end.read(ELECTRICITY, METERING, 0))["status"] == 0
+        assert (await world.head_end.read(ELECTRICITY, METERING, 0)).status == 0
 
     world.run(story)
 
@@ -81,7 +82,7 @@ def test_attributes_newer_than_the_profile_version_do_not_exist() -> None:
 
         async def story(world: World, status: str | None = status) -> None:
             period = await world.head_end.read(ELECTRICITY, 0x0019, 0x0009, from_server=True)
-            assert period.get("name") == status
+            assert period.name == status
 
         world.run(story)
 
@@ -90,14 +91,14 @@ def test_every_cluster_of_the_descriptor_exists() -> None:
     world = installed()
 
     async def story(world: World) -> None:
-        found = await world.head_end.call("discover", device=format_eui64(ELECTRICITY))
-        assert found["type"] == 1
-        assert not found["sleepy"]
-        for endpoint in found["endpoints"]:
-            for cluster in endpoint["server"]:
+        found = await world.head_end.call(wan.Discover(device=format_eui64(ELECTRICITY)))
+        assert found.type == 1
+        assert not found.sleepy
+        for endpoint in found.endpoints:
+            for cluster in endpoint.server:
                 answer = await world.head_end.read(ELECTRICITY, cluster, 0xEEEE)
-                assert answer["name"] == "UNSUPPORTED_ATTRIBUTE", hex(cluster)
-        assert (await world.head_end.call("discover", device=format_eui64(GAS)))["sleepy"]
+                assert answer.name == "UNSUPPORTED_ATTRIBUTE", hex(cluster)
+        assert (await world.head_end.call(wan.Discover(device=format_eui64(GAS)))).sleepy
 
     world.run(story)
 
@@ -130,26 +131,26 @@ def test_the_mirror_shows_the_gas_meter_and_survives_the_hub() -> None:
     world = installed()
 
     async def mirror(world: World) -> Any:
-        return await world.head_end.call("mirror", device=format_eui64(GAS))
+        return await world.head_end.call(wan.Mirror(device=format_eui64(GAS)))
 
     async def story(world: World) -> None:
         await asyncio.sleep(HOUR)
         before = await mirror(world)
-        assert before["endpoint"] == 2
-        assert before["values"]["0702/0306"]["value"] == 1 + 127
-        assert world.kernel.unix_seconds - before["last_report"] <= 1900
+        assert before.endpoint == 2
+        assert before.values["0702/0306"].value == 1 + 127
+        assert world.kernel.unix_seconds - before.last_report <= 1900
         await world.home.power_cycle_hub(off_s=60)
         await asyncio.sleep(HOUR)
         after = await mirror(world)
-        assert after["endpoint"] == 2
-        assert after["last_report"] > before["last_report"]
-        register = after["values"]["0702/0000"]["value"]
-        assert register >= before["values"]["0702/0000"]["value"]
+        assert after.endpoint == 2
+        assert after.last_report > before.last_report
+        register = after.values["0702/0000"].value
+        assert register >= before.values["0702/0000"].value
         world.gas.power_off()
         await asyncio.sleep(3 * HOUR)
         stale = await mirror(world)
-        assert stale["values"]["0702/0000"]["value"] - register <= 200
-        assert world.kernel.unix_seconds - stale["last_report"] > 2 * HOUR
+        assert stale.values["0702/0000"].value - register <= 200
+        assert world.kernel.unix_seconds - stale.last_report > 2 * HOUR
 
     world.run(story)
 
@@ -174,14 +175,14 @@ def test_a_mirror_belongs_to_one_meter() -> None:
         life.node.send(ApsdeRequest(0, 2, 0x0109, METERING, 1, report, secure=True))
         await asyncio.sleep(2)
         assert statuses == [ZclStatus.NOT_AUTHORIZED]
-        assert (await world.head_end.call("status"))["mirrors"][0]["device"] == format_eui64(GAS)
+        assert (await world.head_end.call(wan.Status())).mirrors[0].device == format_eui64(GAS)
         # A meter that asks again gets the mirror it has.
         world.gas.nonvolatile.delete("mirror.endpoint")
         world.gas.power_off()
         world.gas.power_on()
         await asyncio.sleep(10 * MINUTE)
-        mirrors = (await world.head_end.call("status"))["mirrors"]
-        assert [(each["device"], each["endpoint"]) for each in mirrors] == [(format_eui64(GAS), 2)]
+        mirrors = (await world.head_end.call(wan.Status())).mirrors
+        assert [(each.device, each.endpoint) for each in mirrors] == [(format_eui64(GAS), 2)]
 
     world.run(story)
 
@@ -193,7 +194,7 @@ def test_devices_find_their_hub_again_after_hours_without_it() -> None:
         await world.home.power_cycle_hub(off_s=2 * HOUR)
         await asyncio.sleep(HOUR)
         for device in (ELECTRICITY, GAS, DISPLAY):
-            assert (await world.head_end.read(device, 0x0000, 0x0004))["value"] == "Generic"
+            assert (await world.head_end.read(device, 0x0000, 0x0004)).value == "Generic"
 
     world.run(story, with_display=True)
 
@@ -211,7 +212,7 @@ def test_a_device_out_of_reach_for_a_day_recovers(name: str) -> None:
         for other in others:
             world.medium.clear_link(device.eui64, other)
         await asyncio.sleep(HOUR)
-        assert (await world.head_end.read(device.eui64, 0x0000, 0x0004))["value"] == "Generic"
+        assert (await world.head_end.read(device.eui64, 0x0000, 0x0004)).value == "Generic"
         assert "left" not in kinds(device)
 
     world.run(story)
@@ -221,17 +222,17 @@ def test_a_new_network_key_reaches_every_device() -> None:
     world = installed()
 
     async def story(world: World) -> None:
-        answer = await world.head_end.call("network_key", critical=True)
-        assert answer == {"sequence": 1}
+        answer = await world.head_end.call(wan.NetworkKey())
+        assert answer == wan.KeySequence(1)
         await asyncio.sleep(2.5 * HOUR)
         for device in world.home.devices.values():
             assert device.life is not None
             parameters = device.life.node.parameters
             assert parameters is not None
             assert parameters.key_sequence == 1
-            assert (await world.head_end.read(device.eui64, 0x0000, 0x0004))["value"] == "Generic"
-        again = await world.head_end.call("network_key", critical=True)
-        assert again == {"sequence": 2}
+            assert (await world.head_end.read(device.eui64, 0x0000, 0x0004)).value == "Generic"
+        again = await world.head_end.call(wan.NetworkKey())
+        assert again == wan.KeySequence(2)
 
     world.run(story, with_display=True)
 
@@ -244,7 +245,7 @@ def test_a_device_joins_with_the_well_known_key_when_its_entry_says_so() -> None
         life = world.electricity.life
         assert life is not None
         assert life.node.link_key_kind(HUB) is KeyKind.CBKE
-        assert (await world.head_end.read(ELECTRICITY, 0x0000, 0x0004))["value"] == "Generic"
+        assert (await world.head_end.read(ELECTRICITY, 0x0000, 0x0004)).value == "Generic"
 
     world.run(story)
 
@@ -288,7 +289,11 @@ def test_a_device_leaves_only_on_the_trust_centres_order() -> None:
         assert not world.electricity.ready
         entry = world.installation.device("electricity")
         await world.head_end.call(
-            "permit", device=format_eui64(ELECTRICITY), install_code=entry.install_code, seconds=240
+            wan.Permit(
+                device=format_eui64(ELECTRICITY),
+                install_code=bytes.fromhex(str(entry.install_code)),
+                seconds=240,
+            )
         )
         await asyncio.sleep(10 * MINUTE)
         assert world.electricity.ready
@@ -301,15 +306,16 @@ def test_configuration_is_checked_and_kept() -> None:
 
     async def write(world: World, attribute: int, kind: str, value: Any) -> str:
         answer = await world.head_end.call(
-            "write",
-            device=format_eui64(ELECTRICITY),
-            endpoint=1,
-            cluster=METERING,
-            attribute=attribute,
-            type=kind,
-            value=value,
+            wan.Write(
+                device=format_eui64(ELECTRICITY),
+                endpoint=1,
+                cluster=METERING,
+                attribute=attribute,
+                type=kind,
+                value=value,
+            )
         )
-        return str(answer["name"])
+        return str(answer.name)
 
     async def story(world: World) -> None:
         assert await write(world, 0x000A, "uint8", 10) == "SUCCESS"
@@ -325,8 +331,8 @@ def test_configuration_is_checked_and_kept() -> None:
     after = world.again()
 
     async def look(world: World) -> None:
-        assert (await world.head_end.read(ELECTRICITY, METERING, 0x000A))["value"] == 10
-        assert (await world.head_end.read(ELECTRICITY, METERING, 0x0307))["value"] == b"1400001234565".hex()
+        assert (await world.head_end.read(ELECTRICITY, METERING, 0x000A)).value == 10
+        assert (await world.head_end.read(ELECTRICITY, METERING, 0x0307)).value == b"1400001234565".hex()
 
     after.run(look)
 
@@ -340,7 +346,7 @@ def test_an_upgrade_leaves_the_supply_as_it_is() -> None:
         await world.head_end.until(ELECTRICITY, "held")
         await world.head_end.release(ELECTRICITY)
         await world.head_end.until(ELECTRICITY, "activated")
-        assert (await world.head_end.read(ELECTRICITY, METERING, 0x0014))["value"] == 0
+        assert (await world.head_end.read(ELECTRICITY, METERING, 0x0014)).value == 0
         assert world.electricity.supply_state is SupplyState.DISABLED
         assert events(world.electricity, "supply_disabled") == [""]
 
@@ -412,10 +418,12 @@ def test_a_read_of_everything_is_answered_and_nobody_leaves_for_it(name: str) ->
         rejoins: list[object] = []
         device.life.node.rejoin = lambda **_: rejoins.append(1)  # type: ignore[method-assign]
         answer = await world.head_end.call(
-            "read", device=format_eui64(device.eui64), endpoint=1, cluster=METERING, attributes=wanted
+            wan.Read(
+                device=format_eui64(device.eui64), endpoint=1, cluster=METERING, attributes=tuple(wanted)
+            )
         )
-        assert sorted(answer["values"]) == [f"{identifier:04x}" for identifier in wanted]
-        assert all(value["status"] == 0 for value in answer["values"].values())
+        assert sorted(answer.values) == [f"{identifier:04x}" for identifier in wanted]
+        assert all(value.status == 0 for value in answer.values.values())
         await asyncio.sleep(MINUTE)
         assert rejoins == []
 

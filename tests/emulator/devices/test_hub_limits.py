@@ -13,6 +13,8 @@ from emulator.devices.comms_hub.hub import MAX_DEVICES
 from emulator.devices.profile_gates import ProfileGates
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.ota.effects import OtaPhase
+from emulator.wan import operations as wan
+from emulator.wan.messages import WanMessage, encode
 from hw_profiles.model import Quirk, SeVersion
 from tests.emulator.devices.home_world import (
     ELECTRICITY,
@@ -39,14 +41,16 @@ def test_the_hub_lists_sixteen_devices_and_refuses_the_next() -> None:
     async def story(world: World) -> None:
         call = world.head_end.call
         first = 0x00DB_1234_5678_9100
-        known = len((await call("status"))["devices"])
+        known = len((await call(wan.Status())).devices)
         for eui64 in range(first, first + MAX_DEVICES - known):
-            await call("permit", device=format_eui64(eui64), install_code=CODE, seconds=1)
+            await call(wan.Permit(device=format_eui64(eui64), install_code=bytes.fromhex(CODE), seconds=1))
         with pytest.raises(RefusedError, match="device-list-full"):
-            await call("permit", device=format_eui64(first + 99), install_code=CODE, seconds=1)
+            await call(
+                wan.Permit(device=format_eui64(first + 99), install_code=bytes.fromhex(CODE), seconds=1)
+            )
         # One that is listed may be let in again.
-        await call("permit", device=format_eui64(first), install_code=CODE, seconds=1)
-        assert len((await call("status"))["devices"]) == MAX_DEVICES
+        await call(wan.Permit(device=format_eui64(first), install_code=bytes.fromhex(CODE), seconds=1))
+        assert len((await call(wan.Status())).devices) == MAX_DEVICES
 
     world.run(story)
 
@@ -62,10 +66,10 @@ def test_a_device_that_shares_no_key_in_twenty_minutes_is_removed() -> None:
         hub.smart_energy.key_establishment.machine.receive = lambda *_a, **_f: []  # type: ignore[method-assign]
         world.electricity.power_on()
         await asyncio.sleep(19 * MINUTE)
-        assert not any(alert["alert"] == "device-removed" for alert in world.head_end.alerts)
+        assert not any(isinstance(alert, wan.DeviceRemoved) for alert in world.head_end.alerts)
         await asyncio.sleep(3 * MINUTE)
-        removed = [alert for alert in world.head_end.alerts if alert["alert"] == "device-removed"]
-        assert [alert["device"] for alert in removed] == [format_eui64(ELECTRICITY)]
+        removed = [alert for alert in world.head_end.alerts if isinstance(alert, wan.DeviceRemoved)]
+        assert [alert.device for alert in removed] == [format_eui64(ELECTRICITY)]
         world.electricity.power_off()
         await hub.stop()
 
@@ -84,7 +88,9 @@ def test_the_hub_tells_how_long_an_activating_device_was_off_the_air() -> None:
 
     world.run(story)
     (told,) = [
-        alert["silent_ms"] for alert in world.head_end.alerts if alert.get("outcome") == "ActivationSuccess"
+        alert.silent_ms
+        for alert in world.head_end.alerts
+        if getattr(alert, "outcome", None) == "ActivationSuccess"
     ]
     reboot_s = example().models["electricity"].timings.reboot_s
     assert reboot_s * 1000 < told < 5 * MINUTE * 1000
@@ -95,7 +101,7 @@ def test_registered_devices_stay() -> None:
 
     async def story(world: World) -> None:
         await asyncio.sleep(HOUR)
-        assert not any(alert["alert"] == "device-removed" for alert in world.head_end.alerts)
+        assert not any(isinstance(alert, wan.DeviceRemoved) for alert in world.head_end.alerts)
 
     world.run(story)
 
@@ -166,7 +172,7 @@ def test_a_client_holds_at_an_answer_it_does_not_obey(obeyed: str) -> None:
         due = world.kernel.unix_seconds + 1800
         await head_end.release(ELECTRICITY, 0 if obeyed == "timed" else due)
         await asyncio.sleep(2 * HOUR)
-        activated = (await head_end.job(ELECTRICITY))["state"] == "activated"
+        activated = (await head_end.job(ELECTRICITY)).state == "activated"
         # Told a time, a client that knows only "now" asks until it is now; told "now", the other goes on holding.
         assert activated == (obeyed == "immediate")
 
@@ -194,38 +200,39 @@ def test_a_gas_meter_of_the_example_keeps_its_mirror() -> None:
 
     async def story(world: World) -> None:
         assert any(
-            mirror["device"] == format_eui64(GAS)
-            for mirror in (await world.head_end.call("status"))["mirrors"]
+            mirror.device == format_eui64(GAS) for mirror in (await world.head_end.call(wan.Status())).mirrors
         )
 
     world.run(story)
 
 
 @pytest.mark.parametrize(
-    ("op", "fields"),
+    ("kind", "fields"),
     [
-        ("schedule", {"block": 0}),
-        ("schedule", {"block": 256}),
-        ("schedule", {"block": "48"}),
-        ("schedule", {"period_ms": -1}),
-        ("schedule", {"period_ms": None}),
-        ("release", {"at": -5}),
-        ("release", {"at": "now"}),
-        ("release", {"at": True}),
-        ("release", {"at": 1 << 33}),
+        (wan.Schedule, {"block": 0}),
+        (wan.Schedule, {"block": 256}),
+        (wan.Schedule, {"block": "48"}),
+        (wan.Schedule, {"period_ms": -1}),
+        (wan.Schedule, {"period_ms": None}),
+        (wan.Release, {"at": -5}),
+        (wan.Release, {"at": "now"}),
+        (wan.Release, {"at": True}),
+        (wan.Release, {"at": 1 << 33}),
     ],
 )
-def test_a_number_that_no_device_can_be_told_is_refused(op: str, fields: dict[str, Any]) -> None:
+def test_a_number_that_no_device_can_be_told_is_refused(
+    kind: type[wan.Operation[Any]], fields: dict[str, Any]
+) -> None:
     world = installed()
 
     async def story(world: World) -> None:
         image = image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW)
         await world.head_end.schedule(ELECTRICITY, image)
         sha256 = await world.head_end.upload(image)
-        good = {"sha256": sha256, "block": 48, "period_ms": 0} if op == "schedule" else {"at": 0}
         device = format_eui64(ELECTRICITY)
-        with pytest.raises(RefusedError, match=r"bad-request.*expected a number from"):
-            await world.head_end.call(op, critical=op == "release", device=device, **{**good, **fields})
+        good = {"sha256": sha256, "block": 48, "period_ms": 0} if kind is wan.Schedule else {"at": 0}
+        octets = encode(WanMessage({"op": kind.NAME, "device": device, **good, **fields}))
+        assert await world.head_end.refusal(octets, critical=kind.CRITICAL) == "bad-request"
         await world.head_end.until(ELECTRICITY, "held")
 
     world.run(story)

@@ -18,6 +18,7 @@ from emulator.stack.nwk.service import Capability
 from emulator.stack.primitives import ApsdeIndication, Security
 from emulator.stack.zdo.descriptors import CONSTANT_MAINS, DISPOSABLE_BATTERY, power_level
 from emulator.stack.zdo.frames import Binding
+from emulator.wan import operations as wan
 from emulator.zcl import frame
 from emulator.zcl.attributes import parse_records
 from emulator.zcl.frame import GeneralCommand
@@ -151,7 +152,7 @@ def test_an_image_notify_before_registration_is_answered_with_a_query_at_once() 
             notify,
         )
         await asyncio.sleep(30)
-        assert (await world.head_end.job(ELECTRICITY))["state"] in ("transferring", "held")
+        assert (await world.head_end.job(ELECTRICITY)).state in ("transferring", "held")
 
     installed().run(story)
 
@@ -230,7 +231,7 @@ def test_whether_an_unregistered_meter_answers_under_its_install_code_is_its_mod
         assert status() == 0
         life.node.key_table.put(HUB, life.node.link_key(HUB), KeyKind.PRECONFIGURED)
         assert status() == (0 if lenient else frame.ZclStatus.NOT_AUTHORIZED)
-        assert (await world.head_end.read(ELECTRICITY, 0x0000, 0x0007))["value"] == 1
+        assert (await world.head_end.read(ELECTRICITY, 0x0000, 0x0007)).value == 1
 
     world.run(story)
 
@@ -240,7 +241,7 @@ def test_a_strict_home_is_installed_all_the_same() -> None:
 
     async def story(world: World) -> None:
         await asyncio.sleep(HOUR)
-        mirror = await world.head_end.call("mirror", device=format_eui64(GAS))
-        assert world.kernel.unix_seconds - mirror["last_report"] <= 1900
+        mirror = await world.head_end.call(wan.Mirror(device=format_eui64(GAS)))
+        assert world.kernel.unix_seconds - mirror.last_report <= 1900
 
     World(with_model("gas", security=security)).run(story)

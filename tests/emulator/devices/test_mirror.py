@@ -45,7 +45,7 @@ class Bench:
         self.endpoints[to].receive(indication)
 
     def owners(self) -> dict[int, str]:
-        return {each["endpoint"]: each["device"] for each in self.mirrors.describe()}
+        return {each.endpoint: each.device for each in self.mirrors.describe()}
 
 
 def test_a_meter_takes_its_old_mirror_back_from_a_hub_whose_memory_is_new() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.stack.primitives import NetworkParameters
+from emulator.wan import operations as wan
 from tests.emulator.coordinator.ezsp_home import EzspWorld
 from tests.emulator.devices.home_world import (
     ELECTRICITY,
@@ -37,7 +38,7 @@ def parameters(device: SmartEnergyDevice) -> NetworkParameters:
 async def begin(world: World, device: int, image: bytes) -> None:
     """Bring a download to a third of its way."""
     await world.head_end.schedule(device, image)
-    while (await world.head_end.job(device)).get("offset", 0) < len(image) // 3:
+    while ((await world.head_end.job(device)).offset or 0) < len(image) // 3:
         await asyncio.sleep(5)
 
 
@@ -63,11 +64,11 @@ def test_a_download_goes_on_under_a_new_network_key(world_type: type[World]) -> 
 
     async def story(world: World) -> None:
         await begin(world, ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, OCTETS))
-        assert await world.head_end.call("network_key", critical=True) == {"sequence": 1}
-        before = (await world.head_end.job(ELECTRICITY))["offset"]
+        assert await world.head_end.call(wan.NetworkKey()) == wan.KeySequence(1)
+        before = (await world.head_end.job(ELECTRICITY)).offset
         await asyncio.sleep(30)
         assert parameters(world.electricity).key_sequence == 1
-        assert before < (await world.head_end.job(ELECTRICITY))["offset"] < OCTETS
+        assert before < (await world.head_end.job(ELECTRICITY)).offset < OCTETS
         await finish(world, ELECTRICITY, ELECTRICITY_NEW, within_s=HOUR)
         assert "left" not in [entry.event for entry in world.electricity.log.entries()]
 
@@ -80,7 +81,7 @@ def test_a_sleepy_meter_comes_back_under_a_new_network_key_and_goes_on(world_typ
 
     async def story(world: World) -> None:
         await begin(world, GAS, image_of(GAS_TYPE, GAS_NEW, 6_000))
-        assert await world.head_end.call("network_key", critical=True) == {"sequence": 1}
+        assert await world.head_end.call(wan.NetworkKey()) == wan.KeySequence(1)
         assert await comes_back(world.gas) < 10 * MINUTE
         await finish(world, GAS, GAS_NEW, within_s=4 * HOUR)
 

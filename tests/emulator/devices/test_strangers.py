@@ -12,6 +12,7 @@ import pytest
 from emulator.devices.life import Life
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm, Security
+from emulator.wan import operations as wan
 from emulator.zcl import frame
 from emulator.zcl.attributes import AttributeTable
 from emulator.zcl.frame import GeneralCommand
@@ -192,7 +193,7 @@ def test_a_mirror_shows_what_was_reported_whatever_it_is(value: str) -> None:
                 short, world.gas.eui64, 0, number, 0x0109, METERING, 1, report, Security.APS, 255, 0
             )
         )
-        await world.head_end.call("mirror", device="00-DB-12-34-56-78-90-A2")
+        await world.head_end.call(wan.Mirror(device="00-DB-12-34-56-78-90-A2"))
 
     installed().run(story)
 
@@ -233,6 +234,6 @@ def test_a_meter_about_to_roll_over_goes_on() -> None:
     async def story(world: World) -> None:
         await asyncio.sleep(2 * 3600)
         value = await world.head_end.read(world.electricity.eui64, METERING, 0x0000)
-        assert 0 < value["value"] < 100_000
+        assert 0 < value.value < 100_000
 
     World(installation).run(story)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from hw_profiles.installation import Link
 from tests.emulator.devices.home_world import (
     DISPLAY,
@@ -20,22 +21,22 @@ from tests.emulator.devices.home_world import (
 
 def found(answer: dict[str, Any], device: int, peer: int) -> dict[str, Any] | None:
     names = format_eui64(device), format_eui64(peer)
-    return next((link for link in answer["links"] if (link["device"], link["peer"]) == names), None)
+    return next((link for link in answer.links if (link.device, link.peer) == names), None)
 
 
 def test_the_hub_tells_whom_it_hears_how_well_and_whose_parent_it_is() -> None:
     world = installed()
 
     async def story(world: World) -> None:
-        answer = await world.head_end.call("topology")
+        answer = await world.head_end.call(wan.Topology())
         gas = found(answer, HUB, GAS)
         assert gas is not None
-        assert gas["relationship"] == "child"
-        assert 0 < gas["lqi"] <= 150
+        assert gas.relationship == "child"
+        assert 0 < gas.lqi <= 150
         back = found(answer, ELECTRICITY, HUB)
         assert back is not None
-        assert back["lqi"] > gas["lqi"]
-        assert answer["silent"] == []
+        assert back.lqi > gas.lqi
+        assert answer.silent == []
 
     world.run(story)
 
@@ -47,10 +48,10 @@ def test_a_display_out_of_the_hubs_reach_hangs_on_the_electricity_meter() -> Non
 
     async def story(world: World) -> None:
         await asyncio.sleep(5 * MINUTE)
-        answer = await world.head_end.call("topology")
+        answer = await world.head_end.call(wan.Topology())
         link = found(answer, ELECTRICITY, DISPLAY)
         assert link is not None
-        assert link["relationship"] == "child"
+        assert link.relationship == "child"
         assert found(answer, HUB, DISPLAY) is None
 
     world.run(story, with_display=True)

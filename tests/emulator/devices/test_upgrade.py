@@ -8,6 +8,7 @@ import pytest
 
 from emulator.devices.meter import Meter
 from emulator.stack.primitives import ApsdeRequest, Confirm
+from emulator.wan import operations as wan
 from emulator.zcl.frame import parse
 from tests.emulator.devices.home_world import (
     DAY,
@@ -44,10 +45,10 @@ def assert_metered_through(meter: Meter) -> None:
 
 async def upgraded(world: World, device: int, image: bytes, version: int, *, every_s: float = 60) -> None:
     head_end = world.head_end
-    assert (await head_end.schedule(device, image))["state"] == "scheduled"
+    assert (await head_end.schedule(device, image)).state == "scheduled"
     job = await head_end.until(device, "held", "failed", every_s=every_s)
-    assert job["state"] == "held", job
-    assert (await head_end.release(device))["state"] == "released"
+    assert job.state == "held", job
+    assert (await head_end.release(device)).state == "released"
     await head_end.until(device, "activated", every_s=every_s)
     assert await head_end.version(device) == version
 
@@ -61,7 +62,7 @@ def test_the_electricity_meter_is_upgraded_and_meters_on() -> None:
         before = meter.registers.active_import
         assert await world.head_end.version(ELECTRICITY) == 0x01000000
         await upgraded(world, ELECTRICITY, ELECTRICITY_IMAGE, ELECTRICITY_NEW)
-        assert (await world.head_end.read(ELECTRICITY, 0x0000, 0x4000))["value"] == "1.2.0"
+        assert (await world.head_end.read(ELECTRICITY, 0x0000, 0x4000)).value == "1.2.0"
         await asyncio.sleep(2 * HOUR)
         assert meter.registers.active_import > before
         assert_metered_through(meter)
@@ -69,7 +70,7 @@ def test_the_electricity_meter_is_upgraded_and_meters_on() -> None:
     world.run(story)
     assert events(world.electricity, "firmware_activated") == ["01020000"]
     assert world.head_end.outcomes() == ["FileTransferSuccess", "ActivationSuccess"]
-    offsets = [alert["offset"] for alert in world.head_end.alerts if alert["alert"] == "transfer-progress"]
+    offsets = [alert.offset for alert in world.head_end.alerts if isinstance(alert, wan.TransferProgress)]
     assert offsets == sorted(offsets)
     assert offsets[-1] == len(ELECTRICITY_IMAGE)
 
@@ -127,7 +128,7 @@ def test_power_cuts_of_the_meter_cost_time_only(cut: int) -> None:
         await head_end.schedule(ELECTRICITY, ELECTRICITY_IMAGE)
         await lose_power(0, 75)
         await lose_power(0, 75)
-        assert (await head_end.until(ELECTRICITY, "held", "failed"))["state"] == "held"
+        assert (await head_end.until(ELECTRICITY, "held", "failed")).state == "held"
         await lose_power(0, 5)
         await head_end.release(ELECTRICITY)
         await lose_power(0, 40)
@@ -231,11 +232,11 @@ def test_a_hub_power_cycle_in_mid_transfer(device: int) -> None:
     async def story(world: World) -> None:
         head_end = world.head_end
         await head_end.schedule(device, image)
-        while (await head_end.job(device))["offset"] < 4096:
+        while (await head_end.job(device)).offset < 4096:
             await asyncio.sleep(5)
         await world.home.power_cycle_hub(off_s=90)
         await head_end.until(device, "held", every_s=MINUTE)
-        started = [alert["offset"] for alert in head_end.alerts if alert["alert"] == "transfer-started"]
+        started = [alert.offset for alert in head_end.alerts if isinstance(alert, wan.TransferStarted)]
         assert 4096 - 1024 <= started[-1] < len(image)
         await head_end.release(device)
         await world.home.power_cycle_hub(off_s=5)
@@ -292,7 +293,7 @@ def test_the_hub_counts_every_block_it_sends_over_a_poor_link() -> None:
         world.medium.set_link(HUB, ELECTRICITY, loss=0.6)
         await world.head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW), block=40)
         job = await world.head_end.until(ELECTRICITY, "held")
-        told = job["transfer"]
+        told = job.transfer
         assert told["blocks_sent"] == len(sent)
         assert told["octets_carried"] == sum(octets for _, octets in sent)
         assert told["blocks_repeated"] == len(sent) - len({offset for offset, _ in sent}) > 0
@@ -300,5 +301,5 @@ def test_the_hub_counts_every_block_it_sends_over_a_poor_link() -> None:
         assert told["max_block"] == 40
 
     world.run(story)
-    (outcome,) = [alert for alert in world.head_end.alerts if alert["alert"] == "job-outcome"]
-    assert outcome["transfer"]["blocks_sent"] == len(sent)
+    (outcome,) = [alert for alert in world.head_end.alerts if isinstance(alert, wan.JobOutcome)]
+    assert outcome.transfer["blocks_sent"] == len(sent)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from hw_profiles.model import Quirk, SeVersion
 from tests.emulator.devices.home_world import (
     DAY,
@@ -37,7 +38,7 @@ async def failed(world: World, image: bytes) -> str:
     await world.head_end.schedule(ELECTRICITY, image)
     job = await world.head_end.until(ELECTRICITY, "failed")
     assert await world.head_end.version(ELECTRICITY) == 0x01000000
-    return str(job["detail"])
+    return str(job.detail)
 
 
 @pytest.mark.parametrize("image", [TAMPERED, UNKNOWN_ISSUER], ids=["tampered", "unknown issuer"])
@@ -90,7 +91,7 @@ def test_an_image_of_another_device_is_never_offered() -> None:
     async def story(world: World) -> None:
         await world.head_end.schedule(ELECTRICITY, image_of(GAS_TYPE, GAS_NEW))
         await asyncio.sleep(2 * DAY)
-        assert (await world.head_end.job(ELECTRICITY))["state"] == "scheduled"
+        assert (await world.head_end.job(ELECTRICITY)).state == "scheduled"
         assert events(world.electricity, "firmware_received") == []
 
     world.run(story)
@@ -128,12 +129,12 @@ def test_a_damaged_upload_is_refused() -> None:
     async def story(world: World) -> None:
         head_end = world.head_end
         sha256 = "00" * 32
-        await head_end.call("image_begin", sha256=sha256, size=10, name="x")
-        await head_end.call("image_data", sha256=sha256, offset=0, attachment=bytes(10))
+        await head_end.call(wan.ImageBegin(sha256=sha256, size=10, name="x"))
+        await head_end.call(wan.ImageData(sha256=sha256, offset=0, data=bytes(10)))
         with pytest.raises(RefusedError, match="image-hash"):
-            await head_end.call("image_commit", sha256=sha256)
+            await head_end.call(wan.ImageCommit(sha256=sha256))
         with pytest.raises(RefusedError, match="image-missing"):
-            await head_end.call("schedule", device=format_eui64(GAS), sha256=sha256, block=48, period_ms=0)
+            await head_end.call(wan.Schedule(device=format_eui64(GAS), sha256=sha256, block=48, period_ms=0))
 
     world.run(story)
 
@@ -157,9 +158,7 @@ def test_a_withdrawn_transfer_stops_and_another_may_follow() -> None:
         head_end = world.head_end
         await head_end.schedule(ELECTRICITY, image)
         await asyncio.sleep(20)
-        assert (await head_end.call("withdraw", critical=True, device=format_eui64(ELECTRICITY)))[
-            "state"
-        ] == "withdrawn"
+        assert (await head_end.call(wan.Withdraw(device=format_eui64(ELECTRICITY))))["state"] == "withdrawn"
         await asyncio.sleep(HOUR)
         assert events(world.electricity, "firmware_received") == []
         await head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, 0x02000000))
@@ -191,8 +190,8 @@ def test_devices_wait_when_the_hub_serves_as_many_as_it_can() -> None:
         await asyncio.sleep(30)
         await head_end.schedule(ELECTRICITY, GOOD)
         await asyncio.sleep(30)
-        assert (await head_end.job(ELECTRICITY))["offset"] == 0
-        assert (await head_end.job(DISPLAY))["offset"] > 0
+        assert (await head_end.job(ELECTRICITY)).offset == 0
+        assert (await head_end.job(DISPLAY)).offset > 0
         await head_end.until(DISPLAY, "held")
         await head_end.until(ELECTRICITY, "held")
 
@@ -210,17 +209,17 @@ def test_new_firmware_may_change_what_the_device_says_it_is() -> None:
     async def story(world: World) -> None:
         head_end = world.head_end
         activation_policy = {"from_server": True}
-        assert (await head_end.read(ELECTRICITY, 0x0000, 0x0005))["value"] == "ESME"
+        assert (await head_end.read(ELECTRICITY, 0x0000, 0x0005)).value == "ESME"
         before = await head_end.read(ELECTRICITY, 0x0019, 0x000B, **activation_policy)
-        assert before["name"] == "UNSUPPORTED_ATTRIBUTE"
+        assert before.name == "UNSUPPORTED_ATTRIBUTE"
         await head_end.schedule(ELECTRICITY, GOOD)
         await head_end.until(ELECTRICITY, "held")
         await head_end.release(ELECTRICITY)
         await head_end.until(ELECTRICITY, "activated")
-        assert (await head_end.read(ELECTRICITY, 0x0000, 0x0005))["value"] == "ESME-2"
-        assert (await head_end.read(ELECTRICITY, 0x0000, 0x4000))["value"] == "two"
+        assert (await head_end.read(ELECTRICITY, 0x0000, 0x0005)).value == "ESME-2"
+        assert (await head_end.read(ELECTRICITY, 0x0000, 0x4000)).value == "two"
         after = await head_end.read(ELECTRICITY, 0x0019, 0x000B, **activation_policy)
-        assert after["value"] == 0
+        assert after.value == 0
 
     world.run(story)
 

@@ -11,6 +11,7 @@ from emulator.air.capture import PcapngCapture
 from emulator.devices.control import ControlEnvelope, ControlRole, encode_envelope, probe_payload
 from emulator.devices.control import rehearsal_identity as identity_of
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from hw_profiles.installation import Link
 from hw_profiles.model import Refresh
 from tests.emulator.devices.home_world import (
@@ -41,7 +42,7 @@ def live(capture: Path, *, seed: int = 1) -> World:
 async def _story(world: World) -> None:
     head_end = world.head_end
     await asyncio.sleep(5 * MINUTE)
-    await head_end.call("discover", device=format_eui64(GAS))
+    await head_end.call(wan.Discover(device=format_eui64(GAS)))
     await head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW), period_ms=500)
     await head_end.schedule(GAS, image_of(GAS_TYPE, GAS_NEW, 400))
     for device in (ELECTRICITY, GAS):
@@ -50,8 +51,8 @@ async def _story(world: World) -> None:
         await head_end.until(device, "activated")
         key = identity_of(world.kernel.secret, device).critical
         probe = encode_envelope(ControlEnvelope(ControlRole.CRITICAL, 0, 1, probe_payload()), key, device)
-        await head_end.call("control", device=format_eui64(device), envelope=probe.hex())
-    await head_end.call("network_key", critical=True)
+        await head_end.call(wan.Control(device=format_eui64(device), envelope=probe))
+    await head_end.call(wan.NetworkKey())
     await asyncio.sleep(5 * MINUTE)
     await world.home.power_cycle_hub(off_s=30)
     await asyncio.sleep(10 * MINUTE)

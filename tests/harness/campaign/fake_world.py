@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +18,9 @@ from emulator.eui64 import format_eui64, parse_eui64
 from emulator.faults.schedule import FaultObserver
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.smart_energy.ota.file import parse
+from emulator.wan import operations as wan
 from emulator.wan.link import WanLink
-from emulator.wan.messages import WanError, WanMessage, decode, encode
+from emulator.wan.messages import WanError, decode
 from harness.homes.rehearsal import wan_parameters
 from harness.journal import Entry
 from harness.workspace.workspace import Workspace
@@ -28,18 +28,7 @@ from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
 
 OTA, BASIC = 0x0019, 0x0000
-CRITICAL_OPERATIONS = ("release", "withdraw", "network_key")
-
-
-COUNTS = {
-    "blocks_sent": 12,
-    "blocks_repeated": 2,
-    "timeouts": 1,
-    "silences": 0,
-    "octets_carried": 576,
-    "max_block": 48,
-    "reached": 480,
-}
+COUNTS = wan.TransferCounts(12, 2, 1, 0, 576, 48, 480)
 """What the hub of the scripted home counts of every transfer."""
 
 
@@ -133,122 +122,114 @@ class FakeWorld:
         if not self.home.wan_up:
             return
         opened = receiver.open(datagram)
-        if not isinstance(opened, bytes) and decode(opened.command).fields["op"] in self.home.silenced_by:
-            self.home.wan_up = False
-            return
         if isinstance(opened, bytes):
             self.link.to_head_end(opened)
             return
-        self.link.to_head_end(receiver.answer(opened, encode(WanMessage(self._run(opened)))))
+        asked = wan.decode_operation(decode(opened.command))
+        if asked.NAME in self.home.silenced_by:
+            self.home.wan_up = False
+            return
+        self.link.to_head_end(receiver.answer(opened, self._run(asked, opened)))
 
-    def _run(self, accepted: Accepted) -> dict[str, Any]:
-        message = decode(accepted.command)
-        op = str(message.fields["op"])
-        self.home.commands.append(op)
-        if op in CRITICAL_OPERATIONS and accepted.envelope.role is not ControlRole.CRITICAL:
-            return {"error": {"code": "not-critical", "text": op}}
+    def _run(self, asked: wan.Operation[Any], accepted: Accepted) -> bytes:
+        self.home.commands.append(asked.NAME)
+        if asked.CRITICAL and accepted.envelope.role is not ControlRole.CRITICAL:
+            return wan.encode_failure("not-critical", asked.NAME)
         try:
-            return {"ok": getattr(self, f"_op_{op}")(message.fields, message.attachment)}
+            result: object = getattr(self, f"_op_{asked.NAME}")(asked)
         except WanError as error:
-            return {"error": {"code": error.code, "text": error.text}}
+            return wan.encode_failure(error.code, error.text)
+        assert isinstance(result, asked.RESULT)
+        return wan.encode_result(result)
 
-    def _alert(self, name: str, device: str, **fields: Any) -> None:
-        payload = encode(WanMessage({"alert": name, "device": device, **fields}))
-        self.link.to_head_end(self._receivers[self._hub].sign_alert(payload))
+    def _alert(self, alert: wan.Alert) -> None:
+        self.link.to_head_end(self._receivers[self._hub].sign_alert(wan.encode_alert(alert)))
 
-    def _device(self, fields: Mapping[str, Any]) -> FakeDevice:
-        device = self.home.devices[fields["device"]]
+    def _device(self, name: str) -> FakeDevice:
+        device = self.home.devices[name]
         if not device.answers:
-            raise WanError("unreachable", f"{fields['device']} did not answer")
+            raise WanError("unreachable", f"{name} did not answer")
         return device
 
     # Operations
 
-    def _op_status(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        devices = [
-            {"device": name, "short": 1, "last_seen": 0} for name in self.home.devices if name != self._hub
-        ]
-        return {"eui64": self._hub, "firmware": self.home.devices[self._hub].version, "devices": devices}
+    def _op_status(self, _: wan.Status) -> wan.HubStatus:
+        names = (name for name in self.home.devices if name != self._hub)
+        devices = tuple(wan.ListedDevice(name, 1, 0) for name in names)
+        version = self.home.devices[self._hub].version
+        return wan.HubStatus(self._hub, version, 1, 11, devices, (), ())
 
-    def _op_discover(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        device = self._device(fields)
+    def _op_discover(self, asked: wan.Discover) -> wan.DeviceFound:
+        device = self._device(asked.device)
         model = self.home.installation.models[device.entry.name]
-        found: dict[str, Any] = {
-            "device": fields["device"],
-            "short": 1,
-            "manufacturer": model.identity.manufacturer_code,
-            "type": 1,
-            "sleepy": device.entry.role is DeviceKind.GSME,
-            "endpoints": [
-                {"endpoint": e.id, "device": e.device_id, "server": list(e.server), "client": list(e.client)}
+        identity = model.identity
+        basic = {
+            "0005": wan.AttributeValue(0, type="string", value=device.model or identity.model_identifier),
+            "0003": wan.AttributeValue(0, type="uint8", value=identity.hardware_version & 0xFF),
+        }
+        version = wan.AttributeValue(0, type="uint32", value=device.version)
+        return wan.DeviceFound(
+            asked.device,
+            1,
+            identity.manufacturer_code,
+            1,
+            device.entry.role is DeviceKind.GSME,
+            tuple(
+                wan.EndpointFound(e.id, e.device_id, tuple(e.server), tuple(e.client))
                 for e in model.endpoints
-            ],
-            "basic": {
-                "0005": {
-                    "status": 0,
-                    "type": "string",
-                    "value": device.model or model.identity.model_identifier,
-                },
-                "0003": {"status": 0, "type": "uint8", "value": model.identity.hardware_version & 0xFF},
-            },
-        }
-        if model.ota is not None:
-            found["ota"] = {"0002": {"status": 0, "type": "uint32", "value": device.version}}
-        return found
+            ),
+            basic,
+            None if model.ota is None else {"0002": version},
+        )
 
-    def _op_topology(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        links = [
-            {"device": self._hub, "peer": name, "lqi": 180, "relationship": "child", "type": 1}
-            for name in self.home.devices
-            if name != self._hub
-        ]
-        return {"links": links, "silent": []}
+    def _op_topology(self, _: wan.Topology) -> wan.LinksHeard:
+        names = (name for name in self.home.devices if name != self._hub)
+        return wan.LinksHeard(tuple(wan.LinkHeard(self._hub, name, 180, "child", 1) for name in names), ())
 
-    def _op_read(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        device = self._device(fields)
-        values: dict[str, Any] = {}
-        for attribute in fields["attributes"]:
-            value = device.attributes.get((fields["cluster"], attribute))
-            if fields["cluster"] == OTA:
+    def _op_read(self, asked: wan.Read) -> wan.AttributeValues:
+        device = self._device(asked.device)
+        values: dict[str, wan.AttributeValue] = {}
+        for attribute in asked.attributes:
+            value = device.attributes.get((asked.cluster, attribute))
+            if asked.cluster == OTA:
                 value = device.version
-            seen = {"status": 0x86, "name": "UNSUPPORTED_ATTRIBUTE"}
-            values[f"{attribute:04x}"] = seen if value is None else {"status": 0, "type": "?", "value": value}
-        return {"values": values}
+            unsupported = wan.AttributeValue(0x86, "UNSUPPORTED_ATTRIBUTE")
+            read = unsupported if value is None else wan.AttributeValue(0, type="?", value=value)
+            values[f"{attribute:04x}"] = read
+        return wan.AttributeValues(values)
 
-    def _op_write(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        device = self._device(fields)
+    def _op_write(self, asked: wan.Write) -> wan.CommandStatus:
+        device = self._device(asked.device)
         if device.refuses_writes:
-            return {"status": 0x88, "name": "READ_ONLY"}
+            return wan.CommandStatus(0x88, "READ_ONLY")
         self.home.writes += 1
-        device.attributes[fields["cluster"], fields["attribute"]] = fields["value"]
-        return {"status": 0, "name": "SUCCESS"}
+        device.attributes[asked.cluster, asked.attribute] = asked.value
+        return wan.CommandStatus(0, "SUCCESS")
 
-    def _op_control(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        self._device(fields)
-        return {
-            "response": self._receivers[fields["device"]].receive(bytes.fromhex(fields["envelope"])).hex()
-        }
+    def _op_control(self, asked: wan.Control) -> wan.ControlAnswer:
+        self._device(asked.device)
+        return wan.ControlAnswer(self._receivers[asked.device].receive(asked.envelope))
 
-    def _op_image_begin(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        held = self.home.images.setdefault(fields["sha256"], b"")
-        self.home.sizes[fields["sha256"]] = fields["size"]
-        return {"held": len(held), "complete": False}
+    def _op_image_begin(self, asked: wan.ImageBegin) -> wan.ImageState:
+        held = self.home.images.setdefault(asked.sha256, b"")
+        self.home.sizes[asked.sha256] = asked.size
+        return wan.ImageState(len(held), False)
 
-    def _op_image_data(self, fields: Mapping[str, Any], data: bytes) -> dict[str, Any]:
-        held = self.home.images[fields["sha256"]]
-        if fields["offset"] == len(held):
-            self.home.images[fields["sha256"]] = held + data
-        return {"held": len(self.home.images[fields["sha256"]])}
+    def _op_image_data(self, asked: wan.ImageData) -> wan.ImageHeld:
+        held = self.home.images[asked.sha256]
+        if asked.offset == len(held):
+            self.home.images[asked.sha256] = held + asked.data
+        return wan.ImageHeld(len(self.home.images[asked.sha256]))
 
-    def _op_image_commit(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        data = self.home.images[fields["sha256"]]
-        assert hashlib.sha256(data).hexdigest() == fields["sha256"]
+    def _op_image_commit(self, asked: wan.ImageCommit) -> wan.ImageStored:
+        data = self.home.images[asked.sha256]
+        assert hashlib.sha256(data).hexdigest() == asked.sha256
         header = parse(data).header
-        return {"key": [header.manufacturer_code, header.image_type, header.file_version]}
+        return wan.ImageStored((header.manufacturer_code, header.image_type, header.file_version))
 
-    def _op_schedule(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        device = self.home.devices[fields["device"]]
-        data = self.home.images[fields["sha256"]]
+    def _op_schedule(self, asked: wan.Schedule) -> wan.JobStatus:
+        device = self.home.devices[asked.device]
+        data = self.home.images[asked.sha256]
         version = parse(data).header.file_version
         if device.job.get("version") != version or device.job["state"] in ("failed", "withdrawn"):
             device.job = {
@@ -256,29 +237,33 @@ class FakeWorld:
                 "version": version,
                 "size": len(data),
                 "offset": 0,
-                "attempts": 0,
-                "transfer": dict(COUNTS),
-                "device_status": "",
                 "detail": "",
             }
-            self._scope.call_later(60 * MICROSECONDS, self._block, fields["device"])
-        return self._op_job(fields, b"")
+            self._scope.call_later(60 * MICROSECONDS, self._block, asked.device)
+        return self._job(asked.device)
 
-    def _op_job(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        return {"device": fields["device"], **self.home.devices[fields["device"]].job}
+    def _job(self, name: str) -> wan.JobStatus:
+        job = self.home.devices[name].job
+        if job["state"] == "none":
+            return wan.JobStatus(name, "none")
+        offset, detail = job["offset"], job["detail"]
+        return wan.JobStatus(name, job["state"], None, offset, 0, detail, None, COUNTS, "")
 
-    def _op_release(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        device = self.home.devices[fields["device"]]
+    def _op_job(self, asked: wan.Job) -> wan.JobStatus:
+        return self._job(asked.device)
+
+    def _op_release(self, asked: wan.Release) -> wan.JobStatus:
+        device = self.home.devices[asked.device]
         if device.job["state"] in ("none", "activated", "failed", "withdrawn"):
             raise WanError("no-job", "nothing to activate")
         if device.job["state"] == "held":
             device.job["state"] = "released"
-            self._scope.call_later(600 * MICROSECONDS, self._activate, fields["device"])
-        return self._op_job(fields, b"")
+            self._scope.call_later(600 * MICROSECONDS, self._activate, asked.device)
+        return self._job(asked.device)
 
-    def _op_withdraw(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        self.home.devices[fields["device"]].job["state"] = "withdrawn"
-        return self._op_job(fields, b"")
+    def _op_withdraw(self, asked: wan.Withdraw) -> wan.JobStatus:
+        self.home.devices[asked.device].job["state"] = "withdrawn"
+        return self._job(asked.device)
 
     def _op_device_log(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
         return {"entries": self._device(fields).log}
@@ -293,30 +278,25 @@ class FakeWorld:
         version = job["version"]
         if device.fails_transfer:
             job.update(state="failed", detail=device.fails_transfer)
-            self._alert(
-                "job-outcome",
-                name,
-                version=version,
-                outcome="FileTransferFailure",
-                detail=job["detail"],
-                **_told(job),
-            )
+            self._ended(name, "FileTransferFailure")
             return
         job["state"] = "transferring"
         job["offset"] = min(job["size"], job["offset"] + 65_536)
-        self._alert("transfer-progress", name, version=version, offset=job["offset"], size=job["size"])
+        self._alert(wan.TransferProgress(name, version, job["offset"], job["size"]))
         if job["offset"] < job["size"]:
             self._scope.call_later(3600 * MICROSECONDS, self._block, name)
             return
         job["state"] = "held"
-        self._alert(
-            "job-outcome", name, version=version, outcome="FileTransferSuccess", detail="", **_told(job)
-        )
+        self._ended(name, "FileTransferSuccess")
+
+    def _ended(self, name: str, outcome: str) -> None:
+        job = self.home.devices[name].job
+        self._alert(wan.JobOutcome(name, job["version"], outcome, job["detail"], COUNTS, ""))
 
     def _activate(self, name: str) -> None:
         device = self.home.devices[name]
         if device.fetches_again and device.job["state"] == "released":
-            self._alert("transfer-started", name, version=device.job["version"], offset=0)
+            self._alert(wan.TransferStarted(name, device.job["version"], 0))
             self._scope.call_later(3600 * MICROSECONDS, self._activate, name)
             return
         if device.ignores_release or device.job["state"] != "released":
@@ -324,14 +304,7 @@ class FakeWorld:
         device.version = device.job["version"]
         device.activations.append(device.version)
         device.job["state"] = "activated"
-        self._alert(
-            "job-outcome",
-            name,
-            version=device.version,
-            outcome="ActivationSuccess",
-            detail="",
-            **_told(device.job),
-        )
+        self._ended(name, "ActivationSuccess")
 
 
 def rotations(home: FakeHome) -> dict[str, list[int]]:
@@ -342,7 +315,3 @@ def rotations(home: FakeHome) -> dict[str, list[int]]:
             receiver = ControlReceiver(parse_eui64(name), device.memory)
             found[name] = [receiver.rotations(role) for role in ControlRole]
     return found
-
-
-def _told(job: Mapping[str, Any]) -> dict[str, Any]:
-    return {"transfer": job["transfer"], "device_status": job["device_status"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from emulator.wan.operations import TransferCounts
 from harness.campaign.frames import Frames
 from harness.campaign.transfers import transfers
 from harness.facts import Failed
@@ -14,7 +15,6 @@ from harness.facts.firmware import (
     JobOutcome,
     Transfer,
     TransferAttemptFailed,
-    TransferCounts,
     TransferProgress,
     Transferred,
     TransferStarted,

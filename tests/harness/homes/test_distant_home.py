@@ -15,6 +15,7 @@ from emulator.clock.loop import run as run_virtually
 from emulator.coordinator.monikers import parse
 from emulator.coordinator.transports import PtyServer
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from harness.errors import UnreachableError
 from harness.examples import DORMANT_SEMI as HOME
 from harness.homes import backups
@@ -57,7 +58,7 @@ def test_a_dongle_pulled_during_a_transfer_is_waited_for(tmp_path: Path) -> None
         head_end = TestHeadEnd(SimpleNamespace(kernel=emulation.kernel, link=home.link))  # type: ignore[arg-type]
         image = image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, 12_000)
         await head_end.schedule(ELECTRICITY, image)
-        while (await head_end.job(ELECTRICITY)).get("offset", 0) < 2000:
+        while ((await head_end.job(ELECTRICITY)).offset or 0) < 2000:
             await asyncio.sleep(1)
         line = emulation._server
         assert isinstance(line, PtyServer)
@@ -68,7 +69,7 @@ def test_a_dongle_pulled_during_a_transfer_is_waited_for(tmp_path: Path) -> None
         await asyncio.sleep(8)
         assert not asked.done()
         line.plug_in()
-        assert 2000 <= (await asked)["offset"] < 12_000
+        assert 2000 <= (await asked).offset < 12_000
         await head_end.until(ELECTRICITY, "held", every_s=5)
         assert home.link.up
         await home.stop()
@@ -145,10 +146,10 @@ def test_a_run_in_a_new_folder_goes_on_at_once_with_what_a_dry_run_let_in(tmp_pa
         assert await head_end.version(ELECTRICITY) < ELECTRICITY_NEW
         assert await head_end.version(GAS) < GAS_NEW
         await asyncio.sleep(3600)
-        status = await head_end.call("status")
-        assert len(status["devices"]) == 3
-        assert [mirror["device"] for mirror in status["mirrors"]] == [format_eui64(GAS)]
-        assert status["mirrors"][0]["last_report"] is not None
+        status = await head_end.call(wan.Status())
+        assert len(status.devices) == 3
+        assert [mirror.device for mirror in status.mirrors] == [format_eui64(GAS)]
+        assert status.mirrors[0].last_report is not None
         await home.stop()
         await emulation.stop()
 

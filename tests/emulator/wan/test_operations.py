@@ -1,0 +1,140 @@
+"""Every operation, result and alert of the WAN: round trips, and that both ends know them all."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.devices.comms_hub import wan_service
+from emulator.errors import RecordError
+from emulator.records import Json
+from emulator.wan import operations as wan
+from emulator.wan.messages import WanError, WanMessage, decode
+
+ROOT = Path(__file__).parents[3]
+FOR_OPERATORS = {wan.Mirror, wan.Permit, wan.ReadLog, wan.DeviceLog, wan.NetworkKey}
+"""What an operator of a hub may ask and a campaign never does."""
+
+
+def values(annotation: Any) -> st.SearchStrategy[Any]:
+    """Return any value that a field of a record may hold."""
+    if annotation == Json:
+        return st.none() | st.integers(-9, 9) | st.text(max_size=3)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        least, most = arguments[1]
+        return st.text("0f", min_size=64, max_size=64) if arguments[0] is str else st.integers(least, most)
+    if origin is UnionType:
+        return st.none() | values(next(each for each in arguments if each is not NoneType))
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return st.lists(values(arguments[0]), max_size=2).map(tuple)
+    if origin is tuple:
+        return st.tuples(*map(values, arguments))
+    if origin is not None:
+        return st.dictionaries(st.text(max_size=3), values(arguments[1]), max_size=2)
+    scalars: dict[type, st.SearchStrategy[Any]] = {
+        bool: st.booleans(),
+        int: st.integers(0, 2**32),
+        str: st.text(max_size=5),
+        bytes: st.binary(max_size=5),
+    }
+    return scalars[annotation] if annotation in scalars else record(annotation)
+
+
+def record(kind: type[Any]) -> st.SearchStrategy[Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    return st.builds(kind, **{each.name: values(hints[each.name]) for each in fields(kind)})
+
+
+@pytest.mark.parametrize("kind", wan.OPERATIONS.values(), ids=wan.OPERATIONS)
+@given(data=st.data())
+def test_operation_and_result_round_trip(kind: type[wan.Operation[Any]], data: st.DataObject) -> None:
+    asked, result = data.draw(record(kind)), data.draw(record(kind.RESULT))
+    assert wan.decode_operation(decode(wan.encode_operation(asked))) == asked
+    assert wan.decode_result(asked, wan.encode_result(result)) == result
+
+
+@pytest.mark.parametrize("kind", wan.ALERTS.values(), ids=wan.ALERTS)
+@given(data=st.data())
+def test_alert_round_trips(kind: type[wan.Alert], data: st.DataObject) -> None:
+    alert = data.draw(record(kind))
+    assert wan.decode_alert(wan.encode_alert(alert)) == alert
+
+
+def test_the_names_on_the_wire() -> None:
+    assert " ".join(wan.OPERATIONS) == (
+        "status discover topology read write command mirror permit read_log device_log control image_begin "
+        "image_data image_commit schedule job release withdraw network_key"
+    )
+    assert " ".join(wan.ALERTS) == (
+        "transfer-started transfer-progress transfer-attempt-failed job-outcome device-joined device-left "
+        "device-removed"
+    )
+    assert {kind for kind in wan.OPERATIONS.values() if kind.CRITICAL} == {
+        wan.Release,
+        wan.Withdraw,
+        wan.NetworkKey,
+    }
+
+
+def test_the_octets_of_an_operation_and_its_result() -> None:
+    asked = wan.ImageData("0" * 64, 3, b"\1\2")
+    text = b'{"offset":3,"op":"image_data","sha256":"' + b"0" * 64 + b'"}'
+    assert wan.encode_operation(asked) == len(text).to_bytes(2, "big") + text + b"\1\2"
+    assert wan.encode_result(
+        wan.JobStatus("x", "none")
+    ) == b'\0\x26{"ok":{"device":"x","state":"none"}}'.replace(b"\x26", bytes((36,)))
+
+
+def test_every_operation_is_answered_by_the_hub_and_every_alert_told_by_it() -> None:
+    hub = "".join(path.read_text() for path in Path(wan_service.__file__).parent.glob("*.py"))
+    for operation in wan.OPERATIONS.values():
+        assert f"            wan.{operation.__name__}: " in hub
+    for alert in wan.ALERTS.values():
+        assert f"wan.{alert.__name__}(" in hub
+
+
+def test_every_operation_is_asked_by_the_harness_or_an_operator() -> None:
+    harness = "".join(path.read_text() for path in (ROOT / "harness").rglob("*.py"))
+    asked = {kind for kind in wan.OPERATIONS.values() if f"wan.{kind.__name__}(" in harness}
+    asked |= {wan.Control} if "call(Control(" in harness else set()
+    assert asked == set(wan.OPERATIONS.values()) - FOR_OPERATORS
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"offset": -1}, "image_data.offset: -1 where a number from 0 to 4294967295"),
+        ({"offset": True}, "image_data.offset: True where a whole number"),
+        ({"sha256": "00"}, "image_data.sha256: '00' where a length from 64 to 64"),
+        ({"more": 1}, "image_data.more: unknown field"),
+        ({"data": "00"}, "image_data.data: unknown field"),
+    ],
+)
+def test_a_field_of_another_type_or_size_is_refused(changes: dict[str, Any], error: str) -> None:
+    good = {"op": wan.ImageData.NAME, "sha256": "0" * 64, "offset": 0}
+    with pytest.raises(RecordError, match=error):
+        wan.decode_operation(WanMessage({**good, **changes}, b"x"))
+
+
+def test_octets_that_are_no_octets_are_refused() -> None:
+    fields = {"op": wan.Control.NAME, "device": "x", "envelope": "xyz"}
+    with pytest.raises(RecordError, match=r"control.envelope: 'xyz' where octets in hexadecimal"):
+        wan.decode_operation(WanMessage(fields))
+
+
+@pytest.mark.parametrize("name", [None, "explode", ["job"]])
+def test_an_operation_that_there_is_not_is_refused(name: object) -> None:
+    with pytest.raises(WanError, match="unknown-operation"):
+        wan.decode_operation(WanMessage({"op": name}))
+
+
+def test_octets_that_are_no_alert_are_none() -> None:
+    for octets in (b"", b"\0\2{}", wan.encode_result(wan.Done()), b'\0\x13{"alert":"unknown"}'):
+        assert wan.decode_alert(octets) is None
