@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from emulator.errors import RecordError
 
@@ -23,7 +23,8 @@ Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 T = TypeVar("T")
 
 
-class Between(NamedTuple):
+@dataclass(frozen=True)
+class Between:
     """A limit of an annotated field: the least and the most a number, or the length of anything else, may be."""
 
     least: int

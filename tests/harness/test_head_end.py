@@ -103,6 +103,8 @@ def echo(asked: wan.Operation[Any]) -> bytes:
             return wan.encode_result(wan.LoggedEvents((wan.LoggedEvent(since, 0, 0, "", ""),)))
         case wan.ImageData():
             return wan.encode_result(wan.ImageHeld(len(asked.data)))
+        case wan.Discover(device):
+            return wan.encode_result(wan.DeviceFound(device, 1, 0x1002, 1, False, ()))
         case wan.NetworkKey():
             return wan.encode_result(wan.KeySequence(1))
     return wan.encode_result(wan.JobStatus(DEVICE, "none"))
@@ -178,8 +180,8 @@ def test_calls_made_at_the_same_time_each_get_their_own_answer() -> None:
 
 def test_an_operation_that_takes_long_is_waited_for() -> None:
     bench = Bench(delay_us=900 * MICROSECONDS)
-    assert bench.run(lambda head: head.call(wan.Job(DEVICE))).state == "none"
-    assert bench.hub.operations == [wan.Job(DEVICE)]
+    assert bench.run(lambda head: head.call(wan.Discover(DEVICE))).device == DEVICE
+    assert bench.hub.operations == [wan.Discover(DEVICE)]
 
 
 def test_a_refusal_carries_the_code_and_the_text_of_the_hub() -> None:

@@ -339,7 +339,7 @@ class FirmwareService:
 
 
 def _identity(key: ImageKey) -> tuple[int, int, int]:
-    return (key.manufacturer_code, key.image_type, key.version)
+    return (key.manufacturer, key.image_type, key.version)
 
 
 def _counts(job: Job) -> wan.TransferCounts:

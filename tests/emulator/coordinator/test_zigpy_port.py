@@ -77,7 +77,7 @@ def test_a_home_is_installed_and_a_meter_upgraded_through_bellows(line: str) -> 
 
     async def story(world: World) -> None:
         status = await world.head_end.call(wan.Status())
-        assert len([device for device in status.devices if device["short"]]) == 3
+        assert len([device for device in status.devices if device.short]) == 3
         found = await world.head_end.call(wan.Discover(device=format_eui64(GAS)))
         assert found.sleepy
         await upgrade(world)
@@ -99,7 +99,7 @@ def test_messages_too_long_for_one_frame_arrive(device: int) -> None:
         for counter, payload in enumerate((probe_payload(), command_payload(bytes(80))), 1):
             envelope = sealed(world, device, payload, counter)
             answer = await world.head_end.call(wan.Control(device=format_eui64(device), envelope=envelope))
-            octets = bytes.fromhex(answer.response)
+            octets = answer.response
             expected = ControlStatus.OK if counter == 1 else ControlStatus.REFUSED
             assert decode_response(octets).status is expected
             assert response_holds(octets, rehearsal_identity(world.kernel.secret, device).critical, device)
@@ -119,14 +119,14 @@ def test_a_network_key_change_reaches_the_devices_that_are_awake_at_once_and_the
             assert (await world.head_end.read(device.eui64, 0x0000, 0x0004)).value == "Generic"
 
     async def story(world: World) -> None:
-        assert await world.head_end.call(wan.NetworkKey()) == {"sequence": 1}
+        assert await world.head_end.call(wan.NetworkKey()) == wan.KeySequence(1)
         await asyncio.sleep(MINUTE)
         gas = world.home.devices["gas"]
         awake = [device for device in world.home.devices.values() if device is not gas]
         await on_new_key(*awake)
         await asyncio.sleep(30 * MINUTE)
         await on_new_key(gas)
-        assert await world.head_end.call(wan.NetworkKey()) == {"sequence": 2}
+        assert await world.head_end.call(wan.NetworkKey()) == wan.KeySequence(2)
 
     world.run(story, with_display=True)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from emulator.devices.control import (
@@ -127,7 +129,12 @@ def test_the_hub_needs_the_critical_key_for_what_cannot_be_undone() -> None:
 
     async def story(world: World) -> None:
         device = format_eui64(ELECTRICITY)
-        for asked in (wan.Release(device), wan.Withdraw(device), wan.NetworkKey()):
+        needing: tuple[wan.Operation[Any], ...] = (
+            wan.Release(device),
+            wan.Withdraw(device),
+            wan.NetworkKey(),
+        )
+        for asked in needing:
             with pytest.raises(RefusedError, match="not-critical"):
                 await world.head_end.call(asked, critical=False)
         for fields, code in (

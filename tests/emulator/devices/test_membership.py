@@ -242,6 +242,7 @@ def test_a_strict_home_is_installed_all_the_same() -> None:
     async def story(world: World) -> None:
         await asyncio.sleep(HOUR)
         mirror = await world.head_end.call(wan.Mirror(device=format_eui64(GAS)))
+        assert mirror.last_report is not None
         assert world.kernel.unix_seconds - mirror.last_report <= 1900
 
     World(with_model("gas", security=security)).run(story)

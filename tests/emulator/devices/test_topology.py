@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 from emulator.eui64 import format_eui64
 from emulator.wan import operations as wan
@@ -19,7 +18,7 @@ from tests.emulator.devices.home_world import (
 )
 
 
-def found(answer: dict[str, Any], device: int, peer: int) -> dict[str, Any] | None:
+def found(answer: wan.LinksHeard, device: int, peer: int) -> wan.LinkHeard | None:
     names = format_eui64(device), format_eui64(peer)
     return next((link for link in answer.links if (link.device, link.peer) == names), None)
 
@@ -36,7 +35,7 @@ def test_the_hub_tells_whom_it_hears_how_well_and_whose_parent_it_is() -> None:
         back = found(answer, ELECTRICITY, HUB)
         assert back is not None
         assert back.lqi > gas.lqi
-        assert answer.silent == []
+        assert answer.silent == ()
 
     world.run(story)
 

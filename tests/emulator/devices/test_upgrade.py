@@ -294,12 +294,12 @@ def test_the_hub_counts_every_block_it_sends_over_a_poor_link() -> None:
         await world.head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW), block=40)
         job = await world.head_end.until(ELECTRICITY, "held")
         told = job.transfer
-        assert told["blocks_sent"] == len(sent)
-        assert told["octets_carried"] == sum(octets for _, octets in sent)
-        assert told["blocks_repeated"] == len(sent) - len({offset for offset, _ in sent}) > 0
-        assert 0 < told["timeouts"] <= told["blocks_repeated"]
-        assert told["max_block"] == 40
+        assert told.blocks_sent == len(sent)
+        assert told.octets_carried == sum(octets for _, octets in sent)
+        assert told.blocks_repeated == len(sent) - len({offset for offset, _ in sent}) > 0
+        assert 0 < told.timeouts <= told.blocks_repeated
+        assert told.max_block == 40
 
     world.run(story)
     (outcome,) = [alert for alert in world.head_end.alerts if isinstance(alert, wan.JobOutcome)]
-    assert outcome.transfer["blocks_sent"] == len(sent)
+    assert outcome.transfer.blocks_sent == len(sent)

@@ -158,7 +158,7 @@ def test_a_withdrawn_transfer_stops_and_another_may_follow() -> None:
         head_end = world.head_end
         await head_end.schedule(ELECTRICITY, image)
         await asyncio.sleep(20)
-        assert (await head_end.call(wan.Withdraw(device=format_eui64(ELECTRICITY))))["state"] == "withdrawn"
+        assert (await head_end.call(wan.Withdraw(device=format_eui64(ELECTRICITY)))).state == "withdrawn"
         await asyncio.sleep(HOUR)
         assert events(world.electricity, "firmware_received") == []
         await head_end.schedule(ELECTRICITY, image_of(ELECTRICITY_TYPE, 0x02000000))

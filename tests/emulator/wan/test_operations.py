@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -30,7 +30,7 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
     if origin is Annotated:
         least, most = arguments[1]
         return st.text("0f", min_size=64, max_size=64) if arguments[0] is str else st.integers(least, most)
-    if origin is UnionType:
+    if origin in (Union, UnionType):
         return st.none() | values(next(each for each in arguments if each is not NoneType))
     if origin is tuple and arguments[-1] is Ellipsis:
         return st.lists(values(arguments[0]), max_size=2).map(tuple)
