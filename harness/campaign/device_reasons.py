@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emulator.eui64 import format_eui64
+from emulator.wan import operations as wan
 from harness.campaign.context import Context
 from harness.facts.firmware import DeviceReason
-from harness.head_end import Fields, HubRefusedError, HubUnreachableError
+from harness.head_end import HubRefusedError, HubUnreachableError
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event
 
@@ -24,11 +25,11 @@ async def device_reasons(context: Context, entry: DeviceEntry) -> list[DeviceRea
     """
     device = format_eui64(entry.address)
     try:
-        answer = await context.head_end.call("device_log", device=device)
+        answer = await context.head_end.call(wan.DeviceLog(device))
     except (HubRefusedError, HubUnreachableError):
         return []
     latest: dict[tuple[str, str], DeviceReason] = {}
-    for logged in answer["entries"]:
+    for logged in answer.entries:
         reason = _reason(device, logged)
         if reason.event in REASONS and reason.unix_seconds >= context.installation.start_unix_seconds:
             latest[reason.event, reason.detail] = reason
@@ -42,8 +43,6 @@ def telling(reasons: Sequence[DeviceReason]) -> list[str]:
     return [each.words for each in reasons if " " in each.detail] or [each.words for each in reasons]
 
 
-def _reason(device: str, logged: Fields) -> DeviceReason:
-    detail = "".join(sign if sign.isprintable() else " " for sign in str(logged["detail"]))[:_LONGEST]
-    return DeviceReason(
-        device, int(logged["number"]), int(logged["unix_seconds"]), str(logged["event"]), detail
-    )
+def _reason(device: str, logged: wan.LoggedEvent) -> DeviceReason:
+    detail = "".join(sign if sign.isprintable() else " " for sign in logged.detail)[:_LONGEST]
+    return DeviceReason(device, logged.number, logged.unix_seconds, logged.event, detail)

@@ -289,10 +289,9 @@ class _DeviceUpgrade:
         except HubRefusedError as error:
             self._journal.write(WithdrawRefused(self._plan.device, error.text))
 
-    def _counted(self, job: Fields) -> None:
-        if "transfer" in job:
-            counts = decode(TransferCounts, job["transfer"], "transfer")
-            self._journal.write(TransferCounted(self._plan.device, counts))
+    def _counted(self, job: wan.JobStatus) -> None:
+        if job.transfer is not None:
+            self._journal.write(TransferCounted(self._plan.device, job.transfer))
 
     async def _runs(self, hop: Hop) -> bool:
         version = await read_back(self._context, self._entry)

@@ -18,7 +18,7 @@ from emulator.wan import operations as wan
 from emulator.wan.messages import WanError, WanMessage, decode
 
 ROOT = Path(__file__).parents[3]
-FOR_OPERATORS = {wan.Mirror, wan.Permit, wan.ReadLog, wan.DeviceLog, wan.NetworkKey}
+FOR_OPERATORS = {wan.Mirror, wan.Permit, wan.ReadLog, wan.NetworkKey}
 """What an operator of a hub may ask and a campaign never does."""
 
 
@@ -28,7 +28,7 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.none() | st.integers(-9, 9) | st.text(max_size=3)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        least, most = arguments[1]
+        least, most = arguments[1].least, arguments[1].most
         return st.text("0f", min_size=64, max_size=64) if arguments[0] is str else st.integers(least, most)
     if origin in (Union, UnionType):
         return st.none() | values(next(each for each in arguments if each is not NoneType))

@@ -48,7 +48,7 @@ class FakeDevice:
     fetches_again: bool = False
     refuses_writes: bool = False
     model: str | None = None
-    log: list[dict[str, Any]] = field(default_factory=list)
+    log: list[wan.LoggedEvent] = field(default_factory=list)
     """Its event log, as the hub hands it on."""
 
 
@@ -265,8 +265,8 @@ class FakeWorld:
         self.home.devices[asked.device].job["state"] = "withdrawn"
         return self._job(asked.device)
 
-    def _op_device_log(self, fields: Mapping[str, Any], _: bytes) -> dict[str, Any]:
-        return {"entries": self._device(fields).log}
+    def _op_device_log(self, asked: wan.DeviceLog) -> wan.LoggedEvents:
+        return wan.LoggedEvents(tuple(self._device(asked.device).log))
 
     # What devices do of themselves
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.wan import operations as wan
 from harness.errors import FolderInUseError, HarnessError
 from harness.evidence.verification import verify_run
 from harness.facts import Kind
@@ -192,7 +193,7 @@ def test_what_a_device_logged_against_an_image_is_said_once_and_not_what_it_logg
             (now + 1, "firmware_rejected", "01020000"),
         ]
         meter.log = [
-            {"number": number, "unix_seconds": at_s, "code": 0, "event": event, "detail": detail}
+            wan.LoggedEvent(number, at_s, 0, event, detail)
             for number, (at_s, event, detail) in enumerate(words)
         ]
 
