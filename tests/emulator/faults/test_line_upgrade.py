@@ -17,6 +17,7 @@ import pytest
 from emulator.clock.kernel import MICROSECONDS, Scope
 from emulator.coordinator.ezsp_line import PtyConnection, WireConnection
 from emulator.coordinator.transports import LineDevice
+from emulator.wan.operations import JobStatus
 from hw_profiles.installation import Installation
 from tests.emulator.coordinator.ezsp_home import EzspWorld
 from tests.emulator.devices.home_world import (
@@ -101,7 +102,8 @@ class PulledWorld(EzspWorld):
         self.port.on_data = note
 
     async def offset(self) -> int:
-        return int((await self.head_end.job(ELECTRICITY)).get("offset", 0))
+        job: JobStatus = await self.head_end.job(ELECTRICITY)
+        return job.offset or 0
 
     async def begin(self) -> None:
         """Bring a download to its middle."""
