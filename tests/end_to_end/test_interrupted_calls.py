@@ -124,7 +124,7 @@ def test_a_run_killed_at_a_call_ends_as_if_it_had_not_been(bench: Bench, record_
 @pytest.mark.sweep
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_kills_at_calls_all_over_a_run(batch: int, bench: Bench, record_property: Tell) -> None:
-    numbers = _batch(_sample(bench.calls, 160, seed=2), batch)
+    numbers = _batch(_sample(bench.calls, 96, seed=2), batch)
     _report(record_property, "kill", len(numbers), _killed(bench, numbers))
 
 
@@ -160,7 +160,7 @@ def test_a_run_killed_again_while_it_is_resumed_ends_as_if_it_had_not_been(
 @pytest.mark.sweep
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_chains_of_kills(batch: int, bench: Bench, record_property: Tell) -> None:
-    length = 100 if os.environ.get(EVERY_CALL) else 4
+    length = 100 if os.environ.get(EVERY_CALL) else 2
     first = 1000 + length * batch
     _chains(bench, range(first, first + length), record_property)
 
@@ -188,7 +188,7 @@ def test_a_power_cut_at_a_call_loses_nothing_that_the_run_counted_on(
 def test_power_cuts_at_calls_all_over_a_run(
     batch: int, loss: Loss, bench: Bench, record_property: Tell
 ) -> None:
-    numbers = _batch(_sample(bench.calls, 80, seed=4), batch)
+    numbers = _batch(_sample(bench.calls, 48, seed=4), batch)
     _report(record_property, f"power cut, {loss}", len(numbers), _cut(bench, numbers, loss))
 
 
@@ -260,7 +260,7 @@ def test_a_disk_that_fails_at_a_call_is_one_line_and_the_run_can_go_on(
 def test_disks_that_fail_at_calls_all_over_a_run(
     batch: int, disk: Disk, bench: Bench, record_property: Tell
 ) -> None:
-    _failing(bench, _batch(_may_fail(bench, 48, 6, disk), batch), disk, record_property)
+    _failing(bench, _batch(_may_fail(bench, 32, 6, disk), batch), disk, record_property)
 
 
 # What ever led to a wrong end
