@@ -40,11 +40,12 @@ def open_memory(workspace: Workspace) -> WorldStore:
 def merge_memory(workspace: Workspace) -> None:
     """Have the memory that a run killed at its very end left as one file: what is sealed is what can be read.
 
-    One that is one file already is not opened: it may be sealed. Raises `JournalError` when it is not the memory that
+    One that is one file already is not opened: it may be sealed. A kill may have left the write-ahead log, or, a few
+    calls later, the journal under which the file leaves that mode. Raises `JournalError` when it is not the memory that
     the journal has seen.
     """
     path = workspace.world_path
-    if path.with_name(f"{path.name}-wal").exists():
+    if any(path.with_name(f"{path.name}{beside}").exists() for beside in ("-wal", "-journal")):
         open_memory(workspace).close()
 
 

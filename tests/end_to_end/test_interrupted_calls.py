@@ -287,6 +287,17 @@ def test_a_run_killed_between_its_end_and_its_report_leaves_one_file_of_device_m
     _report(record_property, "kill", len(numbers), _killed(bench, numbers))
 
 
+def test_a_run_killed_while_device_memory_becomes_one_file_leaves_one(
+    bench: Bench, record_property: Tell
+) -> None:
+    """Its write-ahead log was gone, and the journal of the change of mode was taken for a file added later."""
+    first = _last_of(bench.calls, "unlink run/world.sqlite-wal")
+    last = _last_of(bench.calls, "unlink run/world.sqlite-journal")
+    assert first < last
+    numbers = [first + 1, (first + last) // 2, last]
+    _report(record_property, "kill", len(numbers), _killed(bench, numbers))
+
+
 def test_a_run_killed_when_its_folder_was_all_but_prepared_leaves_nothing_in_the_way(
     bench: Bench, record_property: Tell
 ) -> None:
