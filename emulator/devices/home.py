@@ -137,8 +137,14 @@ class Home:
     async def _start_hub(self) -> None:
         self._hub_on = True
         site = hub_site(self.installation, self._memory, self._surroundings)
-        port = await self._line.enter_async_context(self._radio.open(site))
-        self._hub = hub_of(self.installation, self._memory, self._surroundings, port, self.link)
+        try:
+            port = await self._line.enter_async_context(self._radio.open(site))
+            self._hub = hub_of(self.installation, self._memory, self._surroundings, port, self.link)
+        except BaseException:
+            # A hub that did not come up has no power to cut.
+            self._hub_on = False
+            await self._line.aclose()
+            raise
 
     def restore_links(self) -> None:
         """Give the air the walls and distances of the installation again."""

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from emulator.clock.loop import run
+from emulator.devices import home as home_module
 from emulator.devices.meter import SupplyState
 from emulator.devices.smart_energy_device import SmartEnergyDevice
+from emulator.errors import NonVolatileError
 from emulator.eui64 import format_eui64
 from emulator.stack.events import KeyKind
 from emulator.stack.keys.well_known import WELL_KNOWN_KEY
@@ -428,3 +430,22 @@ def test_a_read_of_everything_is_answered_and_nobody_leaves_for_it(name: str) ->
         assert rejoins == []
 
     world.run(story)
+
+
+def test_a_home_whose_hub_did_not_come_up_says_why_and_can_be_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hub's memory could not be written: cutting the power of what had none hid the reason."""
+    world = World()
+
+    def no_memory(*_: object) -> None:
+        raise NonVolatileError("device memory: disk full")
+
+    monkeypatch.setattr(home_module, "hub_of", no_memory)
+
+    async def story() -> None:
+        with pytest.raises(NonVolatileError, match="disk full"):
+            await world.home.start()
+        await world.home.stop()
+
+    run(story(), world.kernel)
