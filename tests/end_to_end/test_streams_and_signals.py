@@ -112,7 +112,7 @@ def test_a_job_in_the_background_stops_when_asked(
 ) -> None:
     folder = tmp_path / "run"
     running = _started("run", quick_home, "--out", folder, ignoring="INT")
-    _wait_for(lambda: has_grown(folder, 30), running)
+    _wait_for(lambda: has_grown(folder, 3), running)
     running.send_signal(signal.SIGINT)
     running.send_signal(number)
     _, complaint = running.communicate(timeout=PATIENCE_S)
