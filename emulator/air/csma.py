@@ -78,8 +78,9 @@ class Transmitter:
             self._on_idle = idle
 
     def resume(self) -> None:
-        """Let the queue go on."""
+        """Let the queue go on; a pause that has not been told of an idle transmitter is off."""
         self._paused = False
+        self._on_idle = None
         if self._current is None and self._queue:
             self._start(self._queue.popleft())
 

@@ -19,6 +19,7 @@ from emulator.crypto.certificates import (
     Certificate,
     CertificateSuite1,
     CertificateSuite2,
+    check_ranges,
     parse_certificate,
 )
 from emulator.crypto.curves import Point
@@ -100,8 +101,9 @@ class IssuingAuthority:
         """Return the identity of the device `eui64`.
 
         `manufacturer_data` (eight octets) is used in suite 1; `valid_from` (Unix seconds), `validity`
-        (seconds) and `key_usage` in suite 2.
+        (seconds) and `key_usage` in suite 2. Raises `CryptoError` for a field that does not fit.
         """
+        check_ranges(("subject", eui64, 64))
         if self.suite is Suite.SUITE_1:
             template: Certificate = CertificateSuite1(
                 bytes(22), eui64, self.issuer, manufacturer_data=manufacturer_data

@@ -50,6 +50,7 @@ class CertificateSuite1:
             raise CryptoError(
                 f"certificate manufacturer data: {len(self.manufacturer_data)} octets, expected 8"
             )
+        check_ranges(("subject", self.subject, 64), ("profile", self.profile, 16))
         return _SUITE_1.pack(self.point, self.subject, self.issuer, self.profile, self.manufacturer_data)
 
     def check_key_agreement(self) -> None:
@@ -84,6 +85,16 @@ class CertificateSuite2:
     def encode(self) -> bytes:
         """Return the 74 octets; raises `CryptoError` for a field that does not fit."""
         _check_widths(self.point, 37, self.issuer)
+        check_ranges(
+            ("serial number", self.serial_number, 64),
+            ("valid from", self.valid_from, 40),
+            ("validity", self.validity, 32),
+            ("subject", self.subject, 64),
+            ("key usage", self.key_usage, 8),
+            ("type", self.type, 8),
+            ("curve", self.curve, 8),
+            ("hash", self.hash, 8),
+        )
         return _SUITE_2.pack(
             self.type,
             self.serial_number,
@@ -129,6 +140,13 @@ def _check_widths(point: bytes, point_octets: int, issuer: bytes) -> None:
         raise CryptoError(f"certificate reconstruction point: {len(point)} octets, expected {point_octets}")
     if len(issuer) != _ISSUER_OCTETS:
         raise CryptoError(f"certificate issuer {issuer!r}: expected eight octets")
+
+
+def check_ranges(*fields: tuple[str, int, int]) -> None:
+    """Raise `CryptoError` for the first (name, value, bits) whose value does not fit its bits."""
+    for name, value, bits in fields:
+        if value < 0 or value >> bits:
+            raise CryptoError(f"certificate {name} {value}: expected 0 to {(1 << bits) - 1}")
 
 
 def parse_certificate(suite: Suite, octets: bytes) -> Certificate:

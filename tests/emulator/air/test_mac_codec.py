@@ -250,3 +250,102 @@ def test_a_frame_longer_than_the_phy_carries_is_refused() -> None:
 def test_contradictory_fields_are_refused(frame: MacFrame) -> None:
     with pytest.raises(FrameError, match="MAC frame"):
         encode_frame(frame)
+
+
+@pytest.mark.parametrize(("octets", "frame"), VECTORS, ids=[octets[:6] for octets, _ in VECTORS])
+def test_a_frame_cut_inside_its_addresses_is_refused_and_one_cut_in_its_payload_has_less_of_it(
+    octets: str, frame: MacFrame
+) -> None:
+    whole = bytes.fromhex(octets)
+    header = len(whole) - len(frame.payload)
+    for end in range(header):
+        with pytest.raises(FrameError, match=r"expected|ends at"):
+            decode_frame(whole[:end])
+    for end in range(header, len(whole)):
+        assert decode_frame(whole[:end]) == frame._replace(payload=frame.payload[: end - header])
+
+
+@pytest.mark.parametrize(("octets", "command"), COMMANDS)
+def test_a_command_of_any_other_length_is_refused(octets: str, command: Command) -> None:
+    whole = bytes.fromhex(octets)
+    for wrong in [*(whole[:end] for end in range(len(whole))), whole + b"\x00"]:
+        with pytest.raises(FrameError, match=r"^MAC command "):
+            decode_command(wrong)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        AssociationRequest(0x100),
+        AssociationResponse(0x10000, 0),
+        AssociationResponse(0, 256),
+        Disassociation(-1),
+        CoordinatorRealignment(0x10000, 0, 15, 0),
+        CoordinatorRealignment(0, 0, 256, 0),
+    ],
+)
+def test_a_command_field_out_of_range_is_refused_by_name_of_its_command(command: Command) -> None:
+    with pytest.raises(FrameError, match=rf"^MAC command {type(command).__name__}\("):
+        encode_command(command)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("stack_profile", 16, "stack profile 16: expected 0 to 15"),
+        ("protocol_version", -1, "protocol version -1: expected 0 to 15"),
+        ("depth", 16, "depth 16: expected 0 to 15"),
+        ("tx_offset", 1 << 24, "tx offset 16777216: expected 0 to 16777215"),
+        ("update_id", 256, "update id 256: expected 0 to 255"),
+        ("extended_pan_id", 1 << 64, "extended PAN id 18446744073709551616: expected 0 to"),
+    ],
+)
+def test_a_beacon_field_out_of_range_is_refused_by_name(field: str, value: int, message: str) -> None:
+    beacon = ZigbeeBeacon(2, 2, True, 0, True, 0xDD)
+    with pytest.raises(FrameError, match=f"^ZigBee beacon {message}"):
+        encode_zigbee_beacon(beacon._replace(**{field: value}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("octets", "message"),
+    [
+        ("ffcf00", "^MAC beacon of 3 octets: expected at least 4$"),
+        ("ffcf0100", "^MAC beacon offset 2: 1 GTS descriptors, expected none in a ZigBee network$"),
+        ("ffcf00011122", None),
+        ("ffcf000111", "^MAC beacon offset 4: pending addresses up to 6, beacon ends at 5$"),
+        ("ffcf001011223344556677", "^MAC beacon offset 4: pending addresses up to 12, beacon ends at 11$"),
+    ],
+)
+def test_a_malformed_superframe_says_where_and_what(octets: str, message: str | None) -> None:
+    if message is None:
+        assert decode_beacon_payload(bytes.fromhex(octets)).payload == b""
+        return
+    with pytest.raises(FrameError, match=message):
+        decode_beacon_payload(bytes.fromhex(octets))
+
+
+def test_a_beacon_of_another_protocol_or_cut_short_is_refused() -> None:
+    beacon = encode_zigbee_beacon(ZigbeeBeacon(2, 2, True, 0, True, 0xDD))
+    with pytest.raises(FrameError, match=r"^ZigBee beacon offset 0: protocol id 1, expected 0$"):
+        decode_zigbee_beacon(b"\x01" + beacon[1:])
+    for end in range(15):
+        with pytest.raises(FrameError, match=rf"^ZigBee beacon of {end} octets: expected 15$"):
+            decode_zigbee_beacon(beacon[:end])
+
+
+BEACON_BITS = {
+    "stack profile": (8, {"stack_profile": 3}),
+    "router capacity": (18, {"router_capacity": False}),
+    "depth": (19, {"depth": 1}),
+    "end device capacity": (23, {"end_device_capacity": False}),
+    "extended PAN id": (24, {"extended_pan_id": 0xDC}),
+    "update id": (112, {"update_id": 1}),
+}
+
+
+@pytest.mark.parametrize(("bit", "change"), BEACON_BITS.values(), ids=BEACON_BITS)
+def test_each_field_of_a_zigbee_beacon_has_its_place(bit: int, change: dict[str, int]) -> None:
+    beacon = ZigbeeBeacon(2, 2, True, 0, True, 0xDD)
+    octets = bytearray(encode_zigbee_beacon(beacon))
+    octets[bit // 8] ^= 1 << bit % 8
+    assert decode_zigbee_beacon(bytes(octets)) == beacon._replace(**change)  # type: ignore[arg-type]
