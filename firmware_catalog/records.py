@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.ota.file import OtaHeader
 from firmware_catalog.errors import CatalogError
-from hw_profiles.errors import ProfileError
+from hw_profiles.bounds import U16, U32, Pattern, Range, Sha256
 from hw_profiles.installation import Eui64Text
-from hw_profiles.toml_reader import U16, U32, Pattern, Range, read_record
+from hw_profiles.records import decode, encode
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Line:
     """Text that fits one line of a terminal, so that a signed record cannot write over it."""
 
     most: int
@@ -28,7 +29,8 @@ class Line(NamedTuple):
         return f"one line of at most {self.most} printable characters"
 
 
-class IsoDate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IsoDate:
     """A day as 2019-03-01."""
 
     def accepts(self, value: str) -> bool:
@@ -43,7 +45,6 @@ class IsoDate(NamedTuple):
 
 
 Text = Annotated[str, Line(300)]
-Digest = Annotated[str, Pattern(r"[0-9a-f]{64}", "a SHA-256 in lower case")]
 TargetPath = Annotated[str, Pattern(r"[a-z0-9-]+/[A-Za-z0-9._-]{1,120}", "a path as supplier-a/image.ota")]
 
 
@@ -59,7 +60,7 @@ class Evidence:
     date: Annotated[str, IsoDate()] | None = None
     where: Text | None = None
     count: Annotated[int, Range(1, 1_000_000_000)] | None = None
-    document_sha256: Digest | None = None
+    document_sha256: Sha256 | None = None
 
     def missing(self, today: datetime.date) -> list[str]:
         """List what a dormant meter's image still needs; empty when the evidence is complete."""
@@ -96,7 +97,7 @@ class Entry:
     for any. `destination` is the one device it was made for, None for any.
     """
 
-    id: Digest
+    id: Sha256
     path: TargetPath
     octets: U32
     file_name: Text
@@ -173,9 +174,7 @@ _CARRIED_BY_TUF = ("id", "path", "octets")
 
 def to_custom(entry: Entry) -> dict[str, Any]:
     """Return the custom part of an entry's target metadata (TUF specification, TARGETS `custom`)."""
-    table = {name: value for name, value in asdict(entry).items() if name not in _CARRIED_BY_TUF}
-    for name in ("models", "from_versions", "findings"):
-        table[name] = list(table[name])
+    table = {name: value for name, value in encode(entry).items() if name not in _CARRIED_BY_TUF}
     if entry.destination is None:
         del table["destination"]
     return table
@@ -196,7 +195,7 @@ def from_custom(path: str, sha256: object, octets: int, custom: object) -> Entry
                 f"{source}: custom.{name}: unknown key; its supplier must sign it again or withdraw it"
             )
     try:
-        return _read({**custom, "id": sha256, "path": path, "octets": octets}, source)
+        return decode(Entry, {**custom, "id": sha256, "path": path, "octets": octets}, source, CatalogError)
     except CatalogError as error:
         raise CatalogError(f"{error}; its supplier must sign it again or withdraw it") from error
 
@@ -204,21 +203,4 @@ def from_custom(path: str, sha256: object, octets: int, custom: object) -> Entry
 def checked(entry: Entry) -> Entry:
     """Return an entry that is to be signed, as it will be read again; raises `CatalogError` naming the field."""
     carried = {name: getattr(entry, name) for name in _CARRIED_BY_TUF}
-    return _read({**to_custom(entry), **carried}, f"image {entry.identity}")
-
-
-def _read(table: Mapping[str, Any], source: str) -> Entry:
-    try:
-        return read_record(Entry, _without_nulls(table), source)
-    except ProfileError as error:
-        said = "".join(character if character.isprintable() else "?" for character in str(error))
-        raise CatalogError(said) from error
-
-
-def _without_nulls(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is null in JSON, at the top and in tables: the reader has defaults for what may be absent."""
-    return {
-        name: _without_nulls(value) if isinstance(value, Mapping) else value
-        for name, value in table.items()
-        if value is not None
-    }
+    return decode(Entry, {**to_custom(entry), **carried}, f"image {entry.identity}", CatalogError)

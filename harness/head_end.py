@@ -23,16 +23,10 @@ from emulator.devices.control import (
 )
 from emulator.errors import FrameError, RecordError
 from emulator.eui64 import format_eui64
+from emulator.wan.alerts import Alert, decode_alert
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError
-from emulator.wan.operations import (
-    Alert,
-    Control,
-    Operation,
-    decode_alert,
-    decode_result,
-    encode_operation,
-)
+from emulator.wan.operations import Control, Operation, decode_result, encode_operation
 from harness.errors import HarnessError, UnreachableError
 from hw_profiles.limits import DEFAULT_LIMITS, Limits
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated
 
-from hw_profiles.toml_reader import U16, Choice, Pattern, Problem, Range, Scalar
+from hw_profiles.bounds import U16, Choice, Pattern, Problem, Range, Scalar
 
 _UNSIGNED_BITS = {
     name: bits

@@ -12,9 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+from hw_profiles.bounds import U16, Distinct, Length, Pattern, Problem
 from hw_profiles.model import DeviceKind
-from hw_profiles.toml_file import load_table
-from hw_profiles.toml_reader import U16, Length, Pattern, Problem, read_record
+from hw_profiles.toml_file import load_record
+
+GroupId = Annotated[str, Pattern(r"[A-Z]{2}", "two capital letters")]
 
 
 class Product(NamedTuple):
@@ -54,7 +56,7 @@ class Combination:
     provider: Annotated[str, Length(1, 40)]
     added: date
     devices: Annotated[tuple[EligibleDevice, ...], Length(2, 16)]
-    group_id: Annotated[str, Pattern(r"[A-Z]{2}", "two capital letters")] = "AA"
+    group_id: GroupId = "AA"
 
     def problems(self) -> Iterator[Problem]:
         """A combination names a hub and an electricity meter."""
@@ -86,7 +88,7 @@ class Epcl:
 
     title: Annotated[str, Length(1, 120)]
     version: Annotated[str, Length(1, 20)]
-    combinations: Annotated[tuple[Combination, ...], Length(1, 10_000)]
+    combinations: Annotated[tuple[Combination, ...], Length(1, 10_000), Distinct("id", "combination id")]
 
     def matching(self, products: Sequence[Product], provider: str) -> tuple[Combination, ...]:
         """Return the combinations that the products form now."""
@@ -96,16 +98,10 @@ class Epcl:
         """Return the combinations of the same hardware and provider: those that firmware can reach."""
         return tuple(entry for entry in self._of(provider) if entry.has_models_of(products))
 
-    def problems(self) -> Iterator[Problem]:
-        """Combination ids are unique."""
-        ids = [entry.id for entry in self.combinations]
-        if len(set(ids)) != len(ids):
-            yield Problem("combinations", ids, "each combination id once")
-
     def _of(self, provider: str) -> Iterator[Combination]:
         return (entry for entry in self.combinations if entry.provider == provider)
 
 
 def load_epcl(path: Path) -> Epcl:
     """Load a list of eligible combinations; raises `ProfileError`."""
-    return read_record(Epcl, load_table(path), str(path))
+    return load_record(Epcl, path)

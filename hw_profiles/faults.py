@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated
 
-from hw_profiles.toml_reader import Problem, Range, Scalar, Seconds
+from hw_profiles.bounds import Problem, Range, Scalar, Seconds
 
 
 class FaultName(StrEnum):

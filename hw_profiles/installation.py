@@ -14,7 +14,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
-from hw_profiles.epcl import Epcl, Product, load_epcl
+from hw_profiles.bounds import (
+    U8,
+    U16,
+    Choice,
+    Distinct,
+    Length,
+    Pattern,
+    Problem,
+    Range,
+    Scalar,
+    Seconds,
+    Sha256,
+    Slug,
+)
+from hw_profiles.epcl import Epcl, GroupId, Product, load_epcl
 from hw_profiles.errors import ProfileError
 from hw_profiles.faults import Fault
 from hw_profiles.identifiers import (
@@ -26,22 +40,10 @@ from hw_profiles.identifiers import (
 from hw_profiles.limits import DEFAULT_LIMITS, Limits
 from hw_profiles.loader import load_model
 from hw_profiles.model import DeviceKind, FirmwareVersion, Model, ModelId
+from hw_profiles.records import refuse
 from hw_profiles.sequence import Sequence as ConfigurationSequence
 from hw_profiles.sequence import load_sequence
-from hw_profiles.toml_file import load_table
-from hw_profiles.toml_reader import (
-    U8,
-    U16,
-    Choice,
-    Length,
-    Pattern,
-    Problem,
-    Range,
-    Scalar,
-    Seconds,
-    read_record,
-    refuse,
-)
+from hw_profiles.toml_file import load_record
 
 DeviceName = Annotated[str, Pattern(r"[a-z][a-z0-9-]*", "lower-case letters, digits and hyphens")]
 Eui64Text = Annotated[
@@ -198,7 +200,7 @@ class Enrolment:
     facts 7.7).
     """
 
-    group_id: Annotated[str, Pattern(r"[A-Z]{2}", "two capital letters")] = "AA"
+    group_id: GroupId = "AA"
     authorisation_valid_days: Annotated[int, Range(1, 3650)] = 90
     certificate_cut_off_hours: Annotated[float, Range(0, 8760)] = 24.0
     device_test_attempts: Annotated[int, Range(1, 100)] = 3
@@ -233,9 +235,7 @@ class FirmwareAuthority:
 class InstallationRecord:
     """The installation file. Paths are relative to its folder; `start` is the scenario's wall-clock time."""
 
-    id: Annotated[
-        str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens"), Length(1, 40)
-    ]
+    id: Annotated[Slug, Length(1, 40)]
     description: Annotated[str, Length(1, 300)]
     mpan: str
     mprn: str
@@ -245,9 +245,9 @@ class InstallationRecord:
     suppliers: Suppliers
     previous_head_end: HeadEnd
     wan: Wan
-    devices: Annotated[tuple[DeviceEntry, ...], Length(2, 17)]
+    devices: Annotated[tuple[DeviceEntry, ...], Length(2, 17), Distinct("name", "device name")]
     catalogue: str | None = None
-    catalogue_root_sha256: Annotated[str, Pattern(r"[0-9a-f]{64}", "a SHA-256 in lower case")] | None = None
+    catalogue_root_sha256: Sha256 | None = None
     sequences: tuple[str, ...] = ()
     network: Network = Network()
     links: tuple[Link, ...] = ()
@@ -258,7 +258,7 @@ class InstallationRecord:
     permit_join_s: U16 = 254
 
     def problems(self) -> Iterator[Problem]:
-        """Check digits, unique names, one hub, one electricity meter at least, links between devices that
+        """Check digits, unique addresses, one hub, one electricity meter at least, links between devices that
         exist.
         """
         for key, parse, value in (("mpan", parse_mpan, self.mpan), ("mprn", parse_mprn, self.mprn)):
@@ -275,8 +275,6 @@ class InstallationRecord:
     def _device_problems(self) -> Iterator[Problem]:
         names = [device.name for device in self.devices]
         roles = [device.role for device in self.devices]
-        if len(set(names)) != len(names):
-            yield Problem("devices", names, "each device name once")
         addresses = [device.eui64.upper() for device in self.devices]
         if len(set(addresses)) != len(addresses):
             yield Problem("devices", addresses, "each EUI-64 once")
@@ -380,7 +378,7 @@ def load_installation(path: Path, model_folders: Sequence[Path] = ()) -> Install
     Models are looked up in `model_folders`, in a `models` folder beside the file, then among the shipped
     ones.
     """
-    record = _plain_numbers(read_record(InstallationRecord, load_table(path), str(path)))
+    record = _plain_numbers(load_record(InstallationRecord, path))
     folders = (*model_folders, path.parent / "models")
     models: dict[str, Model] = {}
     for index, device in enumerate(record.devices):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, NamedTuple
 
-from hw_profiles.toml_reader import Range, Seconds
+from hw_profiles.bounds import Range, Seconds
 
 Attempts = Annotated[int, Range(1, 10_000)]
 Duration = Annotated[float, Range(1, 31_536_000)]

@@ -9,8 +9,7 @@ from typing import Any
 
 from hw_profiles.errors import ProfileError
 from hw_profiles.model import Model
-from hw_profiles.toml_file import load_table
-from hw_profiles.toml_reader import read_record
+from hw_profiles.toml_file import load_table, read_record
 
 SHIPPED = Path(__file__).parent / "models"
 """Folder of the models that come with the project."""

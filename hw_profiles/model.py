@@ -13,10 +13,23 @@ from types import MappingProxyType
 from typing import Annotated
 
 from hw_profiles.attribute_values import ConfigurationAttribute
-from hw_profiles.toml_reader import U8, U16, U24, U32, Choice, Length, Pattern, Problem, Range, Seconds
+from hw_profiles.bounds import (
+    U8,
+    U16,
+    U24,
+    U32,
+    Choice,
+    Distinct,
+    Length,
+    Pattern,
+    Problem,
+    Range,
+    Seconds,
+    Slug,
+)
 
 Cluster = U16
-ModelId = Annotated[str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens")]
+ModelId = Slug
 Name32 = Annotated[str, Length(1, 32)]
 Display = Annotated[str, Pattern(r"[ -~]{1,16}", "1 to 16 printable characters")]
 
@@ -408,8 +421,8 @@ class Model:
     identity: Identity
     se_version: SeVersion
     node: NodeProfile
-    endpoints: Annotated[tuple[Endpoint, ...], Length(1, 240)]
-    firmware: Annotated[tuple[FirmwareVersion, ...], Length(1, 256)]
+    endpoints: Annotated[tuple[Endpoint, ...], Length(1, 240), Distinct("id", "endpoint id")]
+    firmware: Annotated[tuple[FirmwareVersion, ...], Length(1, 256), Distinct("ota_version", "ota_version")]
     confidence: Mapping[str, Confidence]
     timings: Timings = Timings()
     security: SecurityProfile = SecurityProfile()
@@ -444,15 +457,6 @@ class Model:
 
     def problems(self) -> Iterator[Problem]:
         """Rules between sections that a table of fields cannot say."""
-        ids = [endpoint.id for endpoint in self.endpoints]
-        if len(set(ids)) != len(ids):
-            yield Problem("endpoints", ids, "each endpoint id once")
-        versions = [known.ota_version for known in self.firmware]
-        if len(set(versions)) != len(versions):
-            yield Problem("firmware", versions, "each ota_version once")
-        yield from self._kind_problems()
-
-    def _kind_problems(self) -> Iterator[Problem]:
         coordinator = self.node.type is NodeType.COORDINATOR
         if (self.kind is DeviceKind.CHF) != coordinator:
             yield Problem("node.type", self.node.type.value, "coordinator for a CHF, and only for a CHF")

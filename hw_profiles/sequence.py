@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Annotated
 
 from hw_profiles.attribute_values import ZCL_TYPES
-from hw_profiles.toml_file import load_table
-from hw_profiles.toml_reader import (
+from hw_profiles.bounds import (
     U8,
     U16,
     Choice,
+    Distinct,
     Length,
     Pattern,
     Problem,
     Range,
     Scalar,
     Seconds,
-    read_record,
+    Slug,
 )
+from hw_profiles.toml_file import load_record
 
 
 class Action(StrEnum):
@@ -98,7 +99,7 @@ class Step:
     Response.
     """
 
-    id: Annotated[str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens")]
+    id: Slug
     action: Action
     title: Annotated[str, Length(1, 120)]
     target: str | None = None
@@ -154,18 +155,12 @@ class Step:
 class Sequence:
     """An ordered list of steps, with who provided it (kept as evidence)."""
 
-    id: Annotated[str, Pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "lower-case words joined by hyphens")]
+    id: Slug
     title: Annotated[str, Length(1, 120)]
     provided_by: Annotated[str, Length(1, 120)]
-    steps: Annotated[tuple[Step, ...], Length(1, 1000)]
-
-    def problems(self) -> Iterator[Problem]:
-        """Step ids are unique."""
-        ids = [step.id for step in self.steps]
-        if len(set(ids)) != len(ids):
-            yield Problem("steps", ids, "each step id once")
+    steps: Annotated[tuple[Step, ...], Length(1, 1000), Distinct("id", "step id")]
 
 
 def load_sequence(path: Path) -> Sequence:
     """Load a configuration sequence; raises `ProfileError`."""
-    return read_record(Sequence, load_table(path), str(path))
+    return load_record(Sequence, path)

@@ -23,9 +23,9 @@ from harness.facts.terms import Severity, StepResult
 from harness.head_end import HubRefusedError, HubUnreachableError
 from harness.journal import Effect
 from hw_profiles.attribute_values import ConfigurationAttribute, said
+from hw_profiles.bounds import Scalar
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.sequence import Action, Condition, OnFailure, Sequence, Step
-from hw_profiles.toml_reader import Scalar
 
 _Effect = Effect[StepPerformed]
 

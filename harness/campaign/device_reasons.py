@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from emulator.eui64 import format_eui64
 from emulator.wan import operations as wan
+from emulator.wan.results import LoggedEvent
 from harness.campaign.context import Context
 from harness.facts.firmware import DeviceReason
 from harness.head_end import HubRefusedError, HubUnreachableError
@@ -43,6 +44,6 @@ def telling(reasons: Sequence[DeviceReason]) -> list[str]:
     return [each.words for each in reasons if " " in each.detail] or [each.words for each in reasons]
 
 
-def _reason(device: str, logged: wan.LoggedEvent) -> DeviceReason:
+def _reason(device: str, logged: LoggedEvent) -> DeviceReason:
     detail = "".join(sign if sign.isprintable() else " " for sign in logged.detail)[:_LONGEST]
     return DeviceReason(device, logged.number, logged.unix_seconds, logged.event, detail)

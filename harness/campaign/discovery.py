@@ -7,14 +7,15 @@ from dataclasses import asdict
 
 from emulator.eui64 import format_eui64
 from emulator.wan import operations as wan
+from emulator.wan.results import AttributeValue, HubStatus
 from harness.facts.campaign import Problem
 from harness.facts.discovery import Found, ReportedLink, Topology
 from harness.facts.terms import Severity
 from harness.head_end import HeadEnd, HubRefusedError
 from harness.journal import Journal
-from harness.records import Json
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model
+from hw_profiles.records import Json
 
 BASIC, OTA = 0x0000, 0x0019
 HW_VERSION, MANUFACTURER_NAME, MODEL_IDENTIFIER = 0x0003, 0x0004, 0x0005
@@ -59,7 +60,7 @@ async def discover_topology(head_end: HeadEnd, journal: Journal, timeout_s: floa
     journal.write(Topology(links, answer.silent))
 
 
-def _hub(name: str, status: wan.HubStatus, model: Model) -> Found:
+def _hub(name: str, status: HubStatus, model: Model) -> Found:
     endpoints = tuple((each.id, each.device_id, each.server, each.client) for each in model.endpoints)
     return Found(
         name,
@@ -93,7 +94,7 @@ async def _ask(name: str, head_end: HeadEnd) -> Found:
     )
 
 
-def _value(attributes: Mapping[str, wan.AttributeValue], attribute: int) -> Json:
+def _value(attributes: Mapping[str, AttributeValue], attribute: int) -> Json:
     read = attributes.get(f"{attribute:04x}")
     return read.value if read is not None and read.status == 0 else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
-from emulator.wan.operations import TransferCounts
+from emulator.wan.results import TransferCounts
 from harness.campaign.frames import Frames
 from harness.facts import Fact, Failed, Outcome, Status
 from harness.facts.campaign import ResumedInDoubt

@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from emulator.wan import alerts
 from emulator.wan import operations as wan
 from emulator.wan.messages import ATTACHMENT_MAX
+from emulator.wan.results import JobStatus
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.device_reasons import device_reasons, telling
 from harness.campaign.problems import record
@@ -182,7 +184,7 @@ class _DeviceUpgrade:
             assert job.attempts is not None
             effect.done(Transferred(TRANSFER_SUCCESS, job.attempts, job.transfer))
 
-    async def _transferred(self) -> wan.JobStatus:
+    async def _transferred(self) -> JobStatus:
         """Wait until the device holds the image; a transfer that makes no progress for long has failed."""
         loop = asyncio.get_running_loop()
         offset, moved_s, stayed = self._offset, loop.time(), ""
@@ -219,7 +221,7 @@ class _DeviceUpgrade:
     async def _ask(self, operation: wan.Operation[R]) -> R:
         return await patiently(self._context, lambda: self._context.head_end.call(operation))
 
-    async def _job(self) -> wan.JobStatus:
+    async def _job(self) -> JobStatus:
         """Ask the hub for the device's job; raises `_HopFailed` when it has failed."""
         self._alerted.clear()
         job = await self._ask(wan.Job(self._plan.device))
@@ -233,20 +235,20 @@ class _DeviceUpgrade:
         except TimeoutError:
             return
 
-    def _alert(self, alert: wan.Alert) -> None:
+    def _alert(self, alert: alerts.Alert) -> None:
         if alert.device != self._plan.device:
             return
         fact = _fact_of(alert)
         if fact is not None:
             self._journal.write(fact)
         match alert:
-            case wan.TransferProgress():
+            case alerts.TransferProgress():
                 self._offset = alert.offset
-            case wan.TransferStarted():
+            case alerts.TransferStarted():
                 self._downloads += 1
-            case wan.TransferAttemptFailed():
+            case alerts.TransferAttemptFailed():
                 self._alerted.set()
-            case wan.JobOutcome():
+            case alerts.JobOutcome():
                 self._outcome = alert.outcome
                 self._alerted.set()
 
@@ -289,7 +291,7 @@ class _DeviceUpgrade:
         except HubRefusedError as error:
             self._journal.write(WithdrawRefused(self._plan.device, error.text))
 
-    def _counted(self, job: wan.JobStatus) -> None:
+    def _counted(self, job: JobStatus) -> None:
         if job.transfer is not None:
             self._journal.write(TransferCounted(self._plan.device, job.transfer))
 
@@ -313,7 +315,7 @@ class _DeviceUpgrade:
         return problem
 
 
-def _failure_of(job: wan.JobStatus, told: str) -> tuple[str, str]:
+def _failure_of(job: JobStatus, told: str) -> tuple[str, str]:
     """Return outcome and cause of a failed job; `told` is the outcome the hub's last alert named, if it came."""
     detail = job.detail or f"the hub's job is {job.state}"
     named = f"{job.outcome or ''} {told} {detail}".replace(" ", "").lower()
@@ -323,17 +325,17 @@ def _failure_of(job: wan.JobStatus, told: str) -> tuple[str, str]:
     return "FileTransferFailure", detail
 
 
-def _fact_of(alert: wan.Alert) -> Fact | None:
+def _fact_of(alert: alerts.Alert) -> Fact | None:
     """Return what an alert is journalled as."""
     match alert:
-        case wan.TransferProgress(device, version, offset, size):
+        case alerts.TransferProgress(device, version, offset, size):
             return TransferProgress(device, version, offset, size)
-        case wan.TransferStarted(device, version, offset):
+        case alerts.TransferStarted(device, version, offset):
             return TransferStarted(device, version, offset)
-        case wan.TransferAttemptFailed(device, version, status, name):
+        case alerts.TransferAttemptFailed(device, version, status, name):
             return TransferAttemptFailed(device, version, status, name)
-        case wan.JobOutcome(device, version, outcome, detail, counts, status, silent_ms):
+        case alerts.JobOutcome(device, version, outcome, detail, counts, status, silent_ms):
             return JobOutcome(device, version, outcome, counts, detail, status, silent_ms)
-        case wan.DeviceJoined(device):
+        case alerts.DeviceJoined(device):
             return DeviceJoined(device)
     return None

@@ -14,7 +14,7 @@ from harness.campaign.readiness.finding import Weight
 from harness.command.arguments import add_installation, add_json, add_models, require_file, require_folders
 from harness.command.main import BAD_INPUT, DONE, ENDED_WITHOUT, EXIT_STATUSES
 from harness.facts.plan import DevicePlan, Plan
-from harness.records import encode
+from hw_profiles.records import encode
 
 _EPILOG = f"""\
 examples:

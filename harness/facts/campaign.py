@@ -19,7 +19,7 @@ from harness.facts.fact import (
 )
 from harness.facts.plan import Plan
 from harness.facts.terms import Kind, Severity, Verdict
-from harness.records import encode
+from hw_profiles.records import encode
 
 JOURNAL_VERSION = 2
 REQUEST_FORMAT = 1

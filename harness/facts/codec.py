@@ -6,14 +6,13 @@ The subject stands in a column of its own; everything else a fact declares is in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.errors import RecordError
 from harness.facts.fact import Act, Fact, Failed, Outcome, Result
 from harness.facts.terms import Kind, Status
-from harness.records import Json, decode, decode_fields, encode
-
-_SUBJECT = frozenset({"subject"})
+from hw_profiles.records import Json, decode, encode
 
 
 class Written(NamedTuple):
@@ -23,6 +22,15 @@ class Written(NamedTuple):
     subject: str
     action: str
     details: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """The details of an outcome; its act says what the result is."""
+
+    status: Status
+    intent: int
+    result: Json
 
 
 class FactCodec:
@@ -40,11 +48,7 @@ class FactCodec:
     def write(self, fact: Fact) -> Written:
         """Return how a fact is journalled."""
         if isinstance(fact, Outcome):
-            details = {
-                "status": str(fact.status),
-                "intent": fact.intent,
-                "result": encode(fact.result),
-            }
+            details = encode(_Ending(fact.status, fact.intent, encode(fact.result)))
             return Written(fact.KIND, fact.subject, fact.act.ACTION, details)
         details = encode(fact)
         del details["subject"]
@@ -55,13 +59,10 @@ class FactCodec:
         if kind is Kind.OUTCOME:
             return self._outcome(subject, action, details)
         found = self._kind(kind, action)
-        arguments: dict[str, Any] = decode_fields(found, details, action, besides=_SUBJECT)
         own = found.__dataclass_fields__["subject"]
-        if own.init:
-            return found(subject, **arguments)
-        if subject != own.default:
+        if not own.init and subject != own.default:
             raise RecordError(f"{action}: about {subject!r}, expected {own.default!r}")
-        return found(**arguments)
+        return decode(found, details, action, RecordError, {"subject": subject} if own.init else {})
 
     def _kind(self, kind: Kind, action: str) -> type[Fact]:
         found = self._kinds.get((kind, action))
@@ -72,16 +73,7 @@ class FactCodec:
     def _outcome(self, subject: str, action: str, details: Mapping[str, Json]) -> Outcome:
         act = self._kind(Kind.INTENT, action)
         assert issubclass(act, Act)
-        if set(details) != {"status", "intent", "result"}:
-            raise RecordError(
-                f"{action}: an outcome has status, intent and result, this has {sorted(details)}"
-            )
-        try:
-            status = Status(str(details["status"]))
-        except ValueError:
-            raise RecordError(f"{action}.status: {details['status']!r} is no end of an act") from None
-        intent = details["intent"]
-        if type(intent) is not int:
-            raise RecordError(f"{action}.intent: {intent!r} where a whole number was expected")
-        kind: type[Result] = act.RESULT if status is Status.DONE else Failed
-        return Outcome(subject, act, status, intent, decode(kind, details["result"], f"{action}.result"))
+        ending = decode(_Ending, details, action, RecordError)
+        kind: type[Result] = act.RESULT if ending.status is Status.DONE else Failed
+        result = decode(kind, ending.result, f"{action}: result", RecordError)
+        return Outcome(subject, act, ending.status, ending.intent, result)

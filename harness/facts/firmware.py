@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from emulator.wan.operations import TransferCounts
+from emulator.wan.results import TransferCounts
 from harness.facts.fact import Act, Fact, Names, Observation, Result, Sentence
 from harness.facts.plan import Hop
 from harness.facts.terms import Severity

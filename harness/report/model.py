@@ -7,15 +7,17 @@ writes it (`00-DB-12-34-56-78-90-A0`), parties by role (`SMSO`, `S1SP`, `Commiss
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from harness.errors import ReportError
 from harness.facts.enrolment import Placement
 from harness.facts.files import CaptureSummary
 from harness.facts.plan import Hop
 from harness.facts.terms import Severity, StepResult, Verdict
-from harness.report.encoding import Json, read_record, write_record
+from hw_profiles.records import Json, decode, encode
 
 SCHEMA_VERSION = 2
 
@@ -225,9 +227,19 @@ class CampaignReport:
 
     def to_json(self) -> str:
         """Return the canonical text: fields in declaration order, mapping keys sorted, one final newline."""
-        return write_record(self)
+        return json.dumps(encode(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> CampaignReport:
         """Read `to_json` output; raises `ReportError` naming the place where it is not such a report."""
-        return read_record(cls, text, schema_version=SCHEMA_VERSION)
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ReportError(f"report: not JSON ({error}); expected the report.json of a run") from error
+        found = value.get("schema_version") if isinstance(value, dict) else None
+        if found != SCHEMA_VERSION:
+            raise ReportError(
+                f"report: schema_version is {found!r}, expected {SCHEMA_VERSION}; "
+                f"re-render it with the smets1 version that wrote it"
+            )
+        return decode(cls, value, "report", ReportError)

@@ -29,7 +29,6 @@ from harness.facts.campaign import REQUEST_FORMAT, Begun, Request
 from harness.files import write_atomically
 from harness.journal import FolderLock, Journal, campaign_key, read_signing_key
 from harness.product import product_version
-from harness.records import decode
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
 from harness.run_folder import (
@@ -46,6 +45,7 @@ from harness.workspace.options import RunOptions
 from hw_profiles.errors import FileRefusedError
 from hw_profiles.installation import Installation, load_installation
 from hw_profiles.loader import SHIPPED
+from hw_profiles.records import decode
 from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 from hw_profiles.whole_file import (
     PRIVATE_FOLDER,
@@ -105,7 +105,7 @@ class Workspace:
         """
         path = folder / RUN_FILE
         try:
-            request = decode(Request, json.loads(read_regular_file(path, TEXT_LIMIT)), RUN_FILE)
+            request = decode(Request, json.loads(read_regular_file(path, TEXT_LIMIT)), RUN_FILE, RecordError)
         except FileRefusedError as error:
             if path.exists():
                 raise HarnessError(str(error)) from error

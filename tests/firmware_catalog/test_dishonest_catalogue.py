@@ -194,7 +194,7 @@ def _with(**fields: object) -> Callable[[Json], None]:
         (_without("version"), "version: missing; expected a number from 0"),
         (_without("models"), "models: missing; expected an array"),
         (_without("file_name"), "file_name: missing"),
-        (_with(version=None), "version: missing"),
+        (_with(version=None), "version = None: expected a whole number"),
         (_with(version="0x01020000"), "version = '0x01020000': expected"),
         (_with(version=1 << 32), "version = 4294967296: expected"),
         (_with(version=True), "version = True: expected"),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hw_profiles.attribute_values import INTEGERS, ZCL_TYPES, ConfigurationAttribute, expected_instead, said
 from hw_profiles.errors import ProfileError
-from hw_profiles.toml_reader import read_record
+from hw_profiles.toml_file import read_record
 
 PERIOD = {"name": "period", "cluster": 0x0702, "attribute": 0x000A, "type": "uint8", "default": 30}
 

@@ -19,8 +19,7 @@ from hw_profiles.installation import InstallationRecord
 from hw_profiles.loader import SHIPPED
 from hw_profiles.model import Model
 from hw_profiles.sequence import Sequence
-from hw_profiles.toml_file import parse_table
-from hw_profiles.toml_reader import read_record
+from hw_profiles.toml_file import parse_table, read_record
 from tests.toml_mutants import mutants, toml_text
 
 EXAMPLE = DORMANT_SEMI.parent

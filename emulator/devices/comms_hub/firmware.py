@@ -24,8 +24,9 @@ from emulator.smart_energy.ota.jobs import Job, OtaDeviceConfig, StoredImage
 from emulator.smart_energy.ota.messages import ImageKey
 from emulator.smart_energy.ota.server import OtaServer
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
-from emulator.wan import operations as wan
+from emulator.wan import alerts
 from emulator.wan.messages import WanError
+from emulator.wan.results import ImageHeld, ImageState, ImageStored, JobStatus, TransferCounts
 from emulator.zcl.frame import (
     ZclFrame,
     ZclStatus,
@@ -48,7 +49,7 @@ DELIVERY_ATTEMPTS = 28
 _SETTLING_US = 30 * MICROSECONDS
 _TRANSFER_STATES = (JobState.SCHEDULED, JobState.TRANSFERRING)
 
-Alert = Callable[[wan.Alert], None]
+Alert = Callable[[alerts.Alert], None]
 
 
 class FirmwareService:
@@ -76,23 +77,23 @@ class FirmwareService:
 
     # Orders from the head end
 
-    def image_begin(self, sha256: str, size: int, name: str) -> wan.ImageState:
+    def image_begin(self, sha256: str, size: int, name: str) -> ImageState:
         """Announce an image; returns how many octets are held already."""
         if sha256 not in self._images:
             self._images[sha256] = {"size": size, "held": 0, "name": name, "complete": False}
             self._save_images()
-        return wan.ImageState(self._images[sha256]["held"], self._images[sha256]["complete"])
+        return ImageState(self._images[sha256]["held"], self._images[sha256]["complete"])
 
-    def image_data(self, sha256: str, offset: int, data: bytes) -> wan.ImageHeld:
+    def image_data(self, sha256: str, offset: int, data: bytes) -> ImageHeld:
         """Take the next octets of an image; a repeated piece is ignored."""
         image = self._image(sha256)
         if offset == image["held"] and not image["complete"]:
             self._nonvolatile.flash_write(_area(sha256), offset, data)
             image["held"] += len(data)
             self._save_images()
-        return wan.ImageHeld(image["held"])
+        return ImageHeld(image["held"])
 
-    def image_commit(self, sha256: str) -> wan.ImageStored:
+    def image_commit(self, sha256: str) -> ImageStored:
         """Check a complete image against its hash and header, and give it to the OTA server."""
         image = self._image(sha256)
         if not image["complete"]:
@@ -107,9 +108,9 @@ class FirmwareService:
                 raise WanError("image-malformed", f"image {sha256[:16]} is no OTA file: {error}") from error
             image["complete"] = True
             self._save_images()
-        return wan.ImageStored(_identity(self._key(sha256)))
+        return ImageStored(_identity(self._key(sha256)))
 
-    def schedule(self, device: int, sha256: str, maximum_block: int, block_period_ms: int) -> wan.JobStatus:
+    def schedule(self, device: int, sha256: str, maximum_block: int, block_period_ms: int) -> JobStatus:
         """Let `device` download an image, and hold its activation; scheduling the same again changes nothing."""
         if not self._image(sha256)["complete"]:
             raise WanError("image-missing", f"image {sha256[:16]} is not complete at the hub")
@@ -120,7 +121,7 @@ class FirmwareService:
         self._run(self.server.notify(device))
         return self.status(device)
 
-    def release(self, device: int, at_unix_seconds: int) -> wan.JobStatus:
+    def release(self, device: int, at_unix_seconds: int) -> JobStatus:
         """Let `device` activate: now when `at_unix_seconds` is 0."""
         job = self.server.jobs.get(device)
         if job is None or job.state.is_over:
@@ -130,17 +131,17 @@ class FirmwareService:
         self._silences_us.setdefault(device, 0)
         return self.status(device)
 
-    def withdraw(self, device: int) -> wan.JobStatus:
+    def withdraw(self, device: int) -> JobStatus:
         """Cancel a job that is not over."""
         self._run(self.server.withdraw(device))
         return self.status(device)
 
-    def status(self, device: int) -> wan.JobStatus:
+    def status(self, device: int) -> JobStatus:
         """Return the job of `device`; state `none` when there is none."""
         job = self.server.jobs.get(device)
         if job is None:
-            return wan.JobStatus(format_eui64(device), "none")
-        return wan.JobStatus(
+            return JobStatus(format_eui64(device), "none")
+        return JobStatus(
             format_eui64(device),
             job.state.value,
             _identity(job.key),
@@ -214,12 +215,12 @@ class FirmwareService:
             case effects.ServerPageTimer(device, delay_us):
                 self._scope.call_later(delay_us, self._page_due, device)
             case effects.TransferStarted(device, key, offset):
-                self._alert(wan.TransferStarted(format_eui64(device), key.version, offset))
+                self._alert(alerts.TransferStarted(format_eui64(device), key.version, offset))
             case effects.TransferProgress(device, key, offset, size):
-                self._alert(wan.TransferProgress(format_eui64(device), key.version, offset, size))
+                self._alert(alerts.TransferProgress(format_eui64(device), key.version, offset, size))
             case effects.TransferAttemptFailed(device, key, status):
                 name, said = format_eui64(device), status_name(status)
-                self._alert(wan.TransferAttemptFailed(name, key.version, status, said))
+                self._alert(alerts.TransferAttemptFailed(name, key.version, status, said))
             case effects.JobOutcome(device, key, outcome, detail):
                 self._ended(device, key, outcome, detail)
 
@@ -227,7 +228,7 @@ class FirmwareService:
         job = self.server.jobs[device]
         silent_ms = self._silence(device) if outcome is Outcome.ACTIVATION_SUCCESS else None
         self._alert(
-            wan.JobOutcome(
+            alerts.JobOutcome(
                 format_eui64(device),
                 key.version,
                 outcome.value,
@@ -342,8 +343,8 @@ def _identity(key: ImageKey) -> tuple[int, int, int]:
     return (key.manufacturer, key.image_type, key.version)
 
 
-def _counts(job: Job) -> wan.TransferCounts:
-    return wan.TransferCounts(**asdict(job.counts))
+def _counts(job: Job) -> TransferCounts:
+    return TransferCounts(**asdict(job.counts))
 
 
 def _area(sha256: str) -> str:

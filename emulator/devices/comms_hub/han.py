@@ -18,8 +18,15 @@ from emulator.eui64 import format_eui64
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.zdo.frames import NeighbourEntry
-from emulator.wan import operations as wan
 from emulator.wan.messages import WanError
+from emulator.wan.results import (
+    AttributeValue,
+    CommandStatus,
+    DeviceFound,
+    EndpointFound,
+    LinkHeard,
+    LinksHeard,
+)
 from emulator.zcl.attributes import AttributeRecord, pack_record, parse_read_response
 from emulator.zcl.frame import (
     GeneralCommand,
@@ -60,7 +67,7 @@ class Han:
         self._policy = SecurityPolicy()
         self._sleepy: dict[int, bool] = {}
 
-    async def discover(self, eui64: int) -> wan.DeviceFound:
+    async def discover(self, eui64: int) -> DeviceFound:
         """Return descriptors and identity of a device, as it answers now; raises `WanError`."""
         short = self._short(eui64)
         node = await self._node_descriptor(eui64, short)
@@ -68,7 +75,7 @@ class Han:
         for number in await self._insist(lambda: self._port.active_endpoints(short), eui64):
             simple = await self._insist(partial(self._port.simple_descriptor, short, number), eui64)
             endpoints.append(simple)
-        found = wan.DeviceFound(
+        found = DeviceFound(
             format_eui64(eui64),
             short,
             node.manufacturer_code,
@@ -85,13 +92,13 @@ class Han:
             found = replace(found, ota=values)
         return found
 
-    async def topology(self) -> wan.LinksHeard:
+    async def topology(self) -> LinksHeard:
         """Ask the hub's own radio and every router it leads to whom they hear (Mgmt_Lqi).
 
         A link is reported by `device`: how well it hears `peer`, and what the peer is to it. `silent` are the
         routers that did not answer.
         """
-        links: list[wan.LinkHeard] = []
+        links: list[LinkHeard] = []
         silent: list[str] = []
         asked = {0: self._port.eui64}
         waiting = [0]
@@ -109,7 +116,7 @@ class Han:
                 if entry.device_type == _ROUTER and entry.short not in asked:
                     asked[entry.short] = eui64
                     waiting.append(entry.short)
-        return wan.LinksHeard(tuple(links), tuple(silent))
+        return LinksHeard(tuple(links), tuple(silent))
 
     async def _neighbours(self, short: int) -> tuple[NeighbourEntry, ...] | None:
         for _ in range(_ATTEMPTS):
@@ -126,12 +133,12 @@ class Han:
         attributes: tuple[int, ...],
         *,
         from_server: bool = False,
-    ) -> dict[str, wan.AttributeValue]:
+    ) -> dict[str, AttributeValue]:
         """Read attributes; `from_server` reads the client side (the OTA client's attributes).
 
         A device answers with as many as fit its answer: it is asked for the others again, as long as that helps.
         """
-        found: dict[str, wan.AttributeValue] = {}
+        found: dict[str, AttributeValue] = {}
         wanted = list(attributes)
         while wanted:
             payload = b"".join(attribute.to_bytes(2, "little") for attribute in wanted)
@@ -149,13 +156,13 @@ class Han:
 
     async def write(
         self, eui64: int, endpoint: int, cluster: int, attribute: int, *, type_name: str, value: Any
-    ) -> wan.CommandStatus:
+    ) -> CommandStatus:
         """Write one attribute; the status is in the result."""
         typed = bytes.fromhex(value) if type_name == "octets" else value
         record = pack_record(attribute, TYPE_IDS[type_name], typed)
         frame = await self._general(eui64, endpoint, cluster, GeneralCommand.WRITE_ATTRIBUTES, record)
         status = status_of(frame)
-        return wan.CommandStatus(status, status_name(status))
+        return CommandStatus(status, status_name(status))
 
     async def command(
         self,
@@ -166,13 +173,13 @@ class Han:
         *,
         payload: bytes,
         answer: int | None,
-    ) -> wan.CommandStatus:
+    ) -> CommandStatus:
         """Send a cluster command and return the answer, or the status of its Default Response."""
         frame = await self._request(eui64, endpoint, cluster, command, payload=payload, answer=answer)
         if not frame.is_cluster_command:
             status = status_of(frame)
-            return wan.CommandStatus(status, status_name(status))
-        return wan.CommandStatus(0, status_name(0), frame.command, frame.payload)
+            return CommandStatus(status, status_name(status))
+        return CommandStatus(0, status_name(0), frame.command, frame.payload)
 
     async def control(self, eui64: int, endpoint: int, envelope: bytes) -> bytes:
         """Relay a control envelope to a device and return its response."""
@@ -284,20 +291,20 @@ class Han:
         return short
 
 
-def _link(reporter: str, peer: int, entry: NeighbourEntry) -> wan.LinkHeard:
+def _link(reporter: str, peer: int, entry: NeighbourEntry) -> LinkHeard:
     known = entry.relationship < len(_RELATIONSHIPS)
     relationship = _RELATIONSHIPS[entry.relationship] if known else "none"
-    return wan.LinkHeard(reporter, format_eui64(peer), entry.lqi, relationship, entry.device_type)
+    return LinkHeard(reporter, format_eui64(peer), entry.lqi, relationship, entry.device_type)
 
 
-def _endpoint(simple: SimpleDescriptor) -> wan.EndpointFound:
-    return wan.EndpointFound(
+def _endpoint(simple: SimpleDescriptor) -> EndpointFound:
+    return EndpointFound(
         simple.endpoint, simple.device, tuple(simple.input_clusters), tuple(simple.output_clusters)
     )
 
 
-def _value(record: AttributeRecord) -> wan.AttributeValue:
+def _value(record: AttributeRecord) -> AttributeValue:
     if record.status:
-        return wan.AttributeValue(record.status, status_name(record.status))
+        return AttributeValue(record.status, status_name(record.status))
     kind = _TYPE_NAMES.get(record.type_id, f"0x{record.type_id:02x}")
-    return wan.AttributeValue(0, type=kind, value=plain(record.value))
+    return AttributeValue(0, type=kind, value=plain(record.value))

@@ -27,9 +27,10 @@ from emulator.smart_energy.cbke.machines import Established
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import ApsdeIndication, Security
-from emulator.wan import operations as wan
+from emulator.wan import alerts
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError
+from emulator.wan.results import HubStatus, ListedDevice
 from emulator.zcl.frame import ZclFrame, ZclStatus, try_parse
 from emulator.zcl.identifiers import BASIC, LOAD_CONTROL, MESSAGING, METERING, OTA_UPGRADE, PRICE, TIME
 from emulator.zcl.values import utc_time
@@ -168,14 +169,14 @@ class CommsHub:
             self._nonvolatile.put(f"{_ALLOWED}{eui64:016x}", joining_keys[eui64])
         return recalled
 
-    def status(self) -> wan.HubStatus:
+    def status(self) -> HubStatus:
         """Return the hub's own view of the home."""
         network = self.port.application.state.network_info
         devices = (
-            wan.ListedDevice(format_eui64(eui64), self.port.short_of(eui64), self._last_seen.get(eui64))
+            ListedDevice(format_eui64(eui64), self.port.short_of(eui64), self._last_seen.get(eui64))
             for eui64 in self._listed()
         )
-        return wan.HubStatus(
+        return HubStatus(
             format_eui64(self.eui64),
             self.version,
             int(network.pan_id),
@@ -193,7 +194,7 @@ class CommsHub:
         self.log.append(Event.KEY_CHANGED, self._scope.unix_seconds, "network key")
         return self._key_sequence + 1 & 0xFF
 
-    def _alert(self, alert: wan.Alert) -> None:
+    def _alert(self, alert: alerts.Alert) -> None:
         self._wan.alert(alert)
 
     # From the radio
@@ -217,10 +218,10 @@ class CommsHub:
         match event:
             case DeviceJoined(eui64):
                 self._await_key_establishment(eui64)
-                self._alert(wan.DeviceJoined(format_eui64(eui64)))
+                self._alert(alerts.DeviceJoined(format_eui64(eui64)))
             case DeviceLeft(eui64):
                 self.smart_energy.reports.forget_configurer(eui64)
-                self._alert(wan.DeviceLeft(format_eui64(eui64)))
+                self._alert(alerts.DeviceLeft(format_eui64(eui64)))
             case NetworkKeyChanged(sequence):
                 self._key_sequence = sequence
 
@@ -246,7 +247,7 @@ class CommsHub:
             # It may try again when the network is next opened.
             self.port.allow(eui64, install_code_key)
         self.log.append(Event.LEFT, self._scope.unix_seconds, f"{format_eui64(eui64)} no key established")
-        self._alert(wan.DeviceRemoved(format_eui64(eui64), "no key within 20 minutes"))
+        self._alert(alerts.DeviceRemoved(format_eui64(eui64), "no key within 20 minutes"))
 
     def _established(self, established: Established) -> None:
         if established.link_key is not None:

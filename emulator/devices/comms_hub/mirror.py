@@ -15,7 +15,7 @@ from emulator.clock.kernel import Scope
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.primitives import ApsdeIndication, Security
-from emulator.wan.operations import MirrorInUse
+from emulator.wan.results import MirrorInUse
 from emulator.zcl.attributes import Attribute, AttributeRecord, AttributeTable
 from emulator.zcl.endpoint import Reply, ZclEndpoint
 from emulator.zcl.frame import ZclFrame, ZclStatus

@@ -23,14 +23,21 @@ from emulator.devices.event_log import LogEntry
 from emulator.errors import EmulatorError, FrameError, RecordError, SurroundingsError
 from emulator.eui64 import parse_eui64
 from emulator.wan import operations as wan
+from emulator.wan.alerts import Alert, encode_alert
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError, decode
-from emulator.wan.operations import (
-    decode_operation,
-    encode_alert,
-    encode_failure,
-    encode_result,
-    kind_of,
+from emulator.wan.operations import decode_operation, encode_failure, encode_result, kind_of
+from emulator.wan.results import (
+    AttributeValues,
+    CommandStatus,
+    ControlAnswer,
+    Done,
+    HubStatus,
+    KeySequence,
+    LoggedEvent,
+    LoggedEvents,
+    MirrorContents,
+    MirroredValue,
 )
 from emulator.zcl.values import plain
 
@@ -41,7 +48,7 @@ class HubFacade(NamedTuple):
     han: Han
     firmware: FirmwareService
     mirrors: Mirrors
-    status: Callable[[], wan.HubStatus]
+    status: Callable[[], HubStatus]
     permit: Callable[[int, bytes, int], None]
     update_network_key: Callable[[], int]
     read_log: Callable[[int], list[LogEntry]]
@@ -60,7 +67,7 @@ class WanService:
         self._operations = self._table()
         link.on_hub = self._received
 
-    def alert(self, alert: wan.Alert) -> None:
+    def alert(self, alert: Alert) -> None:
         """Tell the head end something it did not ask."""
         self._link.to_head_end(self._control.sign_alert(encode_alert(alert)))
 
@@ -152,10 +159,10 @@ class WanService:
             wan.Job: _at_once(lambda o: firmware.status(parse_eui64(o.device))),
             wan.Release: _at_once(lambda o: firmware.release(parse_eui64(o.device), o.at)),
             wan.Withdraw: _at_once(lambda o: firmware.withdraw(parse_eui64(o.device))),
-            wan.NetworkKey: _at_once(lambda _: wan.KeySequence(hub.update_network_key())),
+            wan.NetworkKey: _at_once(lambda _: KeySequence(hub.update_network_key())),
         }
 
-    async def _read(self, asked: wan.Read) -> wan.AttributeValues:
+    async def _read(self, asked: wan.Read) -> AttributeValues:
         values = await self._hub.han.read(
             parse_eui64(asked.device),
             asked.endpoint,
@@ -163,9 +170,9 @@ class WanService:
             asked.attributes,
             from_server=asked.from_server,
         )
-        return wan.AttributeValues(values)
+        return AttributeValues(values)
 
-    async def _write(self, asked: wan.Write) -> wan.CommandStatus:
+    async def _write(self, asked: wan.Write) -> CommandStatus:
         return await self._hub.han.write(
             parse_eui64(asked.device),
             asked.endpoint,
@@ -175,7 +182,7 @@ class WanService:
             value=asked.value,
         )
 
-    async def _command(self, asked: wan.Command) -> wan.CommandStatus:
+    async def _command(self, asked: wan.Command) -> CommandStatus:
         return await self._hub.han.command(
             parse_eui64(asked.device),
             asked.endpoint,
@@ -185,27 +192,27 @@ class WanService:
             answer=asked.answer,
         )
 
-    def _mirror(self, asked: wan.Mirror) -> wan.MirrorContents:
+    def _mirror(self, asked: wan.Mirror) -> MirrorContents:
         device = parse_eui64(asked.device)
         endpoint = self._hub.mirrors.endpoint_of(device)
         if endpoint is None:
             raise WanError("no-mirror", f"{asked.device} has no mirror on this hub")
         values = {
-            f"{cluster:04x}/{attribute:04x}": wan.MirroredValue(plain(seen.value), seen.unix_seconds)
+            f"{cluster:04x}/{attribute:04x}": MirroredValue(plain(seen.value), seen.unix_seconds)
             for (cluster, attribute), seen in self._hub.mirrors.values(device).items()
         }
-        return wan.MirrorContents(endpoint, self._hub.mirrors.last_report.get(device), values)
+        return MirrorContents(endpoint, self._hub.mirrors.last_report.get(device), values)
 
-    def _permit(self, asked: wan.Permit) -> wan.Done:
+    def _permit(self, asked: wan.Permit) -> Done:
         self._hub.permit(parse_eui64(asked.device), asked.install_code, asked.seconds)
-        return wan.Done()
+        return Done()
 
-    async def _device_log(self, asked: wan.DeviceLog) -> wan.LoggedEvents:
+    async def _device_log(self, asked: wan.DeviceLog) -> LoggedEvents:
         return _logged(await self._hub.han.device_log(parse_eui64(asked.device), asked.endpoint, asked.since))
 
-    async def _relay(self, asked: wan.Control) -> wan.ControlAnswer:
+    async def _relay(self, asked: wan.Control) -> ControlAnswer:
         device = parse_eui64(asked.device)
-        return wan.ControlAnswer(await self._hub.han.control(device, asked.endpoint, asked.envelope))
+        return ControlAnswer(await self._hub.han.control(device, asked.endpoint, asked.envelope))
 
 
 def _at_once(call: Callable[[Any], object]) -> Callable[[Any], Awaitable[object]]:
@@ -215,5 +222,5 @@ def _at_once(call: Callable[[Any], object]) -> Callable[[Any], Awaitable[object]
     return run
 
 
-def _logged(entries: Iterable[LogEntry]) -> wan.LoggedEvents:
-    return wan.LoggedEvents(tuple(wan.LoggedEvent(*entry) for entry in entries))
+def _logged(entries: Iterable[LogEntry]) -> LoggedEvents:
+    return LoggedEvents(tuple(LoggedEvent(*entry) for entry in entries))

@@ -12,10 +12,10 @@ from emulator.zcl.identifiers import OTA_UPGRADE
 from harness.campaign.readiness.finding import Finding
 from harness.facts.plan import Plan
 from hw_profiles.attribute_values import INTEGERS, ConfigurationAttribute, expected_instead
+from hw_profiles.bounds import Scalar, shown
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model
 from hw_profiles.sequence import Action, Condition, Step
-from hw_profiles.toml_reader import Scalar, shown
 
 _MANUFACTURERS_OWN = 0x8000
 """Attributes from here on are not of the cluster's own specification (Smart Energy has its sets below)."""

@@ -33,6 +33,7 @@ from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.stack.primitives import ApsdeRequest, Security, Status
 from emulator.wan import operations as wan
+from emulator.wan.results import KeySequence
 from tests.emulator.coordinator.ezsp_home import CONNECTIONS, EzspWorld
 from tests.emulator.devices.home_world import (
     DISPLAY,
@@ -119,14 +120,14 @@ def test_a_network_key_change_reaches_the_devices_that_are_awake_at_once_and_the
             assert (await world.head_end.read(device.eui64, 0x0000, 0x0004)).value == "Generic"
 
     async def story(world: World) -> None:
-        assert await world.head_end.call(wan.NetworkKey()) == wan.KeySequence(1)
+        assert await world.head_end.call(wan.NetworkKey()) == KeySequence(1)
         await asyncio.sleep(MINUTE)
         gas = world.home.devices["gas"]
         awake = [device for device in world.home.devices.values() if device is not gas]
         await on_new_key(*awake)
         await asyncio.sleep(30 * MINUTE)
         await on_new_key(gas)
-        assert await world.head_end.call(wan.NetworkKey()) == wan.KeySequence(2)
+        assert await world.head_end.call(wan.NetworkKey()) == KeySequence(2)
 
     world.run(story, with_display=True)
 

@@ -37,6 +37,7 @@ from emulator.nonvolatile import MemoryNonVolatile
 from emulator.smart_energy.ota.file import OtaHeader, pack
 from emulator.smart_energy.ota.signature import build_signed
 from emulator.wan import operations as wan
+from emulator.wan.alerts import JobOutcome, decode_alert
 from emulator.wan.link import WanLink
 from emulator.wan.messages import ATTACHMENT_MAX, WanError, decode
 from harness.examples import DORMANT_SEMI as EXAMPLE
@@ -173,13 +174,13 @@ class TestHeadEnd:
         return int(value.value)
 
     def outcomes(self) -> list[str]:
-        return [alert.outcome for alert in self.alerts if isinstance(alert, wan.JobOutcome)]
+        return [alert.outcome for alert in self.alerts if isinstance(alert, JobOutcome)]
 
     def _received(self, datagram: bytes) -> None:
         response = decode_response(datagram)
         if response.payload:
             assert response_holds(datagram, self.identity.key(response.role), HUB)
-            alert = wan.decode_alert(response.payload)
+            alert = decode_alert(response.payload)
             if alert is not None:
                 self.alerts.append(alert)
                 return

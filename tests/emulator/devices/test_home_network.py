@@ -17,6 +17,7 @@ from emulator.stack.events import KeyKind
 from emulator.stack.keys.well_known import WELL_KNOWN_KEY
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest
 from emulator.wan import operations as wan
+from emulator.wan.results import KeySequence
 from emulator.zcl.frame import ZclStatus, general_request, parse
 from hw_profiles.installation import JoinsWith, Link
 from hw_profiles.model import SeVersion
@@ -225,7 +226,7 @@ def test_a_new_network_key_reaches_every_device() -> None:
 
     async def story(world: World) -> None:
         answer = await world.head_end.call(wan.NetworkKey())
-        assert answer == wan.KeySequence(1)
+        assert answer == KeySequence(1)
         await asyncio.sleep(2.5 * HOUR)
         for device in world.home.devices.values():
             assert device.life is not None
@@ -234,7 +235,7 @@ def test_a_new_network_key_reaches_every_device() -> None:
             assert parameters.key_sequence == 1
             assert (await world.head_end.read(device.eui64, 0x0000, 0x0004)).value == "Generic"
         again = await world.head_end.call(wan.NetworkKey())
-        assert again == wan.KeySequence(2)
+        assert again == KeySequence(2)
 
     world.run(story, with_display=True)
 

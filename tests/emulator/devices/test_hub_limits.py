@@ -14,6 +14,7 @@ from emulator.devices.profile_gates import ProfileGates
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.ota.effects import OtaPhase
 from emulator.wan import operations as wan
+from emulator.wan.alerts import DeviceRemoved
 from emulator.wan.messages import WanMessage, encode
 from hw_profiles.model import Quirk, SeVersion
 from tests.emulator.devices.home_world import (
@@ -66,9 +67,9 @@ def test_a_device_that_shares_no_key_in_twenty_minutes_is_removed() -> None:
         hub.smart_energy.key_establishment.machine.receive = lambda *_a, **_f: []  # type: ignore[method-assign]
         world.electricity.power_on()
         await asyncio.sleep(19 * MINUTE)
-        assert not any(isinstance(alert, wan.DeviceRemoved) for alert in world.head_end.alerts)
+        assert not any(isinstance(alert, DeviceRemoved) for alert in world.head_end.alerts)
         await asyncio.sleep(3 * MINUTE)
-        removed = [alert for alert in world.head_end.alerts if isinstance(alert, wan.DeviceRemoved)]
+        removed = [alert for alert in world.head_end.alerts if isinstance(alert, DeviceRemoved)]
         assert [alert.device for alert in removed] == [format_eui64(ELECTRICITY)]
         world.electricity.power_off()
         await hub.stop()
@@ -101,7 +102,7 @@ def test_registered_devices_stay() -> None:
 
     async def story(world: World) -> None:
         await asyncio.sleep(HOUR)
-        assert not any(isinstance(alert, wan.DeviceRemoved) for alert in world.head_end.alerts)
+        assert not any(isinstance(alert, DeviceRemoved) for alert in world.head_end.alerts)
 
     world.run(story)
 

@@ -9,6 +9,7 @@ import pytest
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.stack.primitives import NetworkParameters
 from emulator.wan import operations as wan
+from emulator.wan.results import KeySequence
 from tests.emulator.coordinator.ezsp_home import EzspWorld
 from tests.emulator.devices.home_world import (
     ELECTRICITY,
@@ -64,7 +65,7 @@ def test_a_download_goes_on_under_a_new_network_key(world_type: type[World]) -> 
 
     async def story(world: World) -> None:
         await begin(world, ELECTRICITY, image_of(ELECTRICITY_TYPE, ELECTRICITY_NEW, OCTETS))
-        assert await world.head_end.call(wan.NetworkKey()) == wan.KeySequence(1)
+        assert await world.head_end.call(wan.NetworkKey()) == KeySequence(1)
         before = (await world.head_end.job(ELECTRICITY)).offset
         await asyncio.sleep(30)
         assert parameters(world.electricity).key_sequence == 1
@@ -81,7 +82,7 @@ def test_a_sleepy_meter_comes_back_under_a_new_network_key_and_goes_on(world_typ
 
     async def story(world: World) -> None:
         await begin(world, GAS, image_of(GAS_TYPE, GAS_NEW, 6_000))
-        assert await world.head_end.call(wan.NetworkKey()) == wan.KeySequence(1)
+        assert await world.head_end.call(wan.NetworkKey()) == KeySequence(1)
         assert await comes_back(world.gas) < 10 * MINUTE
         await finish(world, GAS, GAS_NEW, within_s=4 * HOUR)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from emulator.eui64 import format_eui64
 from emulator.wan import operations as wan
+from emulator.wan.results import LinkHeard, LinksHeard
 from hw_profiles.installation import Link
 from tests.emulator.devices.home_world import (
     DISPLAY,
@@ -18,7 +19,7 @@ from tests.emulator.devices.home_world import (
 )
 
 
-def found(answer: wan.LinksHeard, device: int, peer: int) -> wan.LinkHeard | None:
+def found(answer: LinksHeard, device: int, peer: int) -> LinkHeard | None:
     names = format_eui64(device), format_eui64(peer)
     return next((link for link in answer.links if (link.device, link.peer) == names), None)
 

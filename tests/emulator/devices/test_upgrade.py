@@ -8,7 +8,7 @@ import pytest
 
 from emulator.devices.meter import Meter
 from emulator.stack.primitives import ApsdeRequest, Confirm
-from emulator.wan import operations as wan
+from emulator.wan.alerts import JobOutcome, TransferProgress, TransferStarted
 from emulator.zcl.frame import parse
 from tests.emulator.devices.home_world import (
     DAY,
@@ -70,7 +70,7 @@ def test_the_electricity_meter_is_upgraded_and_meters_on() -> None:
     world.run(story)
     assert events(world.electricity, "firmware_activated") == ["01020000"]
     assert world.head_end.outcomes() == ["FileTransferSuccess", "ActivationSuccess"]
-    offsets = [alert.offset for alert in world.head_end.alerts if isinstance(alert, wan.TransferProgress)]
+    offsets = [alert.offset for alert in world.head_end.alerts if isinstance(alert, TransferProgress)]
     assert offsets == sorted(offsets)
     assert offsets[-1] == len(ELECTRICITY_IMAGE)
 
@@ -236,7 +236,7 @@ def test_a_hub_power_cycle_in_mid_transfer(device: int) -> None:
             await asyncio.sleep(5)
         await world.home.power_cycle_hub(off_s=90)
         await head_end.until(device, "held", every_s=MINUTE)
-        started = [alert.offset for alert in head_end.alerts if isinstance(alert, wan.TransferStarted)]
+        started = [alert.offset for alert in head_end.alerts if isinstance(alert, TransferStarted)]
         assert 4096 - 1024 <= started[-1] < len(image)
         await head_end.release(device)
         await world.home.power_cycle_hub(off_s=5)
@@ -301,5 +301,5 @@ def test_the_hub_counts_every_block_it_sends_over_a_poor_link() -> None:
         assert told.max_block == 40
 
     world.run(story)
-    (outcome,) = [alert for alert in world.head_end.alerts if isinstance(alert, wan.JobOutcome)]
+    (outcome,) = [alert for alert in world.head_end.alerts if isinstance(alert, JobOutcome)]
     assert outcome.transfer.blocks_sent == len(sent)

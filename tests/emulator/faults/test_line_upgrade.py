@@ -17,7 +17,7 @@ import pytest
 from emulator.clock.kernel import MICROSECONDS, Scope
 from emulator.coordinator.ezsp_line import PtyConnection, WireConnection
 from emulator.coordinator.transports import LineDevice
-from emulator.wan.operations import JobStatus
+from emulator.wan.results import JobStatus
 from hw_profiles.installation import Installation
 from tests.emulator.coordinator.ezsp_home import EzspWorld
 from tests.emulator.devices.home_world import (

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from emulator.devices.comms_hub import wan_service
 from emulator.errors import RecordError
-from emulator.records import Json
 from emulator.wan import operations as wan
+from emulator.wan.alerts import ALERTS, Alert, decode_alert, encode_alert
 from emulator.wan.messages import WanError, WanMessage, decode
+from emulator.wan.results import Done, JobStatus
+from hw_profiles.records import Json
 
 ROOT = Path(__file__).parents[3]
 FOR_OPERATORS = {wan.Mirror, wan.Permit, wan.ReadLog, wan.NetworkKey}
@@ -28,8 +30,9 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.none() | st.integers(-9, 9) | st.text(max_size=3)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        least, most = arguments[1].least, arguments[1].most
-        return st.text("0f", min_size=64, max_size=64) if arguments[0] is str else st.integers(least, most)
+        if arguments[0] is str:
+            return st.text("0f", min_size=64, max_size=64)
+        return st.integers(arguments[1].least, arguments[1].most)
     if origin in (Union, UnionType):
         return st.none() | values(next(each for each in arguments if each is not NoneType))
     if origin is tuple and arguments[-1] is Ellipsis:
@@ -60,11 +63,11 @@ def test_operation_and_result_round_trip(kind: type[wan.Operation[Any]], data: s
     assert wan.decode_result(asked, wan.encode_result(result)) == result
 
 
-@pytest.mark.parametrize("kind", wan.ALERTS.values(), ids=wan.ALERTS)
+@pytest.mark.parametrize("kind", ALERTS.values(), ids=ALERTS)
 @given(data=st.data())
-def test_alert_round_trips(kind: type[wan.Alert], data: st.DataObject) -> None:
+def test_alert_round_trips(kind: type[Alert], data: st.DataObject) -> None:
     alert = data.draw(record(kind))
-    assert wan.decode_alert(wan.encode_alert(alert)) == alert
+    assert decode_alert(encode_alert(alert)) == alert
 
 
 def test_the_names_on_the_wire() -> None:
@@ -72,7 +75,7 @@ def test_the_names_on_the_wire() -> None:
         "status discover topology read write command mirror permit read_log device_log control image_begin "
         "image_data image_commit schedule job release withdraw network_key"
     )
-    assert " ".join(wan.ALERTS) == (
+    assert " ".join(ALERTS) == (
         "transfer-started transfer-progress transfer-attempt-failed job-outcome device-joined device-left "
         "device-removed"
     )
@@ -87,17 +90,17 @@ def test_the_octets_of_an_operation_and_its_result() -> None:
     asked = wan.ImageData("0" * 64, 3, b"\1\2")
     text = b'{"offset":3,"op":"image_data","sha256":"' + b"0" * 64 + b'"}'
     assert wan.encode_operation(asked) == len(text).to_bytes(2, "big") + text + b"\1\2"
-    assert wan.encode_result(
-        wan.JobStatus("x", "none")
-    ) == b'\0\x26{"ok":{"device":"x","state":"none"}}'.replace(b"\x26", bytes((36,)))
+    assert wan.encode_result(JobStatus("x", "none")) == b'\0\x26{"ok":{"device":"x","state":"none"}}'.replace(
+        b"\x26", bytes((36,))
+    )
 
 
 def test_every_operation_is_answered_by_the_hub_and_every_alert_told_by_it() -> None:
     hub = "".join(path.read_text() for path in Path(wan_service.__file__).parent.glob("*.py"))
     for operation in wan.OPERATIONS.values():
         assert f"            wan.{operation.__name__}: " in hub
-    for alert in wan.ALERTS.values():
-        assert f"wan.{alert.__name__}(" in hub
+    for alert in ALERTS.values():
+        assert f"alerts.{alert.__name__}(" in hub
 
 
 def test_every_operation_is_asked_by_the_harness_or_an_operator() -> None:
@@ -110,11 +113,11 @@ def test_every_operation_is_asked_by_the_harness_or_an_operator() -> None:
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"offset": -1}, "image_data.offset: -1 where a number from 0 to 4294967295"),
-        ({"offset": True}, "image_data.offset: True where a whole number"),
-        ({"sha256": "00"}, "image_data.sha256: '00' where a length from 64 to 64"),
-        ({"more": 1}, "image_data.more: unknown field"),
-        ({"data": "00"}, "image_data.data: unknown field"),
+        ({"offset": -1}, "image_data: offset = -1: expected a number from 0 to 4294967295"),
+        ({"offset": True}, "image_data: offset = True: expected a whole number"),
+        ({"sha256": "00"}, "image_data: sha256 = '00': expected a SHA-256"),
+        ({"more": 1}, "image_data: more: unknown key; expected one of offset, sha256"),
+        ({"data": "00"}, "image_data: data: unknown key"),
     ],
 )
 def test_a_field_of_another_type_or_size_is_refused(changes: dict[str, Any], error: str) -> None:
@@ -125,7 +128,7 @@ def test_a_field_of_another_type_or_size_is_refused(changes: dict[str, Any], err
 
 def test_octets_that_are_no_octets_are_refused() -> None:
     fields = {"op": wan.Control.NAME, "device": "x", "envelope": "xyz"}
-    with pytest.raises(RecordError, match=r"control.envelope: 'xyz' where octets in hexadecimal"):
+    with pytest.raises(RecordError, match=r"control: envelope = 'xyz': expected octets in hexadecimal"):
         wan.decode_operation(WanMessage(fields))
 
 
@@ -136,5 +139,5 @@ def test_an_operation_that_there_is_not_is_refused(name: object) -> None:
 
 
 def test_octets_that_are_no_alert_are_none() -> None:
-    for octets in (b"", b"\0\2{}", wan.encode_result(wan.Done()), b'\0\x13{"alert":"unknown"}'):
-        assert wan.decode_alert(octets) is None
+    for octets in (b"", b"\0\2{}", wan.encode_result(Done()), b'\0\x13{"alert":"unknown"}'):
+        assert decode_alert(octets) is None

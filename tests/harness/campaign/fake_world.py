@@ -19,8 +19,28 @@ from emulator.faults.schedule import FaultObserver
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.smart_energy.ota.file import parse
 from emulator.wan import operations as wan
+from emulator.wan.alerts import Alert, JobOutcome, TransferProgress, TransferStarted, encode_alert
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError, decode
+from emulator.wan.results import (
+    AttributeValue,
+    AttributeValues,
+    CommandStatus,
+    ControlAnswer,
+    DeviceFound,
+    EndpointFound,
+    HubStatus,
+    ImageHeld,
+    ImageState,
+    ImageStored,
+    JobStatus,
+    LinkHeard,
+    LinksHeard,
+    ListedDevice,
+    LoggedEvent,
+    LoggedEvents,
+    TransferCounts,
+)
 from harness.homes.rehearsal import wan_parameters
 from harness.journal import Entry
 from harness.workspace.workspace import Workspace
@@ -28,7 +48,7 @@ from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
 
 OTA, BASIC = 0x0019, 0x0000
-COUNTS = wan.TransferCounts(12, 2, 1, 0, 576, 48, 480)
+COUNTS = TransferCounts(12, 2, 1, 0, 576, 48, 480)
 """What the hub of the scripted home counts of every transfer."""
 
 
@@ -48,7 +68,7 @@ class FakeDevice:
     fetches_again: bool = False
     refuses_writes: bool = False
     model: str | None = None
-    log: list[wan.LoggedEvent] = field(default_factory=list)
+    log: list[LoggedEvent] = field(default_factory=list)
     """Its event log, as the hub hands it on."""
 
 
@@ -142,8 +162,8 @@ class FakeWorld:
         assert isinstance(result, asked.RESULT)
         return wan.encode_result(result)
 
-    def _alert(self, alert: wan.Alert) -> None:
-        self.link.to_head_end(self._receivers[self._hub].sign_alert(wan.encode_alert(alert)))
+    def _alert(self, alert: Alert) -> None:
+        self.link.to_head_end(self._receivers[self._hub].sign_alert(encode_alert(alert)))
 
     def _device(self, name: str) -> FakeDevice:
         device = self.home.devices[name]
@@ -153,81 +173,80 @@ class FakeWorld:
 
     # Operations
 
-    def _op_status(self, _: wan.Status) -> wan.HubStatus:
+    def _op_status(self, _: wan.Status) -> HubStatus:
         names = (name for name in self.home.devices if name != self._hub)
-        devices = tuple(wan.ListedDevice(name, 1, 0) for name in names)
+        devices = tuple(ListedDevice(name, 1, 0) for name in names)
         version = self.home.devices[self._hub].version
-        return wan.HubStatus(self._hub, version, 1, 11, devices, (), ())
+        return HubStatus(self._hub, version, 1, 11, devices, (), ())
 
-    def _op_discover(self, asked: wan.Discover) -> wan.DeviceFound:
+    def _op_discover(self, asked: wan.Discover) -> DeviceFound:
         device = self._device(asked.device)
         model = self.home.installation.models[device.entry.name]
         identity = model.identity
         basic = {
-            "0005": wan.AttributeValue(0, type="string", value=device.model or identity.model_identifier),
-            "0003": wan.AttributeValue(0, type="uint8", value=identity.hardware_version & 0xFF),
+            "0005": AttributeValue(0, type="string", value=device.model or identity.model_identifier),
+            "0003": AttributeValue(0, type="uint8", value=identity.hardware_version & 0xFF),
         }
-        version = wan.AttributeValue(0, type="uint32", value=device.version)
-        return wan.DeviceFound(
+        version = AttributeValue(0, type="uint32", value=device.version)
+        return DeviceFound(
             asked.device,
             1,
             identity.manufacturer_code,
             1,
             device.entry.role is DeviceKind.GSME,
             tuple(
-                wan.EndpointFound(e.id, e.device_id, tuple(e.server), tuple(e.client))
-                for e in model.endpoints
+                EndpointFound(e.id, e.device_id, tuple(e.server), tuple(e.client)) for e in model.endpoints
             ),
             basic,
             None if model.ota is None else {"0002": version},
         )
 
-    def _op_topology(self, _: wan.Topology) -> wan.LinksHeard:
+    def _op_topology(self, _: wan.Topology) -> LinksHeard:
         names = (name for name in self.home.devices if name != self._hub)
-        return wan.LinksHeard(tuple(wan.LinkHeard(self._hub, name, 180, "child", 1) for name in names), ())
+        return LinksHeard(tuple(LinkHeard(self._hub, name, 180, "child", 1) for name in names), ())
 
-    def _op_read(self, asked: wan.Read) -> wan.AttributeValues:
+    def _op_read(self, asked: wan.Read) -> AttributeValues:
         device = self._device(asked.device)
-        values: dict[str, wan.AttributeValue] = {}
+        values: dict[str, AttributeValue] = {}
         for attribute in asked.attributes:
             value = device.attributes.get((asked.cluster, attribute))
             if asked.cluster == OTA:
                 value = device.version
-            unsupported = wan.AttributeValue(0x86, "UNSUPPORTED_ATTRIBUTE")
-            read = unsupported if value is None else wan.AttributeValue(0, type="?", value=value)
+            unsupported = AttributeValue(0x86, "UNSUPPORTED_ATTRIBUTE")
+            read = unsupported if value is None else AttributeValue(0, type="?", value=value)
             values[f"{attribute:04x}"] = read
-        return wan.AttributeValues(values)
+        return AttributeValues(values)
 
-    def _op_write(self, asked: wan.Write) -> wan.CommandStatus:
+    def _op_write(self, asked: wan.Write) -> CommandStatus:
         device = self._device(asked.device)
         if device.refuses_writes:
-            return wan.CommandStatus(0x88, "READ_ONLY")
+            return CommandStatus(0x88, "READ_ONLY")
         self.home.writes += 1
         device.attributes[asked.cluster, asked.attribute] = asked.value
-        return wan.CommandStatus(0, "SUCCESS")
+        return CommandStatus(0, "SUCCESS")
 
-    def _op_control(self, asked: wan.Control) -> wan.ControlAnswer:
+    def _op_control(self, asked: wan.Control) -> ControlAnswer:
         self._device(asked.device)
-        return wan.ControlAnswer(self._receivers[asked.device].receive(asked.envelope))
+        return ControlAnswer(self._receivers[asked.device].receive(asked.envelope))
 
-    def _op_image_begin(self, asked: wan.ImageBegin) -> wan.ImageState:
+    def _op_image_begin(self, asked: wan.ImageBegin) -> ImageState:
         held = self.home.images.setdefault(asked.sha256, b"")
         self.home.sizes[asked.sha256] = asked.size
-        return wan.ImageState(len(held), False)
+        return ImageState(len(held), False)
 
-    def _op_image_data(self, asked: wan.ImageData) -> wan.ImageHeld:
+    def _op_image_data(self, asked: wan.ImageData) -> ImageHeld:
         held = self.home.images[asked.sha256]
         if asked.offset == len(held):
             self.home.images[asked.sha256] = held + asked.data
-        return wan.ImageHeld(len(self.home.images[asked.sha256]))
+        return ImageHeld(len(self.home.images[asked.sha256]))
 
-    def _op_image_commit(self, asked: wan.ImageCommit) -> wan.ImageStored:
+    def _op_image_commit(self, asked: wan.ImageCommit) -> ImageStored:
         data = self.home.images[asked.sha256]
         assert hashlib.sha256(data).hexdigest() == asked.sha256
         header = parse(data).header
-        return wan.ImageStored((header.manufacturer_code, header.image_type, header.file_version))
+        return ImageStored((header.manufacturer_code, header.image_type, header.file_version))
 
-    def _op_schedule(self, asked: wan.Schedule) -> wan.JobStatus:
+    def _op_schedule(self, asked: wan.Schedule) -> JobStatus:
         device = self.home.devices[asked.device]
         data = self.home.images[asked.sha256]
         version = parse(data).header.file_version
@@ -242,17 +261,17 @@ class FakeWorld:
             self._scope.call_later(60 * MICROSECONDS, self._block, asked.device)
         return self._job(asked.device)
 
-    def _job(self, name: str) -> wan.JobStatus:
+    def _job(self, name: str) -> JobStatus:
         job = self.home.devices[name].job
         if job["state"] == "none":
-            return wan.JobStatus(name, "none")
+            return JobStatus(name, "none")
         offset, detail = job["offset"], job["detail"]
-        return wan.JobStatus(name, job["state"], None, offset, 0, detail, None, COUNTS, "")
+        return JobStatus(name, job["state"], None, offset, 0, detail, None, COUNTS, "")
 
-    def _op_job(self, asked: wan.Job) -> wan.JobStatus:
+    def _op_job(self, asked: wan.Job) -> JobStatus:
         return self._job(asked.device)
 
-    def _op_release(self, asked: wan.Release) -> wan.JobStatus:
+    def _op_release(self, asked: wan.Release) -> JobStatus:
         device = self.home.devices[asked.device]
         if device.job["state"] in ("none", "activated", "failed", "withdrawn"):
             raise WanError("no-job", "nothing to activate")
@@ -261,12 +280,12 @@ class FakeWorld:
             self._scope.call_later(600 * MICROSECONDS, self._activate, asked.device)
         return self._job(asked.device)
 
-    def _op_withdraw(self, asked: wan.Withdraw) -> wan.JobStatus:
+    def _op_withdraw(self, asked: wan.Withdraw) -> JobStatus:
         self.home.devices[asked.device].job["state"] = "withdrawn"
         return self._job(asked.device)
 
-    def _op_device_log(self, asked: wan.DeviceLog) -> wan.LoggedEvents:
-        return wan.LoggedEvents(tuple(self._device(asked.device).log))
+    def _op_device_log(self, asked: wan.DeviceLog) -> LoggedEvents:
+        return LoggedEvents(tuple(self._device(asked.device).log))
 
     # What devices do of themselves
 
@@ -282,7 +301,7 @@ class FakeWorld:
             return
         job["state"] = "transferring"
         job["offset"] = min(job["size"], job["offset"] + 65_536)
-        self._alert(wan.TransferProgress(name, version, job["offset"], job["size"]))
+        self._alert(TransferProgress(name, version, job["offset"], job["size"]))
         if job["offset"] < job["size"]:
             self._scope.call_later(3600 * MICROSECONDS, self._block, name)
             return
@@ -291,12 +310,12 @@ class FakeWorld:
 
     def _ended(self, name: str, outcome: str) -> None:
         job = self.home.devices[name].job
-        self._alert(wan.JobOutcome(name, job["version"], outcome, job["detail"], COUNTS, ""))
+        self._alert(JobOutcome(name, job["version"], outcome, job["detail"], COUNTS, ""))
 
     def _activate(self, name: str) -> None:
         device = self.home.devices[name]
         if device.fetches_again and device.job["state"] == "released":
-            self._alert(wan.TransferStarted(name, device.job["version"], 0))
+            self._alert(TransferStarted(name, device.job["version"], 0))
             self._scope.call_later(3600 * MICROSECONDS, self._activate, name)
             return
         if device.ignores_release or device.job["state"] != "released":

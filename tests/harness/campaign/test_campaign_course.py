@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.wan import operations as wan
+from emulator.wan.results import LoggedEvent
 from harness.errors import FolderInUseError, HarnessError
 from harness.evidence.verification import verify_run
 from harness.facts import Kind
@@ -193,8 +193,7 @@ def test_what_a_device_logged_against_an_image_is_said_once_and_not_what_it_logg
             (now + 1, "firmware_rejected", "01020000"),
         ]
         meter.log = [
-            wan.LoggedEvent(number, at_s, 0, event, detail)
-            for number, (at_s, event, detail) in enumerate(words)
+            LoggedEvent(number, at_s, 0, event, detail) for number, (at_s, event, detail) in enumerate(words)
         ]
 
     rig.prepare.append(prepare)

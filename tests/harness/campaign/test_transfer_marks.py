@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emulator.wan.operations import TransferCounts
+from emulator.wan.results import TransferCounts
 from harness.campaign.frames import Frames
 from harness.campaign.transfers import transfers
 from harness.facts import Failed

@@ -206,9 +206,9 @@ def test_an_entry_that_is_no_fact_and_a_key_that_is_not_its_acts_are_found(path:
             effect.done(KeyRotated(1))
     header, read, intent, outcome = read_entries(path)
     for change, fault in (
-        (replace(read, details_json='{"version":"1"}'), "version: '1' where a whole number was expected"),
-        (replace(read, details_json='{"version":1,"more":1}'), "version-read-back.more: unknown field"),
-        (replace(read, details_json="{}"), "version-read-back.version: missing"),
+        (replace(read, details_json='{"version":"1"}'), "version = '1': expected a whole number"),
+        (replace(read, details_json='{"version":1,"more":1}'), "version-read-back: more: unknown key"),
+        (replace(read, details_json="{}"), "version-read-back: version: missing"),
         (replace(read, action="afterthought"), "'afterthought' is no fact this version knows"),
     ):
         assert any(fault in item for item in verify_entries([header, change, intent, outcome]).faults), fault
