@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from emulator.errors import NonVolatileError
+from hw_profiles.database_file import settle
 from hw_profiles.whole_file import make_private
 
 IN_MEMORY = Path(":memory:")
@@ -165,13 +166,25 @@ class WorldStore:
         )
 
     def close(self) -> None:
-        """Close the file, as one file that can be read where nothing can be written."""
-        try:
-            # A full disk, or another reader, leaves the write-ahead log beside the file: as good, but two files.
-            with suppress(sqlite3.Error):
-                self._db.execute("PRAGMA journal_mode=DELETE")
-        finally:
+        """Close the file, as one file that can be read where nothing can be written.
+
+        Raises `NonVolatileError` when it is not one file then; who opens and closes it next makes it one.
+        """
+        if not self._in_file:
             self._db.close()
+            return
+        try:
+            settle(self._db, self._path)
+        except (sqlite3.Error, OSError) as error:
+            raise NonVolatileError(
+                f"device memory {self._path}: cannot be left as one file ({error}); free some space, or close what "
+                "else reads it"
+            ) from error
+
+    def abandon(self) -> None:
+        """Close the file after something else went wrong, or after a look: who works on it next says what is wrong."""
+        with suppress(NonVolatileError):
+            self.close()
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

@@ -8,6 +8,8 @@ import stat
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from hw_profiles.database_file import ENDINGS, beside
+
 JOURNAL_FILE = "journal.sqlite"
 RUN_FILE = "run.json"
 """What was asked of the run."""
@@ -23,11 +25,15 @@ SMKI_FOLDER = "smki"
 PARTIES_FOLDER = "parties"
 """Each party's own keys and state."""
 
+WORLD_FILE = "world.sqlite"
+"""What the emulated devices keep through a power cut."""
+DATABASES = (JOURNAL_FILE, WORLD_FILE)
+
 UNSEALED = frozenset(
     {
         REPORT_JSON_FILE,
         REPORT_HTML_FILE,
-        *(JOURNAL_FILE + ending for ending in ("", ".lock", "-wal", "-shm", "-journal")),
+        *(JOURNAL_FILE + ending for ending in ("", ".lock", *ENDINGS)),
     }
 )
 """What no seal covers: the journal, which holds the seal, and the report, which is made from the whole journal."""
@@ -59,6 +65,11 @@ def sealable(folder: Path) -> dict[str, str]:
     on it, and the next reader to leave would then take the write-ahead log from under the journal's own connection.
     """
     return digests_of(folder, UNSEALED)
+
+
+def unsettled(folder: Path) -> list[Path]:
+    """Return the files that SQLite has left beside the databases of a run folder: what it holds is not all in them."""
+    return [file for name in DATABASES for file in beside(folder / name)]
 
 
 def _below(folder: Path) -> Iterator[Path]:

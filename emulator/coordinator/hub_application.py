@@ -16,7 +16,7 @@ import zigpy.application
 import zigpy.types as t
 import zigpy.zdo.types as zdo_t
 
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, SurroundingsError
 from emulator.stack.zdo.descriptors import SimpleDescriptor
 
 LOGGER = logging.getLogger(__name__)
@@ -164,8 +164,10 @@ class HubApplication(zigpy.application.ControllerApplication):
             try:
                 await self.connect()
                 await self.initialize(auto_form=False)
+            except SurroundingsError:
+                raise
             except Exception as error:
-                LOGGER.warning("radio not back yet: %s", error or repr(error))
+                LOGGER.warning("radio not back yet: %s", str(error) or repr(error))
             else:
                 port.radio_back()
                 return

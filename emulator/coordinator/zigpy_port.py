@@ -21,7 +21,7 @@ from emulator.coordinator import zdo_questions
 from emulator.coordinator.hub_application import HubApplication, from_zigpy, to_zigpy
 from emulator.coordinator.port import Claim
 from emulator.coordinator.radio_memory import KnownDevice, RadioMemory
-from emulator.errors import FrameError
+from emulator.errors import FrameError, SurroundingsError
 from emulator.nonvolatile import NonVolatile
 from emulator.stack.events import DeviceAnnounced, DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
 from emulator.stack.primitives import (
@@ -121,6 +121,8 @@ class ZigpyPort:
             await self._radio.send_long(self._packet(request))
         except zigpy.exceptions.DeliveryError as error:
             return _status_of(error)
+        except SurroundingsError:
+            raise
         except Exception as error:
             # Radio libraries raise their own kinds when the line goes; for the hub the frame did not arrive.
             LOGGER.debug("0x%04X: not sent: %r", request.destination, error)
@@ -386,9 +388,11 @@ class ZigpyPort:
                 await self._present.wait()
                 try:
                     await work()
+                except SurroundingsError:
+                    raise
                 except Exception as error:
                     # Radio libraries have no common family; what is lost is said, and tried again.
-                    LOGGER.warning("%s: the radio refused: %s", what, error or repr(error))
+                    LOGGER.warning("%s: the radio refused: %s", what, str(error) or repr(error))
                     await asyncio.sleep(COMMAND_RETRY_S)
                 else:
                     return

@@ -11,7 +11,8 @@ from harness.facts import Kind
 from harness.facts.campaign import Checkpoint, Ended, Stopped
 from harness.facts.files import Sealed
 from harness.journal import Journal
-from harness.run_folder import CAPTURE_FILE, sealable
+from harness.run_folder import CAPTURE_FILE, WORLD_FILE, sealable
+from hw_profiles.database_file import beside
 
 FINISHED, STOPPED = "campaign finished", "stopped"
 """Milestones under which a journal is signed for the last time, for good or until it is resumed."""
@@ -21,7 +22,7 @@ def close(journal: Journal, folder: Path) -> Frames:
     """Seal the folder and sign the journal of a run that has ended or stopped; returns the frames of its capture.
 
     What is sealed already is left alone. Call it when the files of the run are closed. Raises `JournalError` for one
-    that cannot be read.
+    that cannot be read, and for a device memory that is more than one file.
     """
     try:
         frames = Frames.read(folder / CAPTURE_FILE, journal.header.epoch_unix_seconds)
@@ -40,6 +41,12 @@ def _is_signed(journal: Journal, milestone: str) -> bool:
 
 
 def _sealed(journal: Journal, folder: Path, frames: Frames) -> Sealed:
+    left = beside(folder / WORLD_FILE)
+    if left:
+        raise JournalError(
+            f"{folder / WORLD_FILE}: in use, or left unfinished, with {left[0].name} beside it; close what else uses it"
+            " and resume"
+        )
     limit = journal.header.request.capture_limit
     return Sealed(sealable(folder), capture_summary(folder / CAPTURE_FILE, limit, frames))
 

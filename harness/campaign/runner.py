@@ -6,12 +6,14 @@ asking the world. A campaign that ends badly ends properly: the report says why 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from emulator.clock.kernel import Kernel
 from emulator.clock.loop import run as run_virtually
+from emulator.errors import SurroundingsError
 from emulator.eui64 import format_eui64
 from firmware_catalog.errors import CatalogError
 from harness.campaign.batteries import AFTER, BEFORE, note_batteries
@@ -44,6 +46,7 @@ from harness.regime.world import Regime
 from harness.report.model import CampaignReport, DeviceRole
 from harness.report.stored import read_report
 from harness.report.wording import named_device
+from harness.run_folder import unsettled
 from harness.workspace.options import RunOptions
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation
@@ -87,8 +90,13 @@ def run(options: RunOptions, observer: ProgressObserver | None = None) -> Campai
 
 
 def finished_report(workspace: Workspace) -> CampaignReport | None:
-    """Return the report of a run that has nothing left to do, read without writing; None for any other."""
+    """Return the report of a run that has nothing left to do, read without writing; None for any other.
+
+    A database that is not one file is left to do, where something can be written.
+    """
     if not workspace.report_path.exists():
+        return None
+    if unsettled(workspace.folder) and os.access(workspace.folder, os.W_OK):
         return None
     entries = read_entries(workspace.journal_path)
     if not any(told(entries, Ended)):
@@ -174,24 +182,31 @@ class _Campaign:
         self._journal.before_outcome = lambda: self._settle(world)
         world.watch_faults(partial(note_change, self._journal))
         try:
-            if not await self._started(world):
-                return
-            regime = open_regime(self._workspace, self._kernel, self._installation)
-            regime.take_on(case_as_upgraded(self._installation, {}))
-            hub = self._installation.hub.address
-            head_end = HeadEnd(
-                world.link,
-                hub,
-                ControllingKeys(regime, hub),
-                limits=self._installation.record.limits,
-            )
-            head_end.on_control = lambda: self._settle(world)
-            try:
-                await self._to_the_end(head_end, regime)
-            finally:
-                head_end.close()
+            await self._course(world)
+        except BaseException:
+            # What went wrong first is told, not what then cannot be left in order: a resume mends both.
+            with suppress(SurroundingsError, JournalError, OSError):
+                await world.stop()
+            raise
+        await world.stop()
+
+    async def _course(self, world: World) -> None:
+        if not await self._started(world):
+            return
+        regime = open_regime(self._workspace, self._kernel, self._installation)
+        regime.take_on(case_as_upgraded(self._installation, {}))
+        hub = self._installation.hub.address
+        head_end = HeadEnd(
+            world.link,
+            hub,
+            ControllingKeys(regime, hub),
+            limits=self._installation.record.limits,
+        )
+        head_end.on_control = lambda: self._settle(world)
+        try:
+            await self._to_the_end(head_end, regime)
         finally:
-            await world.stop()
+            head_end.close()
 
     async def _started(self, world: World) -> bool:
         """Bring the home up; one that does not come up is the end for now, like any other silence."""

@@ -20,6 +20,7 @@ from zigpy.backups import NetworkBackup
 from emulator.coordinator.hub_application import to_zigpy
 from emulator.coordinator.radio_memory import KnownDevice
 from emulator.devices.comms_hub.hub import CommsHub
+from emulator.errors import SurroundingsError
 from harness.errors import HarnessError
 from harness.files import write_atomically
 from hw_profiles.errors import FileRefusedError
@@ -73,9 +74,11 @@ async def keep(hub: CommsHub, folder: Path, name: str, unix_seconds: int) -> Non
     try:
         port = hub.port
         document = await take(port.application, unix_seconds, port.known_devices)
+    except SurroundingsError:
+        raise
     except Exception as error:
         # Each radio library has its own errors for a line that is gone.
-        LOGGER.warning("%s: no backup, the radio does not answer: %s", name, error or repr(error))
+        LOGGER.warning("%s: no backup, the radio does not answer: %s", name, str(error) or repr(error))
         return
     write(folder / name, document)
 

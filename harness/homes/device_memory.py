@@ -15,6 +15,7 @@ from harness.errors import JournalError
 from harness.facts import Kind
 from harness.journal import Entry, read_entries
 from harness.workspace.workspace import Workspace
+from hw_profiles.database_file import beside
 
 
 def open_memory(workspace: Workspace) -> WorldStore:
@@ -32,7 +33,7 @@ def open_memory(workspace: Workspace) -> WorldStore:
     try:
         _require_match(path, entries, store.mark)
     except BaseException:
-        store.close()
+        store.abandon()
         raise
     return store
 
@@ -42,10 +43,9 @@ def merge_memory(workspace: Workspace) -> None:
 
     One that is one file already is not opened: it may be sealed. A kill may have left the write-ahead log, or, a few
     calls later, the journal under which the file leaves that mode. Raises `JournalError` when it is not the memory that
-    the journal has seen.
+    the journal has seen, `NonVolatileError` when it cannot be made one file.
     """
-    path = workspace.world_path
-    if any(path.with_name(f"{path.name}{beside}").exists() for beside in ("-wal", "-journal")):
+    if beside(workspace.world_path):
         open_memory(workspace).close()
 
 

@@ -130,7 +130,7 @@ def explain(path: str, error: BaseException) -> RadioUnavailableError | None:
         )
     if any(isinstance(each, OSError) for each in chain):
         return RadioUnavailableError(
-            f"{_where(path)}: {error or repr(error)}; check the cable and the address"
+            f"{_where(path)}: {str(error) or repr(error)}; check the cable and the address"
         )
     return None
 

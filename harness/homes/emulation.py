@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -206,7 +207,10 @@ class Emulation:
 
     async def stop(self) -> None:
         """Close the line, cut the power, close the files."""
-        try:
+        with ExitStack() as files:
+            for file in (self._store, self._zep, self._capture):
+                if file is not None:
+                    files.callback(file.close)
             for server in (self._server, self._sniffer_server):
                 if isinstance(server, TcpServer):
                     await server.close()
@@ -215,12 +219,6 @@ class Emulation:
             for device in self.devices.values():
                 device.power_off()
             self._clock.stop()
-        finally:
-            if self._capture is not None:
-                self._capture.close()
-            if self._zep is not None:
-                self._zep.close()
-            self._store.close()
 
     def flush(self) -> None:
         """Make what was captured so far visible to whoever reads the file."""

@@ -208,7 +208,7 @@ async def _noise(installation: Installation, moniker: Moniker) -> Check:
             levels = await application.energy_scan(channels=channels, duration_exp=SCAN_EXPONENT, count=3)
     except Exception as error:
         # A dongle that cannot listen now is no reason to refuse it; that nothing was measured is said.
-        return Check("channel", Outcome.NOTE, f"not measured: {error or repr(error)}")
+        return Check("channel", Outcome.NOTE, f"not measured: {str(error) or repr(error)}")
     worst = max(levels, key=lambda channel: levels[channel])
     text = f"energy {statistics.mean(levels.values()) / 255:.0%}, channel {int(worst)} the busiest"
     return Check("channel", Outcome.NOTE if levels[worst] > NOISY else Outcome.PASSED, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Protocol
 
 from emulator.air.capture import PcapngCapture
@@ -17,7 +18,7 @@ from emulator.wan.link import WanLink, WanParameters
 from harness.facts.campaign import Ended
 from harness.homes import backups
 from harness.homes.device_memory import mark_of, open_memory
-from harness.journal import Entry, read_entries, told
+from harness.journal import Entry, FolderLock, lock_of, read_entries, told
 from harness.workspace.workspace import Workspace, begin_us
 from hw_profiles.faults import FIRMWARE_FAULTS
 from hw_profiles.installation import Wan
@@ -83,14 +84,13 @@ class Rehearsal:
 
     async def stop(self) -> None:
         """Cut the power; what is on disk is what a power cut leaves."""
-        try:
+        with ExitStack() as files:
+            files.callback(self._store.close)
+            if self._capture is not None:
+                files.callback(self._capture.close)
             if self._started:
                 await self._backup(backups.AFTER_FILE)
             await self._home.stop()
-        finally:
-            if self._capture is not None:
-                self._capture.close()
-            self._store.close()
 
     async def _backup(self, name: str) -> None:
         await backups.keep(self._home.hub, self._workspace.folder, name, self._kernel.unix_seconds)
@@ -144,8 +144,13 @@ def kernel_for(workspace: Workspace, *, real_time: bool = False) -> Kernel:
 def _world_clock(workspace: Workspace) -> int:
     if not workspace.world_path.exists():
         return 0
-    store = WorldStore(workspace.world_path)
+    # The memory of a run that is under way is not opened beside it, not even for a look.
+    lock = FolderLock(lock_of(workspace.journal_path))
     try:
-        return world_clock(store)
+        store = WorldStore(workspace.world_path)
+        try:
+            return world_clock(store)
+        finally:
+            store.abandon()
     finally:
-        store.close()
+        lock.release()

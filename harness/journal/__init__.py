@@ -3,7 +3,7 @@
 from harness.journal.canonical import Json, canonical_json
 from harness.journal.effect import Effect
 from harness.journal.entry import Clock, Entry, told
-from harness.journal.entry_file import has_begun, is_as_made, read_entries, read_last
+from harness.journal.entry_file import has_begun, is_as_made, lock_of, read_entries, read_last
 from harness.journal.journal import Journal
 from harness.journal.lock import FolderLock
 from harness.journal.proof import JournalReport, verify_entries, verify_journal
@@ -23,6 +23,7 @@ __all__ = [
     "has_begun",
     "is_as_made",
     "key_from_seed",
+    "lock_of",
     "read_entries",
     "read_last",
     "read_signing_key",

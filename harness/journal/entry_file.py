@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.errors import JournalError
 from harness.facts import Kind
 from harness.journal.entry import Entry
 from harness.journal.lock import FolderLock, is_at, is_held
+from hw_profiles.database_file import settle
 from hw_profiles.whole_file import make_private
 
 _SCHEMA = (
@@ -32,6 +34,9 @@ _INSERT = "INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?)"
 _COLUMNS = "sequence, time_us, unix_us, kind, subject, action, key, details, previous, hash"
 _MADE = "SELECT sql FROM sqlite_master"
 _BEGUN = "SELECT count(*) FROM sqlite_master WHERE name='entry'"
+
+_LOOK_S, _LOOKS = 0.02, 100
+"""How long and how often a writer that leaves waits for readers."""
 
 T = TypeVar("T")
 _Row = tuple[int, int, int, str, str, str, str, str, bytes, bytes]
@@ -67,7 +72,7 @@ class EntryFile:
     def __init__(self, path: Path) -> None:
         """Raises `FolderInUseError` when another process writes there, `JournalError` for an unusable file."""
         self._path = path
-        self._lock = FolderLock(_lock_of(path))
+        self._lock = FolderLock(lock_of(path))
         try:
             make_private(path)
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -120,15 +125,38 @@ class EntryFile:
             )
 
     def close(self) -> None:
-        """Close the file, as one file that can be read where nothing can be written, and give up the lock."""
+        """Close the file, as one file that can be read where nothing can be written, and give up the lock.
+
+        Raises `JournalError` when it is not one file then: all is in it, and who opens and closes it next makes it one.
+        """
         try:
-            # A full disk, or another reader, leaves the write-ahead log beside the file: as good, but two files.
-            with suppress(sqlite3.Error):
-                self._database.execute("PRAGMA journal_mode=DELETE")
-            self._database.close()
+            self._await_readers()
+            settle(self._database, self._path)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(
+                f"journal {self._path}: cannot be left as one file ({error}); free some space, or close what else "
+                "reads it"
+            ) from error
         finally:
             os.close(self._file)
             self._lock.release()
+
+    def _await_readers(self) -> None:
+        """Give those who look at the file their moment: for this change SQLite itself waits for nobody."""
+        for _ in range(_LOOKS):
+            try:
+                self._database.execute("PRAGMA journal_mode=DELETE")
+            except sqlite3.Error as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    return  # `settle` meets it too, and says so
+                time.sleep(_LOOK_S)
+            else:
+                return
+
+    def abandon(self) -> None:
+        """Close the file after something else went wrong, which is told of instead."""
+        with suppress(JournalError):
+            self.close()
 
     def _guard(self, work: Callable[[], T]) -> T:
         try:
@@ -187,14 +215,15 @@ def _opened(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _lock_of(path: Path) -> Path:
+def lock_of(path: Path) -> Path:
+    """Return the file whose lock the writer of a journal holds."""
     return path.with_name(path.name + ".lock")
 
 
 def _look(path: Path, query: str) -> list[Any]:
     """Ask the file something without locking or writing, on any medium."""
     try:
-        if is_held(_lock_of(path)):
+        if is_held(lock_of(path)):
             return _asked(path, "mode=ro", query)
         unmerged = [log for log in map(path.with_name, _logs_of(path)) if log.exists() and log.stat().st_size]
         if not unmerged:

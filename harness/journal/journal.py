@@ -65,7 +65,7 @@ class Journal:
             journal._file.begin(entry)
             journal._remember(entry)
         except BaseException:
-            journal.close()
+            journal._file.abandon()
             raise
         return journal
 
@@ -85,7 +85,7 @@ class Journal:
                     f"{path} was begun under another campaign key; resume with the same --signing-key"
                 )
         except BaseException:
-            journal.close()
+            journal._file.abandon()
             raise
         journal._key = key
         return journal
@@ -236,11 +236,14 @@ class Journal:
         return (fact for _, fact in told(self.entries(kind.KIND), kind))
 
     def close(self) -> None:
-        """Close the file and give up the lock."""
+        """Close the file and give up the lock; raises `JournalError` when more than one file is left."""
         self._file.close()
 
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._file.abandon()

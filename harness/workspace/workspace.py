@@ -27,7 +27,7 @@ from emulator.clock.kernel import MICROSECONDS, Kernel
 from harness.errors import FolderInUseError, HarnessError, JournalError, RecordError
 from harness.facts.campaign import REQUEST_FORMAT, Begun, Request
 from harness.files import write_atomically
-from harness.journal import FolderLock, Journal, campaign_key, read_signing_key
+from harness.journal import FolderLock, Journal, campaign_key, lock_of, read_signing_key
 from harness.product import product_version
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
@@ -38,6 +38,7 @@ from harness.run_folder import (
     REPORT_HTML_FILE,
     REPORT_JSON_FILE,
     RUN_FILE,
+    WORLD_FILE,
     digests_of,
 )
 from harness.workspace.images import Images, open_images
@@ -57,7 +58,6 @@ from hw_profiles.whole_file import (
     unfinished_name,
 )
 
-WORLD_FILE = "world.sqlite"
 KEYS_FILE = "zigbee_pc_keys"
 LARGEST_INPUT = 64 << 20
 """Octets of a file that is copied: more than any of those a run reads may have."""
@@ -270,7 +270,7 @@ def _begin_journal(part: Path, header: Begun, key: ec.EllipticCurvePrivateKey, s
     kernel = Kernel(header.request.seed, epoch_unix_seconds=header.epoch_unix_seconds, start_us=start_us)
     path = part / JOURNAL_FILE
     Journal.create(path, header, clock=kernel, key=key).close()
-    path.with_name(path.name + ".lock").unlink()
+    lock_of(path).unlink()
 
 
 # Copies

@@ -19,7 +19,7 @@ from tests.end_to_end.system_calls import KILL, Call, Number, traced
 WRITES = frozenset({Number.WRITE, Number.PWRITE64, Number.WRITEV, Number.SENDFILE, Number.COPY_FILE_RANGE})
 FAILING: Mapping[int, frozenset[Number]] = {
     errno.ENOSPC: WRITES | {Number.OPENAT, Number.MKDIR},
-    errno.EIO: WRITES | {Number.FSYNC, Number.FDATASYNC},
+    errno.EIO: WRITES | {Number.FSYNC, Number.FDATASYNC, Number.FTRUNCATE, Number.UNLINK},
 }
 """The calls that fail on a disk that is full, and on one that is broken."""
 

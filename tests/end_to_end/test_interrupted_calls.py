@@ -298,6 +298,41 @@ def test_a_run_killed_while_device_memory_becomes_one_file_leaves_one(
     _report(record_property, "kill", len(numbers), _killed(bench, numbers))
 
 
+def _settling(calls: tuple[str, ...]) -> dict[str, int]:
+    """Return the calls by which device memory and journal become one file each, one of each kind, by what they do."""
+    first = _last_of(calls, "rename run/.backup-after.json.part") + 1
+    last = _last_of(calls, "unlink run/journal.sqlite-journal")
+    return {calls[number]: number for number in range(first, last + 2)}
+
+
+@pytest.mark.parametrize("call", ["unlink run/world.sqlite-journal", "ftruncate run/world.sqlite"])
+def test_a_database_that_cannot_be_left_as_one_file_stops_the_run_until_it_can(
+    call: str, bench: Bench, record_property: Tell
+) -> None:
+    """The error was kept quiet, and what SQLite had left beside the memory was taken for a file added later."""
+    _failing(bench, [_settling(bench.calls)[call]], DISKS[-1], record_property)
+
+
+def test_what_sqlite_left_beside_a_sealed_memory_is_settled_by_the_next_resume(bench: Bench) -> None:
+    """As a disk leaves it that forgets a removal: the journal under which the memory left its write-ahead log."""
+    number = _last_of(bench.calls, "unlink run/world.sqlite-journal")
+    bench.carried_out(Plan(kills={number: bench.place / "killed"}))
+    journal = bench.place / "killed" / "run" / "world.sqlite-journal"
+    shutil.copyfile(journal, bench.place / "original" / "run" / journal.name)
+    assert wrong_end(bench.place / "original", bench.home, bench.whole) == ""
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("disk", DISKS[1:], ids=lambda disk: disk.name)
+@pytest.mark.parametrize("batch", range(BATCHES // 2))
+def test_disks_that_fail_at_each_call_by_which_databases_become_one_file(
+    batch: int, disk: Disk, bench: Bench, record_property: Tell
+) -> None:
+    able = _may_fail(bench, len(bench.calls), 7, disk)
+    numbers = sorted(set(_settling(bench.calls).values()) & set(able))
+    _failing(bench, numbers[batch :: BATCHES // 2], disk, record_property)
+
+
 def test_a_run_killed_when_its_folder_was_all_but_prepared_leaves_nothing_in_the_way(
     bench: Bench, record_property: Tell
 ) -> None:

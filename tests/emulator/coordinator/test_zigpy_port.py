@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import zigpy.types as t
@@ -29,6 +30,7 @@ from emulator.devices.control import (
 )
 from emulator.devices.home import hub_site, surroundings_of
 from emulator.devices.smart_energy_device import SmartEnergyDevice
+from emulator.errors import NonVolatileError
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.stack.primitives import ApsdeRequest, Security, Status
@@ -303,6 +305,29 @@ def test_another_hubs_dongle_is_refused_and_let_go() -> None:
             assert port.eui64 == HUB
 
     run_virtually(story(), world.kernel)
+
+
+async def _full() -> None:
+    raise NonVolatileError("device memory w: database or disk is full; free some space or check the folder")
+
+
+def test_a_full_disk_under_a_command_or_a_frame_is_no_refusal_of_the_radio(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was tried again and again, then given up without a word; a frame counted as not acknowledged."""
+    for fail in (
+        lambda port: port._command("admit", _full),
+        lambda port: port.send(ApsdeRequest(0, 1, 0x0109, 0x0702, 1, b"\x00\x01\x00"), lambda status: None),
+    ):
+        world = EzspWorld()
+
+        async def story(_: World, fail: Callable[[Any], None] = fail, world: EzspWorld = world) -> None:
+            monkeypatch.setattr(world.port._radio, "send_long", lambda packet: _full())
+            fail(world.port)
+            await asyncio.sleep(3600)
+
+        with pytest.raises(NonVolatileError, match="disk is full"):
+            world.run(story)
 
 
 def test_the_table_of_devices_outlives_the_host() -> None:

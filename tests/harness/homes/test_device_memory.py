@@ -8,13 +8,18 @@ import pytest
 
 from emulator.clock.kernel import Kernel
 from emulator.nonvolatile import WorldStore
+from harness.campaign.closing import close
 from harness.errors import JournalError
 from harness.examples import DORMANT_SEMI
+from harness.facts.campaign import Ended
 from harness.facts.enrolment import ControlTransfer, Released
+from harness.facts.files import Sealed
 from harness.facts.firmware import VersionReadBack
-from harness.homes.device_memory import mark_of, open_memory
+from harness.facts.terms import Verdict
+from harness.homes.device_memory import mark_of, merge_memory, open_memory
 from harness.workspace.options import RunOptions
 from harness.workspace.workspace import Workspace
+from hw_profiles.database_file import ENDINGS, beside
 
 
 @pytest.fixture
@@ -92,3 +97,31 @@ def test_the_memory_of_another_run_is_refused(folder: Path, tmp_path: Path) -> N
 def test_a_run_killed_before_its_first_effect_may_begin_with_new_devices(tmp_path: Path) -> None:
     workspace = Workspace.create(RunOptions(installation=DORMANT_SEMI, out=tmp_path / "run"))
     assert _opened(workspace.folder) is None
+
+
+def _end(folder: Path) -> Workspace:
+    workspace = Workspace.resume(folder)
+    with workspace.open_journal(Kernel(1)) as journal:
+        journal.write(Ended(Verdict.NOT_MIGRATED, "a test"))
+    return workspace
+
+
+def test_a_run_whose_memory_is_more_than_one_file_is_not_sealed(folder: Path) -> None:
+    workspace = _end(folder)
+    store = open_memory(workspace)
+    with workspace.open_journal(Kernel(1)) as journal:
+        with pytest.raises(JournalError, match=r"world\.sqlite: in use.*world\.sqlite-wal beside it.*resume"):
+            close(journal, folder)
+        assert not any(journal.facts(Sealed))
+        store.close()
+        close(journal, folder)
+        assert any(journal.facts(Sealed))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_lies_beside_a_memory_is_merged_into_it(folder: Path, ending: str) -> None:
+    workspace = _end(folder)
+    (folder / f"world.sqlite{ending}").touch()
+    merge_memory(workspace)
+    assert not beside(folder / "world.sqlite")
+    assert _opened(folder) == b"second"

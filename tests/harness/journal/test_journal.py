@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness.facts.campaign import Stopped
 from harness.facts.enrolment import KeyRotated, Released
 from harness.facts.firmware import Activated, Activation
 from harness.journal import Journal, has_begun, key_from_seed, read_entries, verify_entries, verify_journal
+from hw_profiles.database_file import beside
 from tests.harness.facts.samples import DEVICE, HOP, begun, rotation, seen
 
 ROTATED = rotation().key
@@ -260,10 +262,49 @@ def test_a_journal_under_way_can_be_read(path: Path) -> None:
 def test_a_journal_removed_while_it_is_written_is_noticed_before_the_next_entry(
     path: Path, name: str
 ) -> None:
-    with begin(path) as journal:
-        path.with_name(name).unlink()
-        with pytest.raises(JournalError, match="removed or replaced"):
-            journal.write(seen())
+    journal = begin(path)
+    path.with_name(name).unlink()
+    with pytest.raises(JournalError, match="removed or replaced"), journal:
+        journal.write(seen())
+
+
+def test_a_journal_that_somebody_looks_at_for_a_moment_is_one_file_when_it_is_closed(path: Path) -> None:
+    journal = begin(path)
+    looking = sqlite3.connect(path, check_same_thread=False)
+    looking.execute("SELECT count(*) FROM entry").fetchone()
+    leaves = Timer(0.1, looking.close)
+    leaves.start()
+    journal.close()
+    leaves.join()
+    assert not beside(path)
+
+
+def test_a_journal_that_cannot_be_left_as_one_file_says_so_and_the_next_writer_leaves_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.journal.entry_file._LOOKS", 1)
+    journal = begin(path)
+    looking = sqlite3.connect(path)
+    looking.execute("SELECT count(*) FROM entry").fetchone()
+    with pytest.raises(JournalError, match=r"cannot be left as one file.*locked.*close what else reads it"):
+        journal.close()
+    assert len(read_entries(path)) == 1
+    looking.close()
+    with Journal.open(path, clock=StoppedClock(), key=KEY):
+        pass
+    assert not beside(path)
+
+
+def test_what_went_wrong_first_is_told_and_not_how_the_journal_was_left(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.journal.entry_file._LOOKS", 1)
+    journal = begin(path)
+    looking = sqlite3.connect(path)
+    looking.execute("SELECT count(*) FROM entry").fetchone()
+    with pytest.raises(FolderInUseError), journal:
+        raise FolderInUseError("somebody else's")
+    looking.close()
 
 
 def test_the_files_of_a_journal_are_their_owners_alone_whatever_the_umask(path: Path) -> None:
