@@ -66,6 +66,7 @@ class Input(Enum):
     VERIFIED = auto()
     END_RESPONSE = auto()
     END_ACKNOWLEDGED = auto()
+    END_ABORTED = auto()
     END_TIMER = auto()
     ACTIVATE_TIMER = auto()
     ACTIVATE_NOW = auto()
@@ -194,7 +195,8 @@ class OtaClient:
     def default_response(self, command: int, status: int) -> Effects:
         """The server answered our `command` with a Default Response."""
         if command == OtaCommand.UPGRADE_END_REQUEST:
-            return self._take(Input.END_ACKNOWLEDGED)
+            aborts = status == ZclStatus.ABORT and self.phase in {OtaPhase.ENDING, OtaPhase.WAITING}
+            return self._take(Input.END_ABORTED if aborts else Input.END_ACKNOWLEDGED)
         if command == OtaCommand.QUERY_NEXT_IMAGE_REQUEST and self.phase == OtaPhase.QUERYING:
             return self._take(Input.QUERY_REFUSED)
         return self._take(Input.TRANSFER_REFUSED, command, status)
@@ -378,6 +380,11 @@ class OtaClient:
         retry_us = SECOND if more else self.policy.query_interval_us
         return [CancelTimer(OtaTimer.END), SetTimer(OtaTimer.QUERY, retry_us)]
 
+    def _end_aborted(self) -> Effects:
+        """The server no longer wants the image that is here to run (conformance case OTA-TC-14C)."""
+        stopped = self._transfer.stop(StopReason.SERVER_ABORT, "after the download")
+        return [CancelTimer(OtaTimer.END), *self._download.discard(), *stopped]
+
     def _report_unanswered(self) -> Effects:
         return self._end_acknowledged() if self._missed_all() else self._send_report()
 
@@ -450,9 +457,11 @@ class OtaClient:
             (OtaPhase.DOWNLOADING, Input.ABANDON): _abandoned,
             (OtaPhase.VERIFYING, Input.VERIFIED): _verified,
             (OtaPhase.ENDING, Input.END_RESPONSE): _end_response,
+            (OtaPhase.ENDING, Input.END_ABORTED): _end_aborted,
             (OtaPhase.ENDING, Input.END_TIMER): _end_unanswered,
             (OtaPhase.ENDING, Input.ACTIVATE_NOW): _activate,
             (OtaPhase.WAITING, Input.END_RESPONSE): _end_response,
+            (OtaPhase.WAITING, Input.END_ABORTED): _end_aborted,
             (OtaPhase.WAITING, Input.END_TIMER): _end_unanswered,
             (OtaPhase.WAITING, Input.ACTIVATE_NOW): _activate,
             (OtaPhase.COUNTDOWN, Input.END_RESPONSE): _end_response,

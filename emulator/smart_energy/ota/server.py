@@ -314,8 +314,11 @@ class OtaServer:
     def _upgrade_end(self, device: int, payload: bytes) -> Effects:
         request = messages.parse_upgrade_end_request(payload)
         job = self.jobs.get(device)
-        if job is None or job.key != request.key or job.state is JobState.WITHDRAWN:
+        if job is None:
             return [DefaultResponse(OtaCommand.UPGRADE_END_REQUEST, ZclStatus.NO_IMAGE_AVAILABLE)]
+        if job.key != request.key or job.state is JobState.WITHDRAWN:
+            # Not merely unknown: a device that is only refused may run the image after enough refusals.
+            return [DefaultResponse(OtaCommand.UPGRADE_END_REQUEST, ZclStatus.ABORT)]
         self._sessions.end(device)
         if request.status == ZclStatus.SUCCESS:
             return self._transferred(job)

@@ -170,3 +170,105 @@ def test_wildcards_match() -> None:
     assert key.matches(ImageKey(0xFFFF, 0xFFFF, 0xFFFFFFFF))
     assert key.matches(key)
     assert not key.matches(ImageKey(0x1057, 1, 3))
+
+
+KEY = ImageKey(0x1057, 1, 2)
+IN_FULL: list[tuple[str, Callable[[bytes], Any], bytes, list[int]]] = [
+    ("Image Notify", m.parse_image_notify, m.ImageNotify(100, *KEY).pack(), [10]),
+    ("Image Notify", m.parse_image_notify, m.ImageNotify(100, 0x1057, 1).pack(), [6]),
+    ("Image Notify", m.parse_image_notify, m.ImageNotify(100, 0x1057).pack(), [4]),
+    (
+        "Query Next Image Request",
+        m.parse_query_next_image_request,
+        m.QueryNextImageRequest(KEY, 3).pack(),
+        [9, 11],
+    ),
+    (
+        "Query Next Image Response",
+        m.parse_query_response,
+        m.QueryNextImageResponse(0, KEY, 9).pack(),
+        [1, 13],
+    ),
+    (
+        "Image Block Request",
+        m.parse_image_block_request,
+        m.ImageBlockRequest(KEY, 0, 48, 1, 1).pack(),
+        [14, 22, 24],
+    ),
+    (
+        "Image Page Request",
+        m.parse_image_page_request,
+        m.ImagePageRequest(KEY, 0, 1, 2, 3, 4).pack(),
+        [18, 26],
+    ),
+    (
+        "Image Block Response data",
+        m.parse_image_block_response,
+        m.ImageBlock(KEY, 0, b"four").pack(),
+        [1, 14, 18],
+    ),
+    ("Upgrade End Request", m.parse_upgrade_end_request, m.UpgradeEndRequest(0, KEY).pack(), [9]),
+    ("Upgrade End Response", m.parse_upgrade_end_response, m.UpgradeEndResponse(KEY, 0, 0).pack(), [16]),
+    (
+        "Query Specific File Request",
+        m.parse_query_specific_file_request,
+        m.QuerySpecificFileRequest(1, KEY, 2).pack(),
+        [18],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "parser", "payload", "sizes"), IN_FULL)
+def test_each_command_cut_anywhere_is_refused_with_where_it_ends_and_what_it_needs(
+    name: str, parser: Callable[[bytes], Any], payload: bytes, sizes: list[int]
+) -> None:
+    assert len(payload) == sizes[-1]
+    command = name.removesuffix(" data")
+    for octets in range(len(payload)):
+        with pytest.raises(FrameError) as caught:
+            parser(payload[:octets])
+        assert str(caught.value).startswith(f"OTA {command}")
+        assert f"payload ends at offset {octets}, expected " in str(caught.value)
+        needed = int(str(caught.value).split("expected ")[1].split()[0])
+        assert needed > octets
+        assert needed in {*sizes, 2}
+
+
+@pytest.mark.parametrize(("name", "parser", "payload", "sizes"), IN_FULL)
+@given(tail=st.binary(min_size=1, max_size=4))
+def test_octets_after_a_command_are_those_of_a_later_revision_and_are_passed_over(
+    name: str, parser: Callable[[bytes], Any], payload: bytes, sizes: list[int], tail: bytes
+) -> None:
+    del name, sizes
+    assert parser(payload + tail) == parser(payload)
+
+
+@pytest.mark.parametrize("kind", [4, 0x80, 0xFF])
+def test_a_notify_of_an_unknown_payload_type_is_refused_by_its_number(kind: int) -> None:
+    with pytest.raises(
+        FrameError, match=rf"^OTA Image Notify: payload type {kind} at offset 0, expected 0 to 3$"
+    ):
+        m.parse_image_notify(bytes((kind, 100)) + bytes(8))
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        (KEY, True),
+        (ImageKey(0xFFFF, 1, 2), True),
+        (ImageKey(0x1057, 0xFFFF, 2), True),
+        (ImageKey(0x1057, 1, 0xFFFFFFFF), True),
+        (ImageKey(0xFFFF, 0xFFFF, 3), False),
+        (ImageKey(0xFFFF, 2, 0xFFFFFFFF), False),
+        (ImageKey(0x1058, 0xFFFF, 0xFFFFFFFF), False),
+    ],
+)
+def test_each_part_of_a_key_may_be_a_wildcard_by_itself(asked: ImageKey, names: bool) -> None:
+    assert KEY.matches(asked) is names
+
+
+@given(keys)
+def test_a_key_is_written_as_people_look_it_up(key: ImageKey) -> None:
+    manufacturer, image_type, version = str(key).replace("/", " ").replace(" version ", " ").split()
+    assert ImageKey(int(manufacturer, 16), int(image_type, 16), int(version, 16)) == key
+    assert len(str(key)) == len("0x1057/0x0001 version 0x00000002")

@@ -63,8 +63,14 @@ def test_an_unknown_image_is_no_image_available() -> None:
         (0x03, m.ImageBlockRequest(other, 0, 48).pack()),
         (0x06, m.UpgradeEndRequest(0, other).pack()),
     ):
-        assert machine.message(METER, command, payload) == [e.DefaultResponse(command, refusal)]
         assert machine.message(1, command, payload) == [e.DefaultResponse(command, refusal)]
+    block_request = m.ImageBlockRequest(other, 0, 48).pack()
+    assert machine.message(METER, 0x03, block_request) == [e.DefaultResponse(0x03, refusal)]
+
+
+def test_a_device_that_ends_with_another_image_than_its_own_is_told_to_let_go_of_it() -> None:
+    end = m.UpgradeEndRequest(0, m.ImageKey(0x1057, 1, 3)).pack()
+    assert server().message(METER, 0x06, end) == [e.DefaultResponse(0x06, ZclStatus.ABORT)]
 
 
 def test_query_of_another_image_type_is_answered_with_nothing() -> None:
