@@ -443,6 +443,11 @@ class Model:
         """Return the firmware whose display string is `display`, or None."""
         return next((known for known in self.firmware if known.display == display), None)
 
+    def display_of(self, ota_version: int) -> str:
+        """Return how people call a 32-bit OTA version: hexadecimal where the profile does not list it."""
+        known = self.firmware_version(ota_version)
+        return f"0x{ota_version:08X}" if known is None else known.display
+
     def endpoint_serving(self, cluster: int) -> Endpoint | None:
         """Return the first endpoint with `cluster` among its servers, or None."""
         return next((endpoint for endpoint in self.endpoints if cluster in endpoint.server), None)

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from emulator.eui64 import format_eui64
 from harness.campaign.context import Context, NoAnswerError
 from harness.facts.discovery import BatteryRead
+from harness.facts.terms import Reading
 from harness.head_end import HubUnreachableError
 from harness.journal import Journal
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import PowerSource
 
 POWER_CONFIGURATION, PERCENTAGE_REMAINING = 0x0001, 0x0021
-BEFORE, AFTER = "before", "after"
 _UNKNOWN = 0xFF
 
 
-async def note_batteries(context: Context, when: str) -> None:
+async def note_batteries(context: Context, when: Reading) -> None:
     """Read and journal the charge of every battery device that has not been read for `when`.
 
     A device that gives no answer is journalled without one: the campaign goes on. BatteryPercentageRemaining
@@ -36,11 +36,11 @@ def _battery_devices(context: Context) -> Iterator[DeviceEntry]:
             yield entry
 
 
-def _noted(journal: Journal, name: str, when: str) -> bool:
+def _noted(journal: Journal, name: str, when: Reading) -> bool:
     return any((read.subject, read.when) == (name, when) for read in journal.facts(BatteryRead))
 
 
-async def _charge(context: Context, entry: DeviceEntry, when: str) -> BatteryRead:
+async def _charge(context: Context, entry: DeviceEntry, when: Reading) -> BatteryRead:
     name = format_eui64(entry.address)
     endpoint = context.found_of(entry).endpoint_serving(POWER_CONFIGURATION)
     assert endpoint is not None

@@ -14,7 +14,6 @@ from typing import TypeVar
 from emulator.eui64 import format_eui64
 from emulator.wan import operations as wan
 from harness.campaign.context import Context, NoAnswerError
-from harness.campaign.discovery import display
 from harness.campaign.problems import record
 from harness.facts import Failed
 from harness.facts.campaign import Problem
@@ -180,7 +179,7 @@ class _StepRun:
         entry = self._device()
         if condition.firmware is not None:
             version = await self._in_time(self._context.read_version(entry, timeout_s=self._step.timeout_s))
-            return display(self._context.installation.models[entry.name], version)
+            return self._context.installation.models[entry.name].display_of(version)
         place = self._place_of(condition)
         timeout_s = self._step.timeout_s
         return await self._in_time(

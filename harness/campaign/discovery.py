@@ -145,16 +145,10 @@ def _firmware_difference(entry: DeviceEntry, model: Model, found: Found) -> Iter
     yield Problem(
         found.subject,
         f"Unexpected firmware on the {entry.name} device",
-        f"It runs {display(model, found.version)}, the installation file says {entry.firmware}",
+        f"It runs {model.display_of(found.version)}, the installation file says {entry.firmware}",
         "None needed: the plan starts from what the device says; correct the file",
         Severity.NOTICE,
     )
-
-
-def display(model: Model, version: int) -> str:
-    """Return how people call a firmware version: its display string where the profile knows it."""
-    known = model.firmware_version(version)
-    return f"0x{version:08X}" if known is None else known.display
 
 
 def running(installation: Installation, found: Found, entry: DeviceEntry) -> int:

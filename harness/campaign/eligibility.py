@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from emulator.eui64 import format_eui64
 from firmware_catalog.acceptance import LISTED_KINDS
 from firmware_catalog.errors import CatalogError
-from harness.campaign.discovery import display, running
+from harness.campaign.discovery import running
 from harness.campaign.problems import CampaignEnd, record
 from harness.facts.campaign import Problem
 from harness.facts.discovery import Found
@@ -126,7 +126,7 @@ def _devices(
         elif entry.role in LISTED_KINDS:
             target, hops = _way(entry, model, images, current, combination)
         name = format_eui64(entry.address)
-        shown = display(model, current), display(model, target)
+        shown = model.display_of(current), model.display_of(target)
         plans.append(DevicePlan(entry.name, name, entry.role, current, shown[0], target, shown[1], hops))
     return tuple(plans)
 
@@ -159,7 +159,7 @@ def _way(
 def _hops(entry: DeviceEntry, model: Model, images: Images, current: int, target: int) -> tuple[Hop, ...]:
     if entry.role is DeviceKind.CHF:
         # The hub serves images to others and fetches none: a hop of its own would never begin.
-        cause = f"it runs {display(model, current)}, and a hub fetches no image from itself"
+        cause = f"it runs {model.display_of(current)}, and a hub fetches no image from itself"
         advice = "Have the hub's own head end bring it to a listed firmware, then run the campaign again"
         raise _UnreachableTarget(_unreachable(entry, cause, advice))
     if model.ota is None:
@@ -176,9 +176,9 @@ def _hops(entry: DeviceEntry, model: Model, images: Images, current: int, target
                 image.file_name,
                 image.octets,
                 version,
-                display(model, version),
+                model.display_of(version),
                 image.version,
-                display(model, image.version),
+                model.display_of(image.version),
             )
         )
         version = image.version
@@ -198,9 +198,9 @@ def _given_hop(entry: DeviceEntry, model: Model, images: Images, current: int) -
         given.path.name,
         len(given.data),
         current,
-        display(model, current),
+        model.display_of(current),
         version,
-        display(model, version),
+        model.display_of(version),
     )
     return version, (hop,)
 
@@ -208,7 +208,7 @@ def _given_hop(entry: DeviceEntry, model: Model, images: Images, current: int) -
 def _require_listed(entry: DeviceEntry, model: Model, target: int, combination: Combination) -> None:
     """Refuse a given image that would leave the device on firmware outside the combination."""
     if entry.role in LISTED_KINDS and not combination.lists(_product(model, target)):
-        cause = f"the image given brings {display(model, target)}, which {combination.id} does not list"
+        cause = f"the image given brings {model.display_of(target)}, which {combination.id} does not list"
         raise _UnreachableTarget(_unreachable(entry, cause))
 
 

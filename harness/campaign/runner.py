@@ -16,34 +16,34 @@ from emulator.clock.loop import run as run_virtually
 from emulator.errors import SurroundingsError
 from emulator.eui64 import format_eui64
 from firmware_catalog.errors import CatalogError
-from harness.campaign.batteries import AFTER, BEFORE, note_batteries
-from harness.campaign.closing import close
+from harness.campaign.batteries import note_batteries
 from harness.campaign.configure import configure
 from harness.campaign.context import Context
 from harness.campaign.discovery import compare, discover, discover_topology
 from harness.campaign.eligibility import make_plan
 from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
-from harness.campaign.injected import note_change
-from harness.campaign.narrative import Narrator
 from harness.campaign.problems import CampaignEnd, record
 from harness.campaign.read_back import confirm_done
 from harness.campaign.readiness.check import check_files
-from harness.campaign.reporting import assemble
 from harness.campaign.upgrade import upgrade
 from harness.errors import FolderInUseError, HarnessError, JournalError, UnreachableError
+from harness.evidence.seal import close
 from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
 from harness.facts.discovery import Found, Topology
 from harness.facts.firmware import TransferProgress
 from harness.facts.plan import Plan
-from harness.facts.terms import Severity, State, Verdict
+from harness.facts.terms import Reading, Severity, State, Verdict
 from harness.head_end import HeadEnd
 from harness.homes.device_memory import merge_memory
 from harness.homes.ground import REHEARSED, Ground, ground_of
+from harness.homes.injected import note_change
 from harness.homes.rehearsal import World, kernel_for
 from harness.journal import Entry, Journal, read_entries, told
 from harness.progress import ProgressObserver, SilentProgress
 from harness.regime.world import Regime
+from harness.report.assembly import assemble
 from harness.report.model import CampaignReport, DeviceRole
+from harness.report.narrative import Narrator
 from harness.report.stored import read_report
 from harness.report.wording import named_device
 from harness.run_folder import unsettled
@@ -261,9 +261,9 @@ class _Campaign:
         if self._workspace.resumed:
             await confirm_done(context, regime, plan)
         with self._phase("upgrade"):
-            await note_batteries(context, BEFORE)
+            await note_batteries(context, Reading.BEFORE)
             problems = await upgrade(context, plan.stages)
-            await note_batteries(context, AFTER)
+            await note_batteries(context, Reading.AFTER)
             if problems:
                 raise CampaignEnd(Verdict.NOT_MIGRATED, _because(problems[0]))
         with self._phase("configure"):

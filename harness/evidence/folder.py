@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from emulator.errors import FrameError
-from harness.campaign.frames import Frames, capture_summary
 from harness.evidence.finding import Finding, stated
 from harness.evidence.record import Record
+from harness.evidence.seal import capture_summary
 from harness.facts.files import CaptureSummary
+from harness.report.frames import Frames
 from harness.run_folder import CAPTURE_FILE, INPUTS_FOLDER, NOT_A_FILE, RUN_FILE, digests_of, sealable
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from emulator.errors import FrameError
-from harness.campaign.frames import Frames
-from harness.campaign.reporting import assemble
 from harness.evidence.finding import Finding
 from harness.evidence.record import Record
 from harness.journal import Entry
 from harness.product import product_version
+from harness.report.assembly import assemble
+from harness.report.frames import Frames
 from harness.report.html import render_html
 from harness.report.model import CampaignReport
 from harness.run_folder import CAPTURE_FILE, REPORT_HTML_FILE, REPORT_JSON_FILE

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.facts.fact import CampaignObservation, Fact, Names, Observation, Sentence
+from harness.facts.terms import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,11 @@ class Topology(CampaignObservation):
 
 @dataclass(frozen=True, slots=True)
 class BatteryRead(Observation):
-    """The charge of a battery device in half percents, `before` or `after` its upgrade; None when it does not say."""
+    """The charge of a battery device in half percents, before or after its upgrade; None when it does not say."""
 
     ACTION: ClassVar[str] = "battery"
 
-    when: str
+    when: Reading
     half_percents: int | None
     detail: str = ""
 

@@ -56,6 +56,13 @@ class StepResult(StrEnum):
     PENDING = "pending"
 
 
+class Reading(StrEnum):
+    """When a battery's charge was read: on either side of the upgrades."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
 class CertificateRole(StrEnum):
     """Whose certificate it is."""
 

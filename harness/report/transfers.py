@@ -8,7 +8,6 @@ from itertools import pairwise
 from statistics import median
 
 from emulator.wan.results import TransferCounts
-from harness.campaign.frames import Frames
 from harness.facts import Fact, Failed, Outcome, Status
 from harness.facts.campaign import ResumedInDoubt
 from harness.facts.firmware import (
@@ -25,6 +24,7 @@ from harness.facts.firmware import (
 )
 from harness.facts.plan import Hop
 from harness.journal import Entry
+from harness.report.frames import Frames
 from harness.report.model import TransferMark, TransferReport
 from harness.report.wording import duration
 

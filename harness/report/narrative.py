@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from emulator.eui64 import format_eui64
-from harness.campaign.discovery import display
 from harness.facts import Act, Fact, Failed, Outcome, Sentence
 from hw_profiles.installation import Installation
 
@@ -22,7 +21,7 @@ class Narrator:
     def version(self, subject: str, version: int) -> str:
         """Return how people call a version of a device, hexadecimal where its profile does not list it."""
         model = self._models.get(subject)
-        return f"0x{version:08X}" if model is None else display(model, version)
+        return f"0x{version:08X}" if model is None else model.display_of(version)
 
     def tell(self, sequence: int, fact: Fact) -> Sentence | None:
         """Return what a person is told of the fact in an entry, or None for one that is only for machines."""

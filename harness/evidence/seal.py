@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from emulator.air.capture import is_full
 from emulator.errors import FrameError
-from harness.campaign.frames import Frames, capture_summary
 from harness.errors import JournalError
 from harness.facts import Kind
 from harness.facts.campaign import Checkpoint, Ended, Stopped
-from harness.facts.files import Sealed
+from harness.facts.files import CaptureSummary, Sealed
 from harness.journal import Journal
-from harness.run_folder import CAPTURE_FILE, WORLD_FILE, sealable
+from harness.report.frames import Frames
+from harness.run_folder import CAPTURE_FILE, WORLD_FILE, digest_of, sealable
 from hw_profiles.database_file import beside
 
 FINISHED, STOPPED = "campaign finished", "stopped"
@@ -56,3 +57,11 @@ def _milestone(journal: Journal) -> str | None:
         return FINISHED
     told = [entry for entry in journal.entries() if entry.kind is not Kind.REHEARSAL]
     return STOPPED if isinstance(told[-1].fact, Stopped) else None
+
+
+def capture_summary(path: Path, limit: int | None, frames: Frames) -> CaptureSummary | None:
+    """Return what a capture (of at most `limit` octets, read as `frames`) is, None when there is none."""
+    if not path.exists():
+        return None
+    octets = path.stat().st_size
+    return CaptureSummary(len(frames), octets, digest_of(path), is_full(octets, limit))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from emulator.wan.results import TransferCounts
-from harness.campaign.frames import Frames
-from harness.campaign.transfers import transfers
 from harness.facts import Failed
 from harness.facts.firmware import (
     Activated,
@@ -21,6 +19,8 @@ from harness.facts.firmware import (
 )
 from harness.facts.plan import Hop
 from harness.journal import Journal, key_from_seed, read_entries
+from harness.report.frames import Frames
+from harness.report.transfers import transfers
 from tests.harness.facts.samples import begun
 
 MINUTE = 60_000_000

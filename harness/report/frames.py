@@ -7,9 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
-from emulator.air.capture import is_full, read_times
-from harness.facts.files import CaptureSummary
-from harness.run_folder import digest_of
+from emulator.air.capture import read_times
 
 
 class Frames:
@@ -39,11 +37,3 @@ class Frames:
         first = bisect_left(self._times_us, self._epoch_us + begin_us) + 1
         last = bisect_right(self._times_us, self._epoch_us + end_us)
         return (first, last) if first <= last else None
-
-
-def capture_summary(path: Path, limit: int | None, frames: Frames) -> CaptureSummary | None:
-    """Return what a capture (of at most `limit` octets, read as `frames`) is, None when there is none."""
-    if not path.exists():
-        return None
-    octets = path.stat().st_size
-    return CaptureSummary(len(frames), octets, digest_of(path), is_full(octets, limit))

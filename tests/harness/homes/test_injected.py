@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from emulator.eui64 import format_eui64
 from emulator.faults.schedule import TimedFault
 from harness.facts import Kind
@@ -12,7 +14,9 @@ from hw_profiles.faults import Fault, FaultName
 from tests.harness.campaign.conftest import Rig
 
 
-def test_a_fault_is_noted_once_apart_from_what_the_campaign_sees(rig: Rig) -> None:
+def test_a_fault_is_noted_once_apart_from_what_the_campaign_sees(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "run")
+
     def inject(entry: Entry) -> None:
         if entry.sequence != 20:
             return
