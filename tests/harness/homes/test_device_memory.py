@@ -8,8 +8,8 @@ import pytest
 
 from emulator.clock.kernel import Kernel
 from emulator.nonvolatile import WorldStore
-from harness.campaign.closing import close
 from harness.errors import JournalError
+from harness.evidence.seal import close
 from harness.examples import DORMANT_SEMI
 from harness.facts.campaign import Ended
 from harness.facts.enrolment import ControlTransfer, Released
