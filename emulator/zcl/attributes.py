@@ -46,6 +46,11 @@ class Attribute:
     on_write: WriteHook | None = None
     manufacturer: int | None = None
 
+    @property
+    def takes_writes(self) -> bool:
+        """Whether a write has somewhere to go: a provider alone says what is, and keeps nothing."""
+        return self.writable and (self.provider is None or self.on_write is not None)
+
     def serialise(self) -> bytes:
         """Return the current value's octets without the type octet."""
         return self.octets if self.provider is None else values.encode(self.type_id, self.provider())
@@ -158,7 +163,7 @@ class AttributeTable:
         attribute = self.find(identifier, manufacturer)
         if attribute is None:
             return ZclStatus.UNSUPPORTED_ATTRIBUTE
-        if not attribute.writable:
+        if not attribute.takes_writes:
             return ZclStatus.READ_ONLY
         if attribute.type_id != type_id:
             return ZclStatus.INVALID_DATA_TYPE

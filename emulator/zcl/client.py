@@ -86,11 +86,15 @@ class ZclClient:
         self._pending: dict[int, _Pending] = {}
 
     def next_tsn(self) -> int:
-        """Return an unused transaction number, for a request the caller builds itself."""
+        """Return an unused transaction number, for a request the caller builds itself.
+
+        With all of them in use it is the one that has waited longest, whose request is given up when it is sent.
+        """
         for _ in range(256):
             self._tsn = (self._tsn + 1) & 0xFF
             if self._tsn not in self._pending:
-                break
+                return self._tsn
+        self._tsn = (self._tsn + 1) & 0xFF
         return self._tsn
 
     def command(
@@ -154,8 +158,9 @@ class ZclClient:
         return self.general(peer, cluster, GeneralCommand.READ_ATTRIBUTES, payload, answered)
 
     def _request(self, peer: Peer, cluster: int, asdu: bytes, tsn: int, done: Done | None) -> None:
+        self._give_up(tsn)
         if done is not None:
-            timer = self._scope.call_later(self._timeout_us, self._expired, tsn)
+            timer = self._scope.call_later(self._timeout_us, self._give_up, tsn)
             self._pending[tsn] = _Pending(peer.address, cluster, done, timer)
         self._send(
             ApsdeRequest(
@@ -179,5 +184,9 @@ class ZclClient:
         pending.done(frame)
         return True
 
-    def _expired(self, tsn: int) -> None:
-        self._pending.pop(tsn).done(None)
+    def _give_up(self, tsn: int) -> None:
+        """Tell whoever waits under that number that no answer came: in time, or before the number was needed."""
+        pending = self._pending.pop(tsn, None)
+        if pending is not None:
+            self._scope.cancel(pending.timer)
+            pending.done(None)

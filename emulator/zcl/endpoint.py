@@ -71,6 +71,12 @@ class ClusterSide:
     reporter: Reporter | None = None
     """What is reported of the attributes; None for a side that reports nothing."""
 
+    def received(self, manufacturer: int | None) -> Iterable[int]:
+        """Return the commands handled: the cluster's own, or those a manufacturer added to it."""
+        if manufacturer is None:
+            return self.handlers
+        return [command for maker, command in self.manufacturer_handlers if maker == manufacturer]
+
 
 class ZclEndpoint:
     """The clusters of one endpoint; an application endpoint of the emulated devices."""
@@ -251,9 +257,9 @@ class ZclEndpoint:
             case GeneralCommand.DISCOVER_ATTRIBUTES_EXTENDED:
                 answer = foundation.discover_attributes(table, payload, maker, extended=True, room=room)
             case GeneralCommand.DISCOVER_COMMANDS_RECEIVED:
-                answer = foundation.discover_commands(side.handlers, payload, room)
+                answer = foundation.discover_commands(side.received(maker), payload, room)
             case GeneralCommand.DISCOVER_COMMANDS_GENERATED:
-                answer = foundation.discover_commands(side.generated, payload, room)
+                answer = foundation.discover_commands(side.generated if maker is None else (), payload, room)
             case _:
                 return None
         command = _ANSWERS.get(frame.command, frame.command + 1)

@@ -190,7 +190,7 @@ def discover_attributes(
 def _access(attribute: Attribute) -> int:
     return (
         (_READ if attribute.readable else 0)
-        | (_WRITE if attribute.writable else 0)
+        | (_WRITE if attribute.takes_writes else 0)
         | (_REPORT if attribute.reportable else 0)
     )
 

@@ -65,7 +65,7 @@ def encode(type_id: int, value: Any) -> bytes:
     if type_id in _STRINGS and (value is None or isinstance(value, str | bytes)):
         return _encode_string(_STRINGS[type_id], value)
     if type_id in _FLOATS and isinstance(value, int | float):
-        return _FLOATS[type_id].pack(value)
+        return _encode_float(type_id, value)
     if type_id == 0xF1 and isinstance(value, bytes) and len(value) == 16:
         return value
     serialize = getattr(value, "serialize", None)
@@ -115,6 +115,13 @@ def data_type(type_id: int) -> foundation.DataType:
     if found is None:
         raise FrameError(f"ZCL: unknown data type 0x{type_id:02X}")
     return found
+
+
+def _encode_float(type_id: int, value: float) -> bytes:
+    try:
+        return _FLOATS[type_id].pack(float(value))
+    except OverflowError:
+        raise ValueError(f"ZCL type 0x{type_id:02X}: {value} is too large for it") from None
 
 
 def _encode_string(prefix: int, value: str | bytes | None) -> bytes:
@@ -173,6 +180,8 @@ def _decode_composite(type_id: int, data: bytes, at: int) -> tuple[Any, int]:
         value, rest = python_type.deserialize(data[at:])  # type: ignore[attr-defined]
     except (ValueError, KeyError) as error:
         raise FrameError(f"ZCL value: type 0x{type_id:02X} at offset {at} is cut short: {error}") from error
+    except RecursionError:
+        raise FrameError(f"ZCL value: type 0x{type_id:02X} at offset {at} is nested too deep") from None
     return value, len(data) - len(rest)
 
 

@@ -93,7 +93,8 @@ class Zdo:
         sequence = self._next_sequence()
         if timeout_us == 0:
             timeout_us = SLEEPY_TIMEOUT_US if self._user.is_sleepy(destination) else TIMEOUT_US
-        timer = self._scope.call_later(timeout_us, self._timed_out, sequence)
+        self._give_up(sequence)
+        timer = self._scope.call_later(timeout_us, self._give_up, sequence)
         self._requests[sequence] = _Request(destination, cluster | RESPONSE, done, timer)
         self._send(destination, cluster, bytes((sequence,)) + payload)
 
@@ -180,16 +181,20 @@ class Zdo:
             answer = AddressResponse.decode(payload)
             self._user.device_located(answer.eui64, answer.short)
 
-    def _timed_out(self, sequence: int) -> None:
-        request = self._requests.pop(sequence)
-        if request.done is not None:
-            request.done(None)
+    def _give_up(self, sequence: int) -> None:
+        """Tell whoever waits under that number that no answer came: in time, or before the number was needed."""
+        request = self._requests.pop(sequence, None)
+        if request is not None:
+            self._scope.cancel(request.timer)
+            if request.done is not None:
+                request.done(None)
 
     def _next_sequence(self) -> int:
         for _ in range(256):
             self._sequence = (self._sequence + 1) & 0xFF
             if self._sequence not in self._requests:
-                break
+                return self._sequence
+        self._sequence = (self._sequence + 1) & 0xFF
         return self._sequence
 
     def _send(self, destination: int, cluster: int, asdu: bytes) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from emulator.clock.kernel import Kernel
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Security
 from emulator.zcl import frame
-from emulator.zcl.client import Peer, Values, Wanted, ZclClient
+from emulator.zcl.client import Done, Peer, Values, Wanted, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus
 
@@ -118,3 +121,98 @@ def test_transaction_numbers_in_use_are_skipped() -> None:
     _, _, client, _ = rig()
     held = client.command(METER, 0x0702, 0, b"", lambda _frame: None)
     assert held not in {client.next_tsn() for _ in range(300)}
+
+
+@pytest.mark.parametrize(
+    ("ask", "control", "secure"),
+    [
+        (lambda client, peer: client.command(peer, 0x0702, 0x05, b"p"), 0x01, True),
+        (lambda client, peer: client.from_server(peer, 0x0702, 0x05, b"p"), 0x09, True),
+        (lambda client, peer: client.general(peer, 0x0702, 0x05, b"p"), 0x00, True),
+        (lambda client, peer: client.general(peer, 0x0702, 0x05, b"p", from_server=True), 0x08, True),
+        (lambda client, peer: client.command(Peer(0x1234, 3, 0x0104, False), 0x0702, 5, b"p"), 0x01, False),
+    ],
+)
+def test_each_kind_of_request_has_its_direction_and_asks_for_a_default_response(
+    ask: Any, control: int, secure: bool
+) -> None:
+    kernel, sent, client, _ = rig()
+    tsn = ask(client, METER)
+    (request,) = sent
+    assert request.asdu == bytes((control, tsn, 0x05)) + b"p"
+    assert (request.destination, request.destination_endpoint, request.source_endpoint) == (0x1234, 3, 1)
+    assert (request.cluster, request.secure) == (0x0702, secure)
+    assert kernel.next_due() is None  # nobody waits for an answer
+
+
+@pytest.mark.parametrize(
+    ("command", "payload"),
+    [(GeneralCommand.DEFAULT_RESPONSE, b"\x00\x86"), (GeneralCommand.WRITE_ATTRIBUTES_RESPONSE, b"\x00")],
+)
+def test_anything_but_a_read_response_tells_a_reader_nothing(command: int, payload: bytes) -> None:
+    _, _, client, endpoint = rig()
+    got: list[Values | None] = []
+    tsn = client.read_attributes(METER, 0x0702, [SUMMATION], got.append)
+    endpoint.receive(answer(frame.build(0x18, tsn, command, payload)))
+    assert got == [None]
+
+
+def test_with_every_number_in_use_the_oldest_request_is_given_up_and_all_are_told_once() -> None:
+    kernel, sent, client, _ = rig()
+    told: list[tuple[int, ZclFrame | None]] = []
+
+    def teller(number: int) -> Done:
+        return lambda frame: told.append((number, frame))
+
+    for number in range(258):
+        client.command(METER, 0x0702, 0x00, done=teller(number))
+    assert told == [(0, None), (1, None)]
+    assert len(sent) == 258
+    kernel.run_for(10_000_000)
+    assert told == [(number, None) for number in range(258)]
+
+
+class ClientMachine(RuleBasedStateMachine):
+    """Each request is completed exactly once: by its own answer or by time, never by another's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel, _, self.client, self.endpoint = rig()
+        self.open: dict[int, int] = {}
+        self.told: dict[int, list[ZclFrame | None]] = {}
+        self.asked = 0
+
+    @precondition(lambda self: len(self.open) < 200)
+    @rule()
+    def ask(self) -> None:
+        number, self.asked = self.asked, self.asked + 1
+        self.told[number] = []
+        tsn = self.client.command(METER, 0x0702, 0x00, done=self.told[number].append)
+        assert tsn not in self.open
+        self.open[tsn] = number
+
+    @rule(data=st.data(), source=st.sampled_from([0x1234, 0x4321]), cluster=st.sampled_from([0x0702, 0x0700]))
+    def answer(self, data: st.DataObject, source: int, cluster: int) -> None:
+        tsn = data.draw(st.sampled_from(sorted(self.open)) if self.open else st.integers(0, 255))
+        reply = frame.build(0x18, tsn, GeneralCommand.DEFAULT_RESPONSE, b"\x00\x00")
+        self.endpoint.receive(answer(reply, source=source, cluster=cluster))
+        if tsn in self.open and (source, cluster) == (0x1234, 0x0702):
+            (told,) = self.told[self.open.pop(tsn)]
+            assert told is not None
+            assert told.tsn == tsn
+
+    @rule()
+    def time_out(self) -> None:
+        self.kernel.run_for(10_000_000)
+        for number in self.open.values():
+            assert self.told[number] == [None]
+        self.open.clear()
+
+    @invariant()
+    def nobody_is_told_twice_and_open_ones_not_at_all(self) -> None:
+        assert all(len(told) <= 1 for told in self.told.values())
+        assert all(self.told[number] == [] for number in self.open.values())
+
+
+TestClient = ClientMachine.TestCase
+TestClient.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

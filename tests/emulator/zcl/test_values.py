@@ -154,3 +154,79 @@ def test_times_that_the_clock_does_not_hold_are_not_known(unix_seconds: int) -> 
 )
 def test_plain_values_are_what_json_carries(value: object, shown: object) -> None:
     assert values.plain(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("type_id", "value"), [(0x38, 1e5), (0x38, -1e5), (0x39, 1e39), (0x39, -1e300), (0x3A, 10**400)]
+)
+def test_a_float_too_large_for_its_type_is_refused(type_id: int, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"^ZCL type 0x{type_id:02X}: .* is too large for it$"):
+        values.encode(type_id, value)
+
+
+@pytest.mark.parametrize("type_id", [0x48, 0x4C, 0x50, 0x51])
+def test_a_value_nested_deeper_than_anybody_can_follow_is_malformed(type_id: int) -> None:
+    level = bytes((1, 0, type_id)) if type_id == 0x4C else bytes((type_id, 1, 0))
+    with pytest.raises(FrameError, match=rf"^ZCL value: type 0x{type_id:02X} at offset 0 is"):
+        values.decode(type_id, level * 5000)
+
+
+@pytest.mark.parametrize(
+    ("type_id", "octets", "value"),
+    [
+        (0x00, "", None),
+        (0x10, "ff", None),
+        (0x41, "ff", None),
+        (0x43, "ffff", None),
+        (0x44, "0300616263", "abc"),
+        (0xF1, "000102030405060708090a0b0c0d0e0f", bytes(range(16))),
+        (0xE2, "00000080", 0x80000000),
+        (0x28, "80", -128),
+        (0x2F, "ffffffffffffffff", -1),
+        (0x0F, "0102030405060708", 0x0807060504030201),
+    ],
+)
+def test_each_type_has_its_octets_both_ways(type_id: int, octets: str, value: object) -> None:
+    data = bytes.fromhex(octets)
+    assert values.decode(type_id, b"\xee" + data + b"\xee", 1) == (value, 1 + len(data))
+    assert values.encode(type_id, value) == data
+
+
+@pytest.mark.parametrize(
+    ("type_id", "octets"),
+    [
+        (0x10, ""),
+        (0x21, "01"),
+        (0x25, "0102030405"),
+        (0x38, "00"),
+        (0x3A, "00000000000000"),
+        (0x41, ""),
+        (0x42, "0341"),
+        (0x43, "01"),
+        (0x44, "020041"),
+        (0xF1, "00" * 15),
+        (0x48, "20"),
+        (0x4C, "01"),
+    ],
+)
+def test_a_value_cut_short_is_refused(type_id: int, octets: str) -> None:
+    with pytest.raises(FrameError, match=rf"^ZCL value: type 0x{type_id:02X} (needs|at offset)"):
+        values.decode(type_id, bytes.fromhex(octets))
+
+
+@pytest.mark.parametrize(("prefix", "type_id"), [(1, 0x41), (1, 0x42), (2, 0x43), (2, 0x44)])
+def test_a_string_as_long_as_its_length_field_says_invalid_with_does_not_fit(
+    prefix: int, type_id: int
+) -> None:
+    longest = (1 << 8 * prefix) - 2
+    assert len(values.encode(type_id, bytes(longest))) == longest + prefix
+    with pytest.raises(ValueError, match=rf"^ZCL string of {longest + 1} octets, at most {longest} fit$"):
+        values.encode(type_id, bytes(longest + 1))
+
+
+@pytest.mark.parametrize(
+    ("type_id", "value"), [(0x21, "1"), (0x42, 5), (0x38, "1.0"), (0xF1, bytes(15)), (0x48, 3), (0x99, 1)]
+)
+def test_a_value_of_another_kind_is_refused_with_its_type(type_id: int, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"^ZCL type 0x{type_id:02X} cannot hold "):
+        values.encode(type_id, value)
