@@ -14,7 +14,7 @@ from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.clock.kernel import Scope
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
-from emulator.devices.attributes import AttributeRow, complete, table_of
+from emulator.devices.attributes import Contents, complete, table_of
 from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.devices.profile_gates import ProfileGates
 from emulator.devices.reports import AttributeReports, ReportPath
@@ -100,14 +100,16 @@ class SmartEnergyApplication:
             )
         return self._endpoints[number]
 
-    def serve(self, endpoint: int, cluster: int, rows: tuple[AttributeRow, ...]) -> None:
+    def serve(self, endpoint: int, cluster: int, contents: Contents) -> None:
         """Serve attributes, those that exist in the profile's version."""
-        self.endpoint(endpoint).add_server(cluster, table_of(rows, self.gates.attributes(cluster)))
+        self.endpoint(endpoint).add_server(
+            cluster, table_of(cluster, contents, self.gates.attributes(cluster))
+        )
 
     def complete(self) -> None:
         """The owner's clusters are there: add what every device has, and what was configured to be reported."""
         suites = self.key_establishment.machine.suites
-        table = table_of((AttributeRow(0x0000, "key_establishment_suite", "enum16", suites),))
+        table = table_of(KEY_ESTABLISHMENT, {"key_establishment_suite": suites})
         self.endpoint(self.primary).add_server(KEY_ESTABLISHMENT, table)
         self.endpoint(self.primary).add_client(KEY_ESTABLISHMENT, table)
         for described in self.model.endpoints:

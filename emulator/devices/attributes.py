@@ -1,4 +1,4 @@
-"""Attributes of emulated devices: plain tables of identifier, name and type, and a profile's configuration.
+"""Attributes of emulated devices: those of defined clusters, by name, and a profile's configuration.
 
 Configuration attributes are data of the model; their present values live in non-volatile memory.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from emulator.nonvolatile import NonVolatile
+from emulator.smart_energy.clusters import definition_of
 from emulator.zcl.attributes import Attribute, AttributeTable, Gate
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import ZclStatus
@@ -40,21 +41,19 @@ TYPE_IDS: Mapping[str, int] = {
 """ZCL data type identifiers by the names that profiles use."""
 
 
-class AttributeRow(NamedTuple):
-    """One attribute of a cluster: identifier, name, type name, and its value or a provider of it."""
-
-    identifier: int
-    name: str
-    type: str
-    content: Any
+Contents = Mapping[str, Any]
+"""Values of attributes, or providers of them, by the names of the cluster's definition."""
 
 
-def table_of(rows: tuple[AttributeRow, ...], gate: Gate | None = None) -> AttributeTable:
-    """Return a read-only attribute table of those rows that exist in the profile's version."""
-    table = AttributeTable()
-    for row in rows:
-        if gate is None or gate(row.identifier):
-            table.add(Attribute(row.identifier, TYPE_IDS[row.type], row.name, reportable=True), row.content)
+def table_of(cluster: int, contents: Contents, gate: Gate | None = None) -> AttributeTable:
+    """Return what a device has of a cluster's attributes, as they are defined: those that `gate` says exist.
+
+    A device lets none of them be written, whatever the definition leaves open, and reports any that it is asked to.
+    Raises `KeyError` for a cluster or name that is not defined.
+    """
+    table = AttributeTable.of(definition_of(cluster).AttributeDefs, contents, gate=gate)
+    for attribute in table.ordered():
+        attribute.writable, attribute.reportable = False, True
     return table
 
 

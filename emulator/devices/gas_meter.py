@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 
 from emulator.clock.kernel import MICROSECONDS, Scope, Timer
-from emulator.devices.attributes import AttributeRow
+from emulator.devices.attributes import Contents
 from emulator.devices.description import power_descriptor
 from emulator.devices.life import Life
 from emulator.devices.meter import Meter, seconds
@@ -196,26 +196,21 @@ class GasMeter(Meter):
     def _build(self, life: Life) -> None:
         number = self.model.endpoints[0].id
         life.node.power = power_descriptor(self.model, self.battery_percent)
-        life.application.serve(number, POWER_CONFIGURATION, self._power_rows())
+        life.application.serve(number, POWER_CONFIGURATION, self._power_attributes())
         super()._build(life)
         metering = life.endpoint(number).side(METERING)
         gate = life.application.gates.server_commands(METERING)
         if metering is not None and (gate is None or gate(REQUEST_MIRROR_RESPONSE)):
             metering.handlers[REQUEST_MIRROR_RESPONSE] = self._mirror_response
 
-    def _power_rows(self) -> tuple[AttributeRow, ...]:
+    def _power_attributes(self) -> Contents:
         nominal = self.model.battery.nominal_mv if self.model.battery is not None else 3600
-        return (
-            AttributeRow(0x0020, "battery_voltage", "uint8", nominal // 100),
-            AttributeRow(
-                0x0021, "battery_percentage_remaining", "uint8", lambda: int(self.battery_percent * 2)
-            ),
-        )
+        return {
+            "battery_voltage": nominal // 100,
+            "battery_percentage_remaining": lambda: int(self.battery_percent * 2),
+        }
 
-    def metering_rows(self, registers: Registers) -> tuple[AttributeRow, ...]:
+    def metering_attributes(self, registers: Registers) -> Contents:
         """Add the battery's remaining life to the Metering attributes."""
-        rows = super().metering_rows(registers)
-        return (
-            *rows,
-            AttributeRow(0x0201, "remaining_battery_life", "uint8", lambda: int(self.battery_percent)),
-        )
+        contents = super().metering_attributes(registers)
+        return {**contents, "remaining_battery_life": lambda: int(self.battery_percent)}

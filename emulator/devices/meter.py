@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from emulator.clock.kernel import MICROSECONDS
-from emulator.devices.attributes import AttributeRow
+from emulator.devices.attributes import Contents
 from emulator.devices.life import Life
 from emulator.devices.metrology import DAY_US, LoadCurve, Metrology
 from emulator.devices.registers import ROLL_OVER, Registers
@@ -70,53 +70,49 @@ class Meter(SmartEnergyDevice):
     def _build(self, life: Life) -> None:
         initial = int(self.entry.registers.get("current_summation_delivered", 0))
         self.registers = Registers(life.scope, self.nonvolatile, self.metrology, initial)
-        life.application.serve(self.model.endpoints[0].id, METERING, self.metering_rows(self.registers))
+        life.application.serve(self.model.endpoints[0].id, METERING, self.metering_attributes(self.registers))
         super()._build(life)
 
     def _before_reset(self) -> None:
         if self.registers is not None:
             self.registers.store()
 
-    def metering_rows(self, registers: Registers) -> tuple[AttributeRow, ...]:
+    def metering_attributes(self, registers: Registers) -> Contents:
         """Return the Metering attributes (fact sheet 2.5); demand is in register units an hour."""
         metering = self.metering
         per_hour = metering.divisor / metering.multiplier
         update_period = min(int(self.model.timings.reporting_interval_s), 0xFF)
         demand: Callable[[], int] = lambda: min(int(registers.demand * per_hour), 0x7FFFFF)  # noqa: E731
-        return (
-            AttributeRow(
-                CURRENT_SUMMATION_DELIVERED, "current_summation_delivered", "uint48", self._active_import
-            ),
-            AttributeRow(0x000A, "default_update_period", "uint8", update_period),
-            AttributeRow(0x000B, "fast_poll_update_period", "uint8", 5),
-            AttributeRow(0x0014, "supply_status", "enum8", lambda: int(self.supply_state)),
-            *self._tier_rows(registers),
-            AttributeRow(0x0200, "status", "bitmap8", 0),
-            AttributeRow(0x0300, "unit_of_measure", "enum8", metering.unit.zcl),
-            AttributeRow(0x0301, "multiplier", "uint24", metering.multiplier),
-            AttributeRow(0x0302, "divisor", "uint24", metering.divisor),
-            AttributeRow(0x0303, "summation_formatting", "bitmap8", metering.summation_formatting),
-            AttributeRow(0x0304, "demand_formatting", "bitmap8", metering.demand_formatting),
-            AttributeRow(0x0306, "metering_device_type", "bitmap8", metering.device_type),
-            AttributeRow(0x0308, "meter_serial_number", "octets", f"{self.eui64 & 0xFFFFFFFF:010d}".encode()),
-            AttributeRow(0x0400, "instantaneous_demand", "int24", demand),
-        )
+        return {
+            "current_summ_delivered": self._active_import,
+            "default_update_period": update_period,
+            "fast_poll_update_period": 5,
+            "supply_status": lambda: int(self.supply_state),
+            **self._tiers(registers),
+            "status": 0,
+            "unit_of_measure": metering.unit.zcl,
+            "multiplier": metering.multiplier,
+            "divisor": metering.divisor,
+            "summation_formatting": metering.summation_formatting,
+            "demand_formatting": metering.demand_formatting,
+            "metering_device_type": metering.device_type,
+            "meter_serial_number": f"{self.eui64 & 0xFFFFFFFF:010d}".encode(),
+            "instantaneous_demand": demand,
+        }
 
     def _active_import(self) -> int:
         return self.registers.active_import if self.registers is not None else 0
 
-    def _tier_rows(self, registers: Registers) -> tuple[AttributeRow, ...]:
+    def _tiers(self, registers: Registers) -> Contents:
         """Tiers add up to the total: one tariff is active, and all that is counted goes to tier 1."""
         others = [
             int(self.entry.registers.get(f"tier_{tier}", 0)) for tier in range(2, self.metering.tiers + 1)
         ]
         contents = [lambda: (registers.active_import - sum(others)) % ROLL_OVER, *others]
-        return tuple(
-            AttributeRow(
-                0x0100 + 2 * index, f"current_tier{index + 1}_summation_delivered", "uint48", content
-            )
-            for index, content in enumerate(contents[: self.metering.tiers])
-        )
+        return {
+            f"current_tier{tier}_summ_delivered": content
+            for tier, content in enumerate(contents[: self.metering.tiers], start=1)
+        }
 
 
 def seconds(value: float) -> int:

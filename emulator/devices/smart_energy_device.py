@@ -11,7 +11,7 @@ from struct import Struct
 from emulator.clock.kernel import MICROSECONDS
 from emulator.devices.attributes import Configuration, table_of
 from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
-from emulator.devices.description import basic_rows, ota_rows
+from emulator.devices.description import basic_attributes, ota_attributes
 from emulator.devices.event_log import EventLog
 from emulator.devices.firmware_client import SAVED_TRANSFER
 from emulator.devices.life import TIME_SERVER, Life
@@ -293,16 +293,15 @@ class SmartEnergyDevice:
         """Add the clusters that every device has, and its configuration; subclasses add theirs first."""
         number = self.model.endpoints[0].id
         endpoint = life.endpoint(number)
-        life.application.serve(number, BASIC, basic_rows(self.model, self.version, self.firmware))
+        life.application.serve(number, BASIC, basic_attributes(self.model, self.version, self.firmware))
         endpoint.add_server(
             DEVICE_CONTROL, handlers={CONTROL_EXECUTE: self._control, READ_LOG: self._read_log}
         )
         if life.firmware is not None:
             server = lambda: life.node.nwk.eui64_of(COORDINATOR) or 0  # noqa: E731
-            client_rows = ota_rows(self.model, life.firmware, self._shown_version, server)
-            endpoint.add_client(
-                OTA_UPGRADE, table_of(client_rows, life.application.gates.attributes(OTA_UPGRADE))
-            )
+            contents = ota_attributes(self.model, life.firmware, self._shown_version, server)
+            gate = life.application.gates.attributes(OTA_UPGRADE)
+            endpoint.add_client(OTA_UPGRADE, table_of(OTA_UPGRADE, contents, gate))
         for attribute in self.configuration.attributes:
             side = endpoint.side(attribute.cluster) or endpoint.add_server(attribute.cluster)
             self.configuration.define(attribute, side.attributes)

@@ -11,14 +11,14 @@ from emulator.clock.kernel import MICROSECONDS, Timer
 from emulator.coordinator.port import CoordinatorPort
 from emulator.crypto.install_code import install_code_link_key
 from emulator.devices.application import SmartEnergyApplication
-from emulator.devices.attributes import AttributeRow, table_of
+from emulator.devices.attributes import table_of
 from emulator.devices.comms_hub.firmware import FirmwareService
 from emulator.devices.comms_hub.han import Han
 from emulator.devices.comms_hub.mirror import REQUEST_MIRROR, Mirrors
 from emulator.devices.comms_hub.transactions import Transactions
 from emulator.devices.comms_hub.wan_service import HubFacade, WanService
 from emulator.devices.control import ControlReceiver, provision, rehearsal_identity
-from emulator.devices.description import basic_rows, price_rows
+from emulator.devices.description import basic_attributes, price_attributes
 from emulator.devices.event_log import EventLog
 from emulator.devices.surroundings import Surroundings
 from emulator.eui64 import format_eui64
@@ -257,22 +257,23 @@ class CommsHub:
 
     def _build(self, primary: int) -> None:
         endpoint, gates = self.smart_energy.endpoint(primary), self.smart_energy.gates
-        basic = (
-            *basic_rows(self.model, self.version, self.model.firmware_version(self.version)),
-            AttributeRow(0x0011, "physical_environment", "enum8", lambda: int(self.mirrors.has_room)),
-        )
-        time = (
-            AttributeRow(0x0000, "time", "utc", lambda: utc_time(self._scope.unix_seconds)),
-            AttributeRow(0x0001, "time_status", "bitmap8", _SYNCHRONISED),
-            AttributeRow(0x0002, "time_zone", "int32", 0),
-        )
-        endpoint.add_server(BASIC, table_of(basic))
-        endpoint.add_server(TIME, table_of(time))
+        basic = {
+            **basic_attributes(self.model, self.version, self.model.firmware_version(self.version)),
+            "physical_env": lambda: int(self.mirrors.has_room),
+        }
+        time = {
+            "time": lambda: utc_time(self._scope.unix_seconds),
+            "time_status": _SYNCHRONISED,
+            "time_zone": 0,
+        }
+        self.smart_energy.serve(primary, BASIC, basic)
+        self.smart_energy.serve(primary, TIME, time)
         for cluster, command in _PUBLICATIONS.items():
             if cluster in self.model.endpoints[0].server:
-                rows = table_of(price_rows(self.model), gates.attributes(PRICE)) if cluster == PRICE else None
+                contents = price_attributes(self.model) if cluster == PRICE else {}
+                table = table_of(cluster, contents, gates.attributes(cluster))
                 handlers = {command: _nothing_published}
-                endpoint.add_server(cluster, rows, handlers, gate=gates.server_commands(cluster))
+                endpoint.add_server(cluster, table, handlers, gate=gates.server_commands(cluster))
         mirror = {REQUEST_MIRROR: self.mirrors.request}
         endpoint.add_client(METERING, handlers=mirror, gate=gates.client_commands(METERING))
 

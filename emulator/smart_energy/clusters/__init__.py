@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zigpy.zcl import Cluster
+from zigpy.zcl.clusters import general
 
 from emulator.smart_energy.clusters.calendar import Calendar
 from emulator.smart_energy.clusters.definition import SmartEnergyCluster, SmartEnergyMixin
@@ -39,6 +40,7 @@ __all__ = [
     "SmartEnergyCluster",
     "SmartEnergyMixin",
     "Tunneling",
+    "definition_of",
     "install",
 ]
 
@@ -61,6 +63,14 @@ _DEFINED: tuple[type[Cluster], ...] = (
 
 CLUSTERS: dict[int, type[Cluster]] = {int(cluster.cluster_id): cluster for cluster in _DEFINED}
 """Definitions by cluster identifier; each is a `SmartEnergyMixin` too."""
+
+_OF_ZIGPY: tuple[type[Cluster], ...] = (general.Basic, general.PowerConfiguration, general.Time)
+_ALL = CLUSTERS | {int(cluster.cluster_id): cluster for cluster in _OF_ZIGPY}
+
+
+def definition_of(cluster: int) -> type[Cluster]:
+    """Return the definition of a cluster that devices here have attributes of; raises `KeyError` for another."""
+    return _ALL[cluster]
 
 
 def install() -> Callable[[], None]:

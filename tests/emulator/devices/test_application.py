@@ -10,7 +10,6 @@ from emulator.clock.kernel import Kernel
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.devices.application import EVERY_ENDPOINT, SmartEnergyApplication
-from emulator.devices.attributes import AttributeRow
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.smart_energy.cbke.codec import Initiate
 from emulator.smart_energy.security_policy import SecurityPolicy
@@ -57,9 +56,8 @@ class Rig:
             next_tsn=lambda: 9,
             policy=SecurityPolicy(),
         )
-        rows = (AttributeRow(0x0000, "summation", "uint48", lambda: self.value),)
         for endpoint in (1, 2):
-            self.application.serve(endpoint, METERING, rows)
+            self.application.serve(endpoint, METERING, {"current_summ_delivered": lambda: self.value})
         self.application.complete()
 
     def ask(

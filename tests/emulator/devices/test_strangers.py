@@ -219,8 +219,8 @@ def test_tiers_add_up_to_the_total_as_the_file_has_them() -> None:
         assert side is not None
         for _ in range(5):
             await asyncio.sleep(100)
-            tiers = [side.attributes[f"current_tier{tier}_summation_delivered"] for tier in range(1, 5)]
-            assert sum(tiers) == side.attributes["current_summation_delivered"]
+            tiers = [side.attributes[f"current_tier{tier}_summ_delivered"] for tier in range(1, 5)]
+            assert sum(tiers) == side.attributes["current_summ_delivered"]
             assert tiers[1:] == [7400200, 0, 0]
             assert 11002117 <= tiers[0] < 11002117 + 100_000
 
