@@ -174,6 +174,7 @@ def _one_line(error: Exception) -> str:
 
 def last_fresh_moment(repository: Path) -> datetime:
     """Return the last second at which snapshot and timestamp are both unexpired; nothing is verified."""
+    _first_root(repository)
     metadata = repository / "metadata"
     try:
         stamp = Metadata[Timestamp].from_bytes(_read(metadata / _TIMESTAMP)).signed

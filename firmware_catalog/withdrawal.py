@@ -8,7 +8,7 @@ from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]
 
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.repository import Access, Writer, exclusive
-from firmware_catalog.trusted import TrustedView, read_trusted
+from firmware_catalog.trusted import TrustedView, read_trusted, root_digest
 
 
 def withdraw(path: Path, name: str, access: Access, *, memory: Path | None = None) -> str:
@@ -18,6 +18,7 @@ def withdraw(path: Path, name: str, access: Access, *, memory: Path | None = Non
     stay, unlisted: whoever reads the catalogue now still finds them. Raises `CatalogError` when there is no such
     target, or the keys are not at hand.
     """
+    root_digest(path)  # Taking the lock would make the folder of a catalogue that is not there.
     with exclusive(path):
         view = read_trusted(path, access.now, memory=memory)
         target = _named(view, path, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,6 +79,17 @@ def speed(text: str) -> float:
         value = 0.0
     if not 0 < value <= MAX_SPEED:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0, at most {MAX_SPEED:g}")
+    return value
+
+
+def duration(text: str) -> float:
+    """Return a duration in seconds; raises `ArgumentTypeError`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
     return value
 
 

@@ -24,6 +24,7 @@ from harness.command.arguments import (
     add_models,
     add_seed,
     add_speed,
+    duration,
     moniker,
     require_file,
     require_folders,
@@ -89,7 +90,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="FILE",
         help="keep what devices and dongle remember from one time to the next",
     )
-    add("--for", dest="seconds", type=float, metavar="S", help="end after S virtual seconds")
+    add("--for", dest="seconds", type=duration, metavar="S", help="end after S virtual seconds")
     add_models(parser)
     parser.set_defaults(handler=handle)
 
@@ -106,8 +107,12 @@ def options_of(arguments: argparse.Namespace) -> EmulationOptions:
     require_file("INSTALLATION.toml", arguments.installation)
     require_folders(arguments.models)
     name, text = ("--ncp", arguments.ncp) if arguments.ncp is not None else ("--rcp", arguments.rcp)
+    served = _served(name, text)
+    sniffer = None if arguments.sniffer is None else _served("--sniffer", arguments.sniffer)
+    if sniffer == served:
+        raise HarnessError(f"--sniffer: {sniffer}: {name} is served there already; choose another place")
     return EmulationOptions(
-        stranger=Stranger(_served(name, text), rcp=arguments.ncp is None),
+        stranger=Stranger(served, rcp=arguments.ncp is None),
         seed=arguments.seed,
         speed=arguments.speed,
         ezsp_version=arguments.ezsp,
@@ -115,7 +120,7 @@ def options_of(arguments: argparse.Namespace) -> EmulationOptions:
         capture=arguments.capture,
         zep=arguments.zep,
         state=arguments.state,
-        sniffer=None if arguments.sniffer is None else _served("--sniffer", arguments.sniffer),
+        sniffer=sniffer,
     )
 
 

@@ -69,6 +69,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def handle(arguments: argparse.Namespace) -> int:
     """List, save or restore."""
     named = [_elsewhere(text) for text in arguments.where]
+    if arguments.overwrite_network and arguments.restore is None:
+        raise HarnessError("radios: --overwrite-network belongs to --restore FILE; give both or neither")
     if arguments.backup is not None or arguments.restore is not None:
         if len(named) != 1:
             raise HarnessError("radios: --backup and --restore take one WHERE, such as serial:/dev/ttyUSB0")

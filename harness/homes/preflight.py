@@ -136,6 +136,10 @@ def _clock(installation: Installation, now: float) -> Check:
 
 def _disk(out: Path) -> Check:
     folder = next(each for each in (out, *out.resolve().parents) if each.exists())
+    if not folder.is_dir():
+        return Check(
+            "disk", Outcome.FAILED, f"{folder} is no folder that run folders can go into; choose another"
+        )
     free = shutil.disk_usage(folder).free
     outcome = Outcome.PASSED if free >= MINIMUM_FREE_OCTETS else Outcome.FAILED
     return Check(
