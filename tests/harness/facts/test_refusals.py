@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
-from functools import cache
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from tests.harness.facts.samples import DEVICE
 NAMES = [kind.__name__ for kind in FACTS]
 
 
-@cache
 def sample(kind: type[Fact]) -> tuple[str, dict[str, Any]]:
     """Return subject and details of one fact of a kind."""
     found: list[Fact] = []
@@ -62,7 +60,7 @@ def test_each_field_of_another_type_is_named(kind: type[Fact]) -> None:
     for name in details:
         for wrong in (1.5, [[1.5]], {"no such": 1.5}):
             with pytest.raises(RecordError, match=f"^{kind.ACTION}: {name}"):
-                CODEC.read(kind.KIND, subject, kind.ACTION, {**details, name: wrong})  # type: ignore[dict-item]
+                CODEC.read(kind.KIND, subject, kind.ACTION, {**details, name: wrong})
 
 
 @pytest.mark.parametrize("kind", FACTS, ids=NAMES)

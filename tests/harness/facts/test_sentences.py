@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from emulator.wan.results import TransferCounts
 from harness.facts import FACTS, Act, Fact, Failed, Result
 from harness.facts.campaign import Checkpoint, Ended, Planned, Problem, Stopped
 from harness.facts.configuration import StepDone, StepPerformed, StepRetried
@@ -62,6 +63,7 @@ from hw_profiles.model import DeviceKind
 from hw_profiles.sequence import Action
 from tests.harness.facts.samples import DEVICE, HOP
 
+COUNTS = TransferCounts(0, 0, 0, 0, 0, 0, 0)
 INFO, NOTICE, WARNING, ERROR = Severity.INFO, Severity.NOTICE, Severity.WARNING, Severity.ERROR
 METER = DevicePlan("gas", DEVICE, DeviceKind.GSME, 1, "1.0.0", 2, "2.0.0", (HOP, HOP))
 SUPPLIER, OPERATOR = CertificateRole.SUPPLIER, CertificateRole.NETWORK_OPERATOR
@@ -186,10 +188,7 @@ def test_every_fact_that_tells_people_something_has_its_sentence_above() -> None
     ],
 )
 def test_how_a_job_ended_is_told_with_what_the_hub_adds(detail: str, text: str) -> None:
-    from emulator.wan.results import TransferCounts
-
-    counts = TransferCounts(0, 0, 0, 0, 0, 0, 0)
-    sentence = JobOutcome(DEVICE, 2, "ActivationSuccess", counts, detail).told(Called())
+    sentence = JobOutcome(DEVICE, 2, "ActivationSuccess", COUNTS, detail).told(Called())
     assert sentence.text.startswith(text)
 
 
@@ -197,9 +196,9 @@ DONE: list[tuple[Act, Result, str]] = [
     (ImageUpload(DEVICE, HOP), ImageAtHub((1, 2, 3)), "Image complete at the hub"),
     (
         Transfer(DEVICE, HOP),
-        Transferred("FileTransferSuccess", 0, None),
+        Transferred("FileTransferSuccess", 0, COUNTS),
         "Image complete on the device, activation held",
-    ),  # type: ignore[arg-type]
+    ),
     (Activation(DEVICE, HOP), Activated("ActivationSuccess", 2), "Activated: runs v2"),
     (step(Action.WRITE_ATTRIBUTE, "Mode"), StepDone(StepResult.APPLIED, "credit"), "Mode: set to credit"),
     (step(Action.WRITE_ATTRIBUTE), StepDone(StepResult.ALREADY, "credit"), "already credit"),
