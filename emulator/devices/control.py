@@ -210,8 +210,14 @@ def rotate_payload(
 ) -> bytes:
     """Return the payload that gives the device `new_key`; `generation` is the present one plus 1.
 
-    `device_point` is the device's control public key, `ephemeral` a fresh P-256 scalar (see `seal`).
+    `device_point` is the device's control public key, `ephemeral` a fresh P-256 scalar (see `seal`). Raises
+    `SecurityError` when there is no such generation any more.
     """
+    if not 0 < generation <= _LAST_GENERATION:
+        raise SecurityError(
+            f"{format_eui64(eui64)}: {role.name.lower()} key of generation {generation}, expected 1 to "
+            f"{_LAST_GENERATION}; this device's key cannot be rotated again"
+        )
     sealed = seal(new_key, device_point, ephemeral, _rotation_info(eui64, role, generation))
     return bytes([PayloadKind.ROTATE_KEY, generation]) + sealed
 
