@@ -145,8 +145,11 @@ class Registration:
             return
         suite = next((suite for suite in self._suites if suite & offered), None)
         trust_centre = self._node.nwk.eui64_of(COORDINATOR)
-        if suite is None or trust_centre is None:
+        if suite is None:
             self._try_again(f"no suite in common with the hub's 0x{offered:04X}")
+            return
+        if trust_centre is None:
+            self._try_again("the address of the hub is not known")
             return
         self._shell.start(trust_centre, self._endpoint, suite)
 
