@@ -49,20 +49,21 @@ class Catalogue:
         now: datetime,
         keys: Path | None = None,
         seed: str | None = None,
+        memory: Path | None = None,
         lifetimes: Lifetimes = DEFAULT_LIFETIMES,
     ) -> Catalogue:
         """Make an empty catalogue at `path`, signed at `now`.
 
-        Keys are made in `keys`, or derived from a published `seed` for a rehearsal. Raises `CatalogError`
-        when there is a catalogue already or the folder cannot be written.
+        Keys are made in `keys`, or derived from a published `seed` for a rehearsal; `memory` is as for `open`. Raises
+        `CatalogError` when there is a catalogue already or the folder cannot be written.
         """
         if (path / "metadata" / "timestamp.json").exists():
             raise CatalogError(f"catalogue {path}: there is one already; open it, or choose another folder")
         source = Keys(seed=seed) if seed is not None else Keys(folder=keys or keys_folder(path))
-        access = Access(now, source, lifetimes)
+        access = Access(now, source, lifetimes, memory)
         with exclusive(path):
             Writer(path, access).create()
-        return cls(path, read_trusted(path, now), access)
+        return cls(path, read_trusted(path, now, memory=memory), access)
 
     @classmethod
     def open(
@@ -83,7 +84,7 @@ class Catalogue:
         """
         source = Keys(seed=seed) if seed is not None else Keys(folder=keys or keys_folder(path))
         view = read_trusted(path, now, memory=memory, root_sha256=root_sha256)
-        return cls(path, view, Access(now, source, lifetimes))
+        return cls(path, view, Access(now, source, lifetimes, memory))
 
     @classmethod
     def open_stale(
@@ -253,7 +254,8 @@ class Catalogue:
         writer.publish_supplier(self._view, role, targets)
 
     def _reload(self) -> None:
-        self._view = read_trusted(self.path, self._access.now)
+        # What this user writes is seen too: the state before it, put back, is an older one.
+        self._view = read_trusted(self.path, self._access.now, memory=self._access.memory)
         self._entries = tuple(_entry(target) for target in self._view.all_targets())
 
     def _stored(self, target: TargetFile) -> Path:

@@ -131,7 +131,7 @@ def _add(options: argparse.Namespace) -> int:
     if (path / "metadata" / "timestamp.json").exists():
         catalogue = _open(options, now)
     else:
-        catalogue = Catalogue.create(path, now=now, keys=options.keys)
+        catalogue = Catalogue.create(path, now=now, keys=options.keys, memory=state_folder(os.environ))
     entry = catalogue.add(
         options.file,
         options.supplier,
@@ -268,7 +268,8 @@ def _print_looked(looked: _Looked) -> None:
 
 def _withdraw(options: argparse.Namespace) -> int:
     path, keys = _path(options), Keys(folder=options.keys or keys_folder(_path(options)))
-    taken = withdraw(path, options.id, Access(_now(options), keys), memory=state_folder(os.environ))
+    access = Access(_now(options), keys, memory=state_folder(os.environ))
+    taken = withdraw(path, options.id, access)
     if options.json:
         return _print_json({"catalogue": str(path), "withdrawn": taken})
     print(f"withdrew {taken}  from {path}")

@@ -54,11 +54,14 @@ DEFAULT_LIFETIMES = Lifetimes()
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a catalogue is opened: the reference time, the keys there are, and how long new metadata lives."""
+    """How a catalogue is opened: the reference time, the keys there are, how long new metadata lives, and the folder
+    that keeps what was last seen (`firmware_catalog.memory`), None to keep nothing.
+    """
 
     now: datetime
     keys: Keys
     lifetimes: Lifetimes = DEFAULT_LIFETIMES
+    memory: Path | None = None
 
 
 class Writer:

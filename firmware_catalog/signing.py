@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -60,7 +61,7 @@ class Keys:
             raise CatalogError(f"signing key {path}: not there; bring the key to this folder, or use --keys")
         try:
             key = load_pem_private_key(read_octets(path, KEY_LIMIT), password=None)
-        except ValueError as error:
+        except (TypeError, ValueError, UnsupportedAlgorithm) as error:
             raise CatalogError(f"signing key {path}: not an unencrypted PEM private key") from error
         if not isinstance(key, Ed25519PrivateKey):
             raise CatalogError(f"signing key {path}: expected an Ed25519 key")

@@ -11,7 +11,7 @@ from firmware_catalog.repository import Access, Writer, exclusive
 from firmware_catalog.trusted import TrustedView, read_trusted, root_digest
 
 
-def withdraw(path: Path, name: str, access: Access, *, memory: Path | None = None) -> str:
+def withdraw(path: Path, name: str, access: Access) -> str:
     """Sign the targets of a supplier again without one image of the catalogue at `path`; returns the target's path.
 
     `name` is the target's path, as refusals name it, or 8 or more digits of the image's SHA-256. The stored octets
@@ -20,13 +20,14 @@ def withdraw(path: Path, name: str, access: Access, *, memory: Path | None = Non
     """
     root_digest(path)  # Taking the lock would make the folder of a catalogue that is not there.
     with exclusive(path):
-        view = read_trusted(path, access.now, memory=memory)
+        view = read_trusted(path, access.now, memory=access.memory)
         target = _named(view, path, name)
         role = target.path.partition("/")[0]
         old, writer = view.suppliers[role], Writer(path, access)
         kept = {listed: item for listed, item in old.targets.items() if listed != target.path}
         targets = Targets(version=old.version + 1, expires=writer.targets_expiry(), targets=kept)
         writer.publish_supplier(view, role, targets)
+        read_trusted(path, access.now, memory=access.memory)
     return target.path
 
 
