@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,42 +15,11 @@ from emulator.wan import operations as wan
 from emulator.wan.alerts import ALERTS, Alert, decode_alert, encode_alert
 from emulator.wan.messages import WanError, WanMessage, decode
 from emulator.wan.results import Done, JobStatus
-from hw_profiles.records import Json
+from tests.emulator.wan.any_record import record
 
 ROOT = Path(__file__).parents[3]
 FOR_OPERATORS = {wan.Mirror, wan.Permit, wan.ReadLog, wan.NetworkKey}
 """What an operator of a hub may ask and a campaign never does."""
-
-
-def values(annotation: Any) -> st.SearchStrategy[Any]:
-    """Return any value that a field of a record may hold."""
-    if annotation == Json:
-        return st.none() | st.integers(-9, 9) | st.text(max_size=3)
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        if arguments[0] is str:
-            return st.text("0f", min_size=64, max_size=64)
-        return st.integers(arguments[1].least, arguments[1].most)
-    if origin in (Union, UnionType):
-        return st.none() | values(next(each for each in arguments if each is not NoneType))
-    if origin is tuple and arguments[-1] is Ellipsis:
-        return st.lists(values(arguments[0]), max_size=2).map(tuple)
-    if origin is tuple:
-        return st.tuples(*map(values, arguments))
-    if origin is not None:
-        return st.dictionaries(st.text(max_size=3), values(arguments[1]), max_size=2)
-    scalars: dict[type, st.SearchStrategy[Any]] = {
-        bool: st.booleans(),
-        int: st.integers(0, 2**32),
-        str: st.text(max_size=5),
-        bytes: st.binary(max_size=5),
-    }
-    return scalars[annotation] if annotation in scalars else record(annotation)
-
-
-def record(kind: type[Any]) -> st.SearchStrategy[Any]:
-    hints = get_type_hints(kind, include_extras=True)
-    return st.builds(kind, **{each.name: values(hints[each.name]) for each in fields(kind)})
 
 
 @pytest.mark.parametrize("kind", wan.OPERATIONS.values(), ids=wan.OPERATIONS)
