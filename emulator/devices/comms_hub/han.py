@@ -193,17 +193,25 @@ class Han:
         return frame.payload
 
     async def device_log(self, eui64: int, endpoint: int, since: int) -> list[LogEntry]:
-        """Fetch the entries of a device's event log from number `since` on, oldest first; raises `WanError`."""
+        """Fetch the entries of a device's event log from number `since` on, oldest first.
+
+        Raises `WanError`, and `FrameError` for answers that are no log.
+        """
         entries: list[LogEntry] = []
-        octets = b""
-        while len(entries) < LOG_CAPACITY:
+        octets, moved = b"", 0
+        while len(entries) < LOG_CAPACITY and moved < LOG_CAPACITY:
             page = await self._log_page(eui64, endpoint, since, len(octets))
             if page.number == NO_ENTRY:
                 break
-            if page.number < since or (octets and page.number != since) or page.offset != len(octets):
-                # The ring has moved on meanwhile: the entry is fetched from its beginning.
-                since, octets = max(since, page.number), b""
+            if octets and page.number > since:
+                # The ring has moved on meanwhile: the entry that is oldest now is fetched from its beginning.
+                since, octets, moved = page.number, b"", moved + 1
                 continue
+            if page.number < since or page.offset != len(octets):
+                raise FrameError(
+                    f"event log page of {format_eui64(eui64)}: entry {page.number} from octet {page.offset}, "
+                    f"expected {since} or a later one from octet {len(octets)}"
+                )
             since, octets = page.number, octets + page.octets
             if len(octets) >= page.length or not page.octets:
                 entries.append(parse_entry(octets))
