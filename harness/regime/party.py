@@ -6,12 +6,14 @@ A party reads its own folder, the public certificate directory and the exchange 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -35,6 +37,8 @@ from harness.regime.control_keys import ControlKeys, HeldKey
 from harness.regime.parameters import RegimeParameters
 from hw_profiles.errors import FileRefusedError
 from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,15 @@ class Party:
         if not path.exists():
             return {}
         try:
-            state: dict[str, Json] = json.loads(read_regular_file(path, TEXT_LIMIT))
+            state = json.loads(read_regular_file(path, TEXT_LIMIT))
         except (FileRefusedError, RecursionError, ValueError) as error:
-            raise JournalError(
-                f"state of {self.name} {path}: {error}; restore it or start a new run"
-            ) from error
+            raise self._damaged(path, error) from error
+        if not isinstance(state, dict) or not all(isinstance(table, dict) for table in state.values()):
+            raise self._damaged(path, "not a table of tables")
         return state
+
+    def _damaged(self, path: Path, what: object) -> JournalError:
+        return JournalError(f"state of {self.name} {path}: {what}; restore it or start a new run")
 
     def save(self) -> None:
         """Write the state durably."""
@@ -98,13 +105,21 @@ class Party:
         write_atomically(self.folder / f"{label}.pem", certificate)
 
     def credential(self, label: str) -> Credential:
-        """Return one of the party's own credentials."""
+        """Return one of the party's own credentials; raises `JournalError` for files that are none."""
         if label not in self._credentials:
-            key = load_pem_private_key((self.folder / f"{label}.key.pem").read_bytes(), None)
-            certificate = x509.load_pem_x509_certificate((self.folder / f"{label}.pem").read_bytes())
-            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            certificate = self._pem(f"{label}.pem", x509.load_pem_x509_certificate)
+            key = self._pem(f"{label}.key.pem", lambda octets: load_pem_private_key(octets, None))
+            if not isinstance(key, ec.EllipticCurvePrivateKey):
+                raise self._damaged(self.folder / f"{label}.key.pem", "not a key on an elliptic curve")
             self._credentials[label] = Credential(certificate, key)
         return self._credentials[label]
+
+    def _pem(self, name: str, read: Callable[[bytes], T]) -> T:
+        path = self.folder / name
+        try:
+            return read(read_regular_file(path, TEXT_LIMIT))
+        except (FileRefusedError, TypeError, ValueError, UnsupportedAlgorithm) as error:
+            raise self._damaged(path, error) from error
 
     def has_credential(self, label: str) -> bool:
         """Whether the party holds a credential of this label."""
