@@ -84,12 +84,12 @@ RECORDS: list[tuple[str, Alter, str]] = [
     ("gone", Path.unlink, "no run.json; give the folder of a run"),
     (
         "a folder",
-        lambda path: (path.unlink(), path.mkdir()),
+        in_its_place(Path.mkdir),
         "run.json: cannot be read (a folder); expected a regular",
     ),
     (
         "a pipe",
-        lambda path: (path.unlink(), os.mkfifo(path)),
+        in_its_place(os.mkfifo),
         "run.json: cannot be read (a pipe); expected a regular",
     ),
     ("text", lambda path: path.write_text("hello"), "run.json: not the record of a run (Expecting value"),
