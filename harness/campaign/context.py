@@ -53,7 +53,9 @@ class Context:
         value = await self.read(
             entry, endpoint, OTA, CURRENT_FILE_VERSION, from_server=True, timeout_s=timeout_s
         )
-        return int(str(value))
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise NoAnswerError(f"{entry.name} says that it runs {value!r}, which is no version")
+        return value
 
     async def read(
         self,
