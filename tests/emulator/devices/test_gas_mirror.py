@@ -29,9 +29,13 @@ RESPONSE = 0x01
 
 
 class Hub:
-    """Answers requests for a mirror as the test says, then as a hub would; and remembers when it was asked."""
+    """Answers requests for a mirror as the test says, then as a hub would; and remembers when it was asked.
+
+    A home is installed before it listens, so that it hears of nothing older.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *replies: Reply | int | None) -> None:
+        installed()
         self.asked: list[float] = []
         rest, own = list(replies), Mirrors.request
 
