@@ -55,8 +55,6 @@ def without_a_mirror() -> World:
 
 def test_a_meter_without_a_mirror_asks_for_one_and_reports_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     world = without_a_mirror()
-    world = without_a_mirror()
-    world = installed()
     hub = Hub(monkeypatch)
 
     async def story(world: World) -> None:
@@ -80,7 +78,7 @@ def test_a_meter_that_has_a_mirror_asks_for_none(monkeypatch: pytest.MonkeyPatch
         assert world.home.hub.mirrors.last_report[GAS] > 0
         assert hub.asked == []
 
-    world.run(story)
+    installed().run(story)
 
 
 NO_MIRRORS: list[tuple[str, Reply | int]] = [
@@ -98,7 +96,6 @@ NO_MIRRORS: list[tuple[str, Reply | int]] = [
 def test_an_answer_that_gives_no_mirror_is_asked_again_in_five_minutes(
     monkeypatch: pytest.MonkeyPatch, reply: Reply | int
 ) -> None:
-    world = installed()
     hub = Hub(monkeypatch, reply)
 
     async def story(world: World) -> None:
@@ -109,7 +106,7 @@ def test_an_answer_that_gives_no_mirror_is_asked_again_in_five_minutes(
         first, second = hub.asked
         assert second - first == pytest.approx(5 * MINUTE, abs=20)
 
-    world.run(story)
+    without_a_mirror().run(story)
 
 
 def test_a_hub_that_takes_its_reports_no_more_is_asked_for_another_mirror(
@@ -131,7 +128,7 @@ def test_a_hub_that_takes_its_reports_no_more_is_asked_for_another_mirror(
         assert mirrors.endpoint_of(GAS) == number
         assert world.gas.nonvolatile.get(TOKEN) == bytes((number,))
 
-    world.run(story)
+    installed().run(story)
 
 
 # What the battery pays for
