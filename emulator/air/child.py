@@ -30,6 +30,7 @@ AssociateDone = Callable[[Status | int, int], None]
 """(association status, or the MAC status when there was no answer; short address, 0xFFFF when none)."""
 
 _NO_ADDRESS = 0xFFFF
+_FIRST_SPECIAL = 0xFFF8
 
 
 class Poller:
@@ -141,12 +142,15 @@ class Association:
         response = self._response
         if response is None:
             self._finish(Status.NO_DATA if status is Status.SUCCESS else status, _NO_ADDRESS)
+        elif response.status == AssociationStatus.SUCCESS and not 0 < response.short_address < _FIRST_SPECIAL:
+            # ZigBee has no devices without a short address of their own: such a success is a refusal.
+            self._finish(AssociationStatus.PAN_ACCESS_DENIED, _NO_ADDRESS)
         else:
             self._finish(response.status, response.short_address)
 
     def _finish(self, status: Status | int, short_address: int) -> None:
         done, self._done = self._done, None
-        if self._response is not None and status == AssociationStatus.SUCCESS:
+        if short_address != _NO_ADDRESS and status == AssociationStatus.SUCCESS:
             self._station.short_address = short_address
         else:
             self._tune(*self._before)

@@ -63,6 +63,11 @@ def _age(update_id: int, own: int) -> int:
     return -((update_id - own + 128) % 256)
 
 
+def _gives_address(response: RejoinResponse) -> bool:
+    """Whether a parent accepts: with success, and under an address that a device can have."""
+    return response.status == Status.SUCCESS and 0 < response.short_address < FIRST_BROADCAST
+
+
 class _Rejoin:
     """A rejoin under way."""
 
@@ -280,7 +285,7 @@ class Joining:
         if hop != parent.short_address or header.destination_eui64 not in (None, nwk.eui64):
             return
         nwk.scope.cancel(rejoin.timer)
-        if response.status != Status.SUCCESS:
+        if not _gives_address(response):
             self._try_next(rejoin)
             return
         self._rejoin = None
@@ -300,7 +305,7 @@ class Joining:
         ours = header.secured and hop == nwk.parent_short and header.destination_eui64 == nwk.eui64
         if not ours or nwk.parameters is None or nwk.device_type != NodeType.END_DEVICE:
             nwk.counters.drop("rejoin response not asked for")
-        elif response.status == Status.SUCCESS and 0 < response.short_address < FIRST_BROADCAST:
+        elif _gives_address(response):
             nwk.set_parameters(nwk.parameters._replace(short_address=response.short_address))
             nwk.listener.nwk_status(response.short_address, NetworkStatus.ADDRESS_UPDATE)
 

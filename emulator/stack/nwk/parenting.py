@@ -101,7 +101,7 @@ class Parenting:
         if nwk.parameters is None or not nwk.mac.association_permit:
             nwk.mac.associate_response(eui64, 0xFFFF, PAN_ACCESS_DENIED)
             return
-        if known is None and not self._nwk.has_room:
+        if not self._fits(known):
             nwk.mac.associate_response(eui64, 0xFFFF, PAN_AT_CAPACITY)
             return
         short = nwk.short_of(eui64)
@@ -114,6 +114,10 @@ class Parenting:
         nwk.scope.call_later(
             nwk.timing.join_indication_us, self._response_sent, child, JoinKind.UNSECURED_JOIN, Status.SUCCESS
         )
+
+    def _fits(self, known: Neighbour | None) -> bool:
+        """Whether there is room for a device, or it has its place already."""
+        return self._nwk.has_room or (known is not None and known.is_child)
 
     def _free_address(self) -> int:
         nwk = self._nwk
@@ -206,7 +210,7 @@ class Parenting:
             nwk.counters.drop("rejoin request without EUI-64")
             return
         known = nwk.neighbours.by_eui64(eui64)
-        if not (self._nwk.has_room or (known is not None and known.is_child)):
+        if not self._fits(known):
             self._rejoin_response(header, hop, RejoinResponse(0xFFFF, PAN_AT_CAPACITY), capability, None)
             return
         short = hop

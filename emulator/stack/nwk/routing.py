@@ -274,6 +274,7 @@ class Routing:
 
     def record_received(self, source: int, relays: tuple[int, ...]) -> None:
         """Keep the relays that a route record collected on its way to this node."""
+        self.source_routes.pop(source, None)
         if len(self.source_routes) >= self._nwk.timing.max_routes:
             del self.source_routes[next(iter(self.source_routes))]
         self.source_routes[source] = relays

@@ -10,6 +10,7 @@ from emulator.air.beacon import BeaconPayload, encode_beacon_payload
 from emulator.air.command import (
     AssociationRequest,
     AssociationResponse,
+    AssociationStatus,
     Command,
     CoordinatorRealignment,
     DataRequest,
@@ -302,6 +303,20 @@ def test_an_association_request_nobody_acknowledges_puts_everything_back() -> No
     air.run()
     assert ended == [(Status.NO_ACK, 0xFFFF)]
     assert (child.channel, child.pan_id, child.short_address, child.parent_address) == (20, PAN, 0, 7)
+
+
+@pytest.mark.parametrize("short", [0x0000, 0xFFF8, 0xFFFE, 0xFFFF])
+def test_an_association_that_succeeds_without_an_address_of_its_own_is_a_refusal(short: int) -> None:
+    # 802.15.4 lets a coordinator give 0xFFFE, "use your EUI-64"; ZigBee does not.
+    air, mac, _ = coordinator()
+    child, _ = air.mac(joined=False, x=3)
+    ended: list[tuple[int, int]] = []
+    child.associate(11, PAN, 0, 0x8E, lambda status, given: ended.append((status, given)))
+    air.run(0.1)
+    mac.associate_response(child.eui64, short, 0)
+    air.run()
+    assert ended == [(AssociationStatus.PAN_ACCESS_DENIED, 0xFFFF)]
+    assert (child.pan_id, child.short_address) == (0xFFFF, 0xFFFF)
 
 
 def test_polls_asked_for_together_share_one_data_request_and_its_outcome() -> None:
