@@ -1,10 +1,12 @@
-"""Identifiers that people type: MPAN, MPRN, EUI-64 and install codes, with their check digits."""
+"""Identifiers that people type: MPAN, MPRN, EUI-64 and install codes, with their check digits; Smart Energy's own."""
 
 from __future__ import annotations
 
 import re
 
 from hw_profiles.errors import ProfileError
+
+SMART_ENERGY_PROFILE = 0x0109
 
 _MPAN_WEIGHTS = (3, 5, 7, 13, 17, 19, 23, 29, 31, 37, 41, 43)
 _EUI64 = re.compile(r"([0-9A-Fa-f]{2}-){7}[0-9A-Fa-f]{2}")

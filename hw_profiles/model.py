@@ -27,6 +27,7 @@ from hw_profiles.bounds import (
     Seconds,
     Slug,
 )
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
 Cluster = U16
 ModelId = Slug
@@ -236,7 +237,7 @@ class Endpoint:
     device_id: U16
     server: tuple[Cluster, ...]
     client: tuple[Cluster, ...]
-    profile: U16 = 0x0109
+    profile: U16 = SMART_ENERGY_PROFILE
     device_version: Annotated[int, Range(0, 15)] = 0
 
 

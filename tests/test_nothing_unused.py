@@ -35,8 +35,6 @@ _EMBEDDING = "for programs that run the emulator inside their own: no file, no f
 
 USED_OUTSIDE = {
     "ClientAttributeDefs": _CALLED_FROM_OUTSIDE,
-    "ClientCommandDefs": _CALLED_FROM_OUTSIDE,
-    "ServerCommandDefs": _CALLED_FROM_OUTSIDE,
     "connection_made": _CALLED_FROM_OUTSIDE,
     "permit_gp": _CALLED_FROM_OUTSIDE,
     "start_network": _CALLED_FROM_OUTSIDE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from emulator.air.frame import BROADCAST_PAN
 from emulator.air.radio import EnergyMeter, Radio, Transmission
 
 __all__ = ["Channel", "EnergyMeter", "Transmission", "is_broadcast", "overlap"]
@@ -12,7 +13,6 @@ __all__ = ["Channel", "EnergyMeter", "Transmission", "is_broadcast", "overlap"]
 # Destination PAN (low half) and short address, as they lie on the air.
 _PAN_AND_SHORT = struct.Struct("<I").unpack_from
 _EXTENDED = struct.Struct("<Q").unpack_from
-_BROADCAST_PAN = 0xFFFF
 _FIRST_SPECIAL_SHORT = 0xFFF8
 
 
@@ -48,7 +48,7 @@ class Channel:
         self.extended[radio.eui64] = (radio,)
         if radio.tuned_promiscuous:
             self.promiscuous.append(radio)
-        if radio.tuned_pan != _BROADCAST_PAN and radio.tuned_short < _FIRST_SPECIAL_SHORT:
+        if radio.tuned_pan != BROADCAST_PAN and radio.tuned_short < _FIRST_SPECIAL_SHORT:
             self.short.setdefault(radio.tuned_pan | radio.tuned_short << 16, []).append(radio)
 
     def remove(self, radio: Radio) -> None:
@@ -71,7 +71,7 @@ class Channel:
             return self.short.get(_PAN_AND_SHORT(psdu, 3)[0])
         if mode == 0x0C and len(psdu) >= 15:
             radios = self.extended.get(_EXTENDED(psdu, 5)[0])
-            if radios is not None and (psdu[3] | psdu[4] << 8) in (radios[0].tuned_pan, _BROADCAST_PAN):
+            if radios is not None and (psdu[3] | psdu[4] << 8) in (radios[0].tuned_pan, BROADCAST_PAN):
                 return radios
         return None
 

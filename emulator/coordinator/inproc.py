@@ -29,6 +29,7 @@ from emulator.stack.events import DeviceJoined, DeviceLeft, StackEvent
 from emulator.stack.node import Node, NodeConfig
 from emulator.stack.primitives import (
     COORDINATOR,
+    FIRST_BROADCAST,
     ApsdeIndication,
     ApsdeRequest,
     Confirm,
@@ -271,7 +272,7 @@ class InprocApplication(zigpy.application.ControllerApplication):
             cluster=packet.cluster_id,
             source_endpoint=packet.src_ep or 0,
             asdu=packet.data.serialize(),
-            ack=bool(options & t.TransmitOptions.ACK) and short < 0xFFF8,
+            ack=bool(options & t.TransmitOptions.ACK) and short < FIRST_BROADCAST,
             secure=bool(options & t.TransmitOptions.APS_Encryption),
             radius=packet.radius or 30,
         )
@@ -384,6 +385,6 @@ def from_zigpy_eui64(eui64: t.EUI64) -> int:
 
 
 def _zigpy_destination(destination: int) -> t.AddrModeAddress:
-    if destination >= 0xFFF8:
+    if destination >= FIRST_BROADCAST:
         return t.AddrModeAddress(addr_mode=t.AddrMode.Broadcast, address=t.BroadcastAddress(destination))
     return t.AddrModeAddress(addr_mode=t.AddrMode.NWK, address=t.NWK(destination))

@@ -9,10 +9,10 @@ from struct import Struct
 from typing import NamedTuple
 
 from emulator.nonvolatile import NonVolatile
+from emulator.stack.primitives import UNKNOWN_SHORT
 
 _PREFIX = "radio.device."
 _RECORD = Struct("<HB16s")
-_UNKNOWN_SHORT = 0xFFFE
 _HAS_KEY, _EXPECTED, _SLEEPY = 1, 2, 4
 
 
@@ -82,7 +82,7 @@ class RadioMemory:
 
 
 def _pack(device: KnownDevice) -> bytes:
-    short = _UNKNOWN_SHORT if device.short is None else device.short
+    short = UNKNOWN_SHORT if device.short is None else device.short
     flags = _HAS_KEY * (device.link_key is not None) | _EXPECTED * device.expected | _SLEEPY * device.sleepy
     return _RECORD.pack(short, flags, device.link_key or bytes(16))
 
@@ -90,7 +90,7 @@ def _pack(device: KnownDevice) -> bytes:
 def _unpack(octets: bytes) -> KnownDevice:
     short, flags, key = _RECORD.unpack(octets)
     return KnownDevice(
-        None if short == _UNKNOWN_SHORT else short,
+        None if short == UNKNOWN_SHORT else short,
         key if flags & _HAS_KEY else None,
         bool(flags & _EXPECTED),
         bool(flags & _SLEEPY),

@@ -27,6 +27,8 @@ from emulator.stack.events import DeviceAnnounced, DeviceJoined, DeviceLeft, Net
 from emulator.stack.primitives import (
     BROADCAST_RX_ON,
     COORDINATOR,
+    FIRST_BROADCAST,
+    LONGEST_PERMIT_S,
     ApsdeIndication,
     ApsdeRequest,
     Confirm,
@@ -47,13 +49,11 @@ from emulator.stack.zdo.frames import (
 
 LOGGER = logging.getLogger(__name__)
 
-FIRST_BROADCAST = 0xFFF8
 ANSWER_TIMEOUT_S = 12.0
 """How long a ZDO question waits for its answer."""
 COMMAND_ATTEMPTS = 3
 COMMAND_RETRY_S = 2.0
 RX_ON_WHEN_IDLE = 0x08
-_LONGEST_OPEN_S = 254
 
 
 class ZigpyPort:
@@ -268,7 +268,7 @@ class ZigpyPort:
 
     def permit_joining(self, seconds: int) -> None:
         """Open the network to the devices that are expected (0 closes)."""
-        duration = min(seconds, _LONGEST_OPEN_S)
+        duration = min(seconds, LONGEST_PERMIT_S)
         expected = [(eui64, device) for eui64, device in self.memory.devices.items() if device.expected]
         if not expected or not duration:
             self._command("permit joining", lambda: self._radio.permit(duration))

@@ -17,8 +17,8 @@ from typing import ClassVar, Final
 
 from emulator.crypto.suite import Suite
 from emulator.errors import CryptoError, FrameError
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
-PROFILE_IDENTIFIER: Final = 0x0109
 CERTIFICATE_TYPE: Final = 0x00
 CURVE_SECT283K1: Final = 0x0D
 HASH_AES_MMO: Final = 0x08
@@ -40,7 +40,7 @@ class CertificateSuite1:
     point: bytes
     subject: int
     issuer: bytes
-    profile: int = PROFILE_IDENTIFIER
+    profile: int = SMART_ENERGY_PROFILE
     manufacturer_data: bytes = bytes(8)
 
     def encode(self) -> bytes:
@@ -55,9 +55,10 @@ class CertificateSuite1:
 
     def check_key_agreement(self) -> None:
         """Raise `CryptoError` unless this certificate may be used to establish keys."""
-        if self.profile != PROFILE_IDENTIFIER:
+        if self.profile != SMART_ENERGY_PROFILE:
             raise CryptoError(
-                f"suite 1 certificate of {self.subject:016X}: profile 0x{self.profile:04X}, expected 0x0109"
+                f"suite 1 certificate of {self.subject:016X}: profile 0x{self.profile:04X}, "
+                f"expected 0x{SMART_ENERGY_PROFILE:04X}"
             )
 
     def check_signature(self) -> None:

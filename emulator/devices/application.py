@@ -21,14 +21,12 @@ from emulator.devices.reports import AttributeReports, ReportPath
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.cbke.machines import CbkeConfig, HostCryptography, KeyEstablishment
 from emulator.smart_energy.security_policy import SecurityPolicy
-from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm, Security
+from emulator.stack.primitives import EVERY_ENDPOINT, ApsdeIndication, ApsdeRequest, Confirm, Security
 from emulator.stack.zdo.frames import Binding
 from emulator.zcl.endpoint import ResponseTaker, ZclEndpoint
 from emulator.zcl.frame import try_parse
 from emulator.zcl.identifiers import KEY_ESTABLISHMENT
 from hw_profiles.model import Model
-
-EVERY_ENDPOINT = 0xFF
 
 
 class ApplicationPort(Protocol):

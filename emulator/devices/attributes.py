@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.nonvolatile import NonVolatile
-from emulator.smart_energy.clusters import definition_of
+from emulator.smart_energy.clusters import definition_of, definitions_of
 from emulator.zcl.attributes import Attribute, AttributeTable, Gate
+from emulator.zcl.client import Wanted
 from emulator.zcl.endpoint import ZclEndpoint
 from emulator.zcl.frame import ZclStatus
 from hw_profiles.attribute_values import ConfigurationAttribute
@@ -55,6 +56,12 @@ def table_of(cluster: int, contents: Contents, gate: Gate | None = None) -> Attr
     for attribute in table.ordered():
         attribute.writable, attribute.reportable = False, True
     return table
+
+
+def wanted(cluster: int, name: str, *other_types: str) -> Wanted:
+    """Return an attribute to read, of the type it is defined with, or of another that devices are known to use."""
+    (definition,) = definitions_of(cluster, name)
+    return Wanted(int(definition.id), (int(definition.zcl_type), *(TYPE_IDS[each] for each in other_types)))
 
 
 def complete(endpoint: ZclEndpoint, described: Endpoint) -> None:

@@ -31,6 +31,8 @@ from emulator.nonvolatile import NonVolatile
 KEY_OCTETS = 32
 TAG_OCTETS = 16
 MAX_PAYLOAD = 4096
+CONTROL_EXECUTE, READ_LOG = 0x00, 0x01
+"""Commands of the Device Control cluster: an envelope to carry out, and a page of the event log to show."""
 _LAST_GENERATION = 0xFF
 
 _ENVELOPE = struct.Struct(">BBBQH")

@@ -21,9 +21,10 @@ from emulator.smart_energy.ota.file import parse as parse_ota_file
 from emulator.smart_energy.ota.messages import BLOCK_HEADER, ImageKey, OtaCommand
 from emulator.smart_energy.ota.policy import OtaClientPolicy
 from emulator.smart_energy.ota.signature import FirmwareTrust, verify_image
-from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
-from emulator.zcl.frame import ZclFrame, ZclStatus, cluster_request, default_response
-from emulator.zcl.identifiers import OTA_UPGRADE, SMART_ENERGY_PROFILE
+from emulator.stack.primitives import FIRST_BROADCAST, ApsdeIndication, ApsdeRequest, Confirm
+from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus, cluster_request, default_response
+from emulator.zcl.identifiers import OTA_UPGRADE
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 from hw_profiles.model import BlockPeriodUnit, Flash, Model, Ota, Quirk
 
 _SLOT = "download"
@@ -139,7 +140,7 @@ class FirmwareClient:
         """A frame of the OTA cluster arrived from the server."""
         try:
             if frame.frame_control & 0x03 == 0:
-                if frame.command == 0x0B and len(frame.payload) >= 2:
+                if frame.command == GeneralCommand.DEFAULT_RESPONSE and len(frame.payload) >= 2:
                     self._run(self.machine.default_response(frame.payload[0], frame.payload[1]), frame)
             elif frame.command == OtaCommand.IMAGE_NOTIFY:
                 self._notified(indication, frame)
@@ -154,7 +155,9 @@ class FirmwareClient:
 
     def _notified(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
         if not self._ignores_notify:
-            self._run(self.machine.notify(frame.payload, broadcast=indication.destination >= 0xFFF8), frame)
+            self._run(
+                self.machine.notify(frame.payload, broadcast=indication.destination >= FIRST_BROADCAST), frame
+            )
 
     def _run(self, wanted: list[effects.ClientEffect], frame: ZclFrame | None = None) -> None:
         for effect in wanted:

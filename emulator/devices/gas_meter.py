@@ -13,8 +13,11 @@ from emulator.devices.attributes import Contents
 from emulator.devices.description import power_descriptor
 from emulator.devices.life import Life
 from emulator.devices.meter import Meter, seconds
+from emulator.devices.metrology import DAY_US
 from emulator.devices.registers import Registers
 from emulator.devices.registration import Service
+from emulator.smart_energy.clusters import attribute_ids
+from emulator.smart_energy.clusters.metering import NO_MIRROR, REQUEST_MIRROR, REQUEST_MIRROR_RESPONSE
 from emulator.smart_energy.ota.effects import OtaPhase
 from emulator.stack.primitives import ApsdeIndication
 from emulator.zcl.client import Peer
@@ -25,9 +28,6 @@ from hw_profiles.model import Event
 
 MIRROR_SERVICE = Service(METERING, server=False)
 """The hub's Metering client takes requests for mirrors."""
-REQUEST_MIRROR = 0x01
-REQUEST_MIRROR_RESPONSE = 0x01
-NO_MIRROR = 0xFFFF
 SEGMENT_GAP_US = 500_000
 MIRROR_RETRY_US = 10 * MICROSECONDS
 _LAST_ENDPOINT = 240
@@ -42,9 +42,20 @@ _MIRROR = "mirror.endpoint"
 _USED = "battery.used_nah"
 _LOW = "battery.low"
 _U64 = Struct("<Q")
-_DAY_US = 86_400 * MICROSECONDS
-_BASIC_PUSH = (0x0000, 0x0005, 0x0004, 0x0003, 0x0007)
-_METERING_PUSH = (0x0000, 0x0014, 0x0100, 0x0200, 0x0300, 0x0301, 0x0302, 0x0303, 0x0306, 0x0308)
+_BASIC_PUSH = attribute_ids(BASIC, "zcl_version", "model", "manufacturer", "hw_version", "power_source")
+_METERING_PUSH = attribute_ids(
+    METERING,
+    "current_summ_delivered",
+    "supply_status",
+    "current_tier1_summ_delivered",
+    "status",
+    "unit_of_measure",
+    "multiplier",
+    "divisor",
+    "summation_formatting",
+    "metering_device_type",
+    "meter_serial_number",
+)
 
 
 class GasMeter(Meter):
@@ -149,7 +160,7 @@ class GasMeter(Meter):
         if battery is None:
             return 100.0
         used_uah: float = self._used_nah() / 1000
-        days = self._hardware.now / _DAY_US
+        days = self._hardware.now / DAY_US
         polls = self._hardware.now / seconds(self.model.timings.poll_long_s)
         used_uah += days * battery.idle_uah_per_day + polls * battery.cost_poll_uah
         return max(0.0, self.entry.battery_percent - used_uah / (battery.capacity_mah * 10))

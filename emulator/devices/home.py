@@ -31,6 +31,7 @@ from emulator.smart_energy.ota.signature import trust_of
 from emulator.stack.aps.key_table import KeyObserver
 from emulator.stack.node import PREFERRED_CHANNELS, NodeConfig
 from emulator.stack.nwk.service import NodeType
+from emulator.stack.primitives import LONGEST_PERMIT_S
 from emulator.stack.zdo.descriptors import SimpleDescriptor
 from emulator.wan.link import WanLink
 from hw_profiles.installation import DeviceEntry, Installation
@@ -163,7 +164,7 @@ class Home:
                     f"installing {self.installation.record.id}: {', '.join(missing)} did not register within "
                     f"{patience_s:.0f} s; check links and positions of the installation"
                 )
-            self.hub.port.permit_joining(254)
+            self.hub.port.permit_joining(LONGEST_PERMIT_S)
         self.hub.port.permit_joining(0)
 
     async def _settled(self, *, patience_s: float) -> bool:

@@ -11,22 +11,24 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from emulator.clock.kernel import MICROSECONDS
+from emulator.devices.attributes import wanted
 from emulator.devices.life import Life
-from emulator.devices.meter import CURRENT_SUMMATION_DELIVERED, seconds
+from emulator.devices.meter import seconds
 from emulator.devices.registration import Service
 from emulator.devices.smart_energy_device import SmartEnergyDevice
 from emulator.errors import FrameError
 from emulator.stack.events import KeyKind, LinkKeyChanged, StackEvent
 from emulator.stack.primitives import BROADCAST_RX_ON, COORDINATOR, ApsdeIndication
 from emulator.stack.zdo.frames import RESPONSE, EndpointList, MatchDescriptorRequest, ZdoCluster
-from emulator.zcl.client import Peer, Values, Wanted
+from emulator.zcl.client import Peer, Values
 from emulator.zcl.identifiers import METERING
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 from hw_profiles.model import Refresh
 
 MIRROR = Service(METERING)
 DISCOVERY_RETRY_US = 60 * MICROSECONDS
-_SUMMATION = Wanted(CURRENT_SUMMATION_DELIVERED, (0x25,))
-_DEMAND = Wanted(0x0400, (0x2A,))
+_SUMMATION = wanted(METERING, "current_summ_delivered")
+_DEMAND = wanted(METERING, "instantaneous_demand")
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class InHomeDisplay(SmartEnergyDevice):
         life = self.life
         if life is None or self._meters:
             return
-        question = MatchDescriptorRequest(BROADCAST_RX_ON, 0x0109, (METERING,), ()).encode()
+        question = MatchDescriptorRequest(BROADCAST_RX_ON, SMART_ENERGY_PROFILE, (METERING,), ()).encode()
         life.node.zdo.request(BROADCAST_RX_ON, ZdoCluster.MATCH_DESC, question)
         life.membership.call_later(DISCOVERY_RETRY_US, self._find_meters)
 

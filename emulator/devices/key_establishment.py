@@ -16,9 +16,10 @@ from emulator.smart_energy.cbke.machines import (
     Send,
     SetTimer,
 )
-from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm
+from emulator.stack.primitives import FIRST_BROADCAST, ApsdeIndication, ApsdeRequest, Confirm
 from emulator.zcl.frame import CLUSTER_COMMAND, SERVER_TO_CLIENT, ZclFrame, ZclStatus, build, default_response
-from emulator.zcl.identifiers import KEY_ESTABLISHMENT, SMART_ENERGY_PROFILE
+from emulator.zcl.identifiers import KEY_ESTABLISHMENT
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
 SendAsdu = Callable[[ApsdeRequest, Confirm | None], None]
 
@@ -55,7 +56,7 @@ class KeyEstablishmentShell:
     def handle(self, indication: ApsdeIndication, frame: ZclFrame) -> None:
         """A unicast command of the cluster arrived."""
         partner = indication.source_eui64
-        if partner is None or indication.destination >= 0xFFF8:
+        if partner is None or indication.destination >= FIRST_BROADCAST:
             return
         to_server = not frame.is_from_server
         if to_server:

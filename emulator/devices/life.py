@@ -24,7 +24,7 @@ from emulator.stack.primitives import COORDINATOR, ApsdeIndication, ApsdeRequest
 from emulator.stack.zdo.descriptors import SimpleDescriptor
 from emulator.zcl.client import Peer, ZclClient
 from emulator.zcl.endpoint import ZclEndpoint
-from emulator.zcl.frame import try_parse
+from emulator.zcl.frame import GeneralCommand, try_parse
 from emulator.zcl.identifiers import OTA_UPGRADE, TIME
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Model, PowerSource
@@ -179,7 +179,9 @@ class Life:
             and indication.security is Security.APS
         ):
             frame = try_parse(indication.asdu)
-            if frame is not None and (frame.is_cluster_command or frame.command == 0x0B):
+            if frame is not None and (
+                frame.is_cluster_command or frame.command == GeneralCommand.DEFAULT_RESPONSE
+            ):
                 self.firmware.handle(indication, frame)
                 return
         self.application.receive(indication)

@@ -17,7 +17,6 @@ from emulator.zcl.identifiers import METERING
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, Metering, Model
 
-CURRENT_SUMMATION_DELIVERED = 0x0000
 _SUPPLY = "supply.state"
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emulator.clock.kernel import MICROSECONDS, Scope
+from emulator.devices.attributes import wanted
 from emulator.stack.node import Node
 from emulator.stack.primitives import Status
-from emulator.zcl.client import Peer, Values, Wanted, ZclClient
+from emulator.zcl.client import Peer, Values, ZclClient
 from emulator.zcl.identifiers import TIME
 from hw_profiles.model import Timings
 
-TIME_STATUS = Wanted(0x0001, (0x18,))
+TIME_STATUS = wanted(TIME, "time_status")
 QUICK_ROUNDS = 4
 """Rounds of rejoin at the short interval, before those at the long one."""
 TRIES_ON_CHANNEL = 6

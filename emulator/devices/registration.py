@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from emulator.clock.kernel import MICROSECONDS, Scope, Timer
 from emulator.crypto.suite import Suite
+from emulator.devices.attributes import wanted
 from emulator.devices.key_establishment import KeyEstablishmentShell
 from emulator.errors import FrameError
 from emulator.nonvolatile import NonVolatile
@@ -19,8 +20,9 @@ from emulator.smart_energy.cbke.machines import Established, Failed
 from emulator.stack.node import Node
 from emulator.stack.primitives import COORDINATOR
 from emulator.stack.zdo.frames import EndpointList, MatchDescriptorRequest, ZdoCluster
-from emulator.zcl.client import Peer, Values, Wanted, ZclClient
-from emulator.zcl.identifiers import KEY_ESTABLISHMENT, SMART_ENERGY_PROFILE
+from emulator.zcl.client import Peer, Values, ZclClient
+from emulator.zcl.identifiers import KEY_ESTABLISHMENT
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
 
 class Service(NamedTuple):
@@ -35,7 +37,7 @@ PAUSE_US = 15 * 60 * MICROSECONDS
 RETRY_US = 32 * MICROSECONDS
 SILENCES_ALLOWED = 3
 """Questions in a row that the hub leaves unanswered, before the device looks for its network again."""
-_SUITES = Wanted(0x0000, (0x31, 0x19))
+_SUITES = wanted(KEY_ESTABLISHMENT, "key_establishment_suite", "bitmap16")
 """KeyEstablishmentSuite: an enumeration used as a bitmap (protocol facts 1.1), which some serve as the bitmap it is."""
 _RECORD = Struct("<HBB")
 _REGISTERED = "se.registered"

@@ -17,7 +17,7 @@ from emulator.errors import CryptoError, SecurityError
 EPHEMERAL_OCTETS = 33
 """A compressed point: a rotation must fit the 128 octets that most devices reassemble."""
 SEAL_OVERHEAD = EPHEMERAL_OCTETS + 16
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def _private_key(scalar: bytes) -> ec.EllipticCurvePrivateKey:
@@ -31,7 +31,7 @@ def point_of(scalar: bytes) -> bytes:
 
 def scalar_from(material: bytes) -> bytes:
     """Return a valid P-256 private scalar (32 octets) made from at least 40 octets of key material."""
-    return (int.from_bytes(material, "big") % (_P256_ORDER - 1) + 1).to_bytes(32, "big")
+    return (int.from_bytes(material, "big") % (P256_ORDER - 1) + 1).to_bytes(32, "big")
 
 
 def _content_key(shared: bytes, ephemeral: bytes, recipient: bytes, info: bytes) -> tuple[bytes, bytes]:

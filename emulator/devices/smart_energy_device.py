@@ -9,8 +9,15 @@ from __future__ import annotations
 from struct import Struct
 
 from emulator.clock.kernel import MICROSECONDS
-from emulator.devices.attributes import Configuration, table_of
-from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
+from emulator.devices.attributes import Configuration, table_of, wanted
+from emulator.devices.control import (
+    CONTROL_EXECUTE,
+    READ_LOG,
+    ControlReceiver,
+    ControlRole,
+    provision,
+    rehearsal_identity,
+)
 from emulator.devices.description import basic_attributes, ota_attributes
 from emulator.devices.event_log import EventLog
 from emulator.devices.firmware_client import SAVED_TRANSFER
@@ -29,7 +36,7 @@ from emulator.stack.events import (
     StackEvent,
 )
 from emulator.stack.primitives import COORDINATOR, ApsdeIndication
-from emulator.zcl.client import Values, Wanted
+from emulator.zcl.client import Values
 from emulator.zcl.endpoint import Reply
 from emulator.zcl.frame import ZclFrame
 from emulator.zcl.identifiers import BASIC, DEVICE_CONTROL, OTA_UPGRADE, TIME
@@ -37,12 +44,9 @@ from emulator.zcl.values import UNIX_TO_ZIGBEE
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, FirmwareVersion, Model, NodeType, Quirk
 
-CONTROL_EXECUTE = 0x00
-READ_LOG = 0x01
-
 OTA_SERVER = Service(OTA_UPGRADE)
 
-_TIME = Wanted(0x0000, (0xE2,))
+_TIME = wanted(TIME, "time")
 _KNOWS_THE_TIME = 0x03
 """TimeStatus: master, synchronised."""
 _VERSION = "firmware.version"

@@ -15,15 +15,23 @@ from emulator.smart_energy.ota.messages import OtaCommand
 from emulator.stack.primitives import BROADCAST_ROUTERS, ApsdeIndication, Security
 from emulator.zcl.frame import GeneralCommand, ZclFrame, ZclStatus
 from emulator.zcl.identifiers import (
+    CALENDAR,
     COMMISSIONING,
+    DEVICE_MANAGEMENT,
+    ENERGY_MANAGEMENT,
+    EVENTS,
     LOAD_CONTROL,
+    MDU_PAIRING,
     MESSAGING,
     METERING,
     OTA_UPGRADE,
+    PREPAYMENT,
     PRICE,
-    SMART_ENERGY_PROFILE,
+    SUB_GHZ,
     TIME,
+    TUNNELING,
 )
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
 PROTECTED_CLUSTERS = frozenset(
     {
@@ -34,14 +42,14 @@ PROTECTED_CLUSTERS = frozenset(
         LOAD_CONTROL,
         METERING,
         MESSAGING,
-        0x0704,  # Tunneling
-        0x0705,  # Prepayment
-        0x0706,  # Energy Management
-        0x0707,  # Calendar
-        0x0708,  # Device Management
-        0x0709,  # Events
-        0x070A,  # MDU Pairing
-        0x070B,  # Sub-GHz
+        TUNNELING,
+        PREPAYMENT,
+        ENERGY_MANAGEMENT,
+        CALENDAR,
+        DEVICE_MANAGEMENT,
+        EVENTS,
+        MDU_PAIRING,
+        SUB_GHZ,
     }
 )
 """Clusters that demand APS security (fact sheet 2.9).

@@ -16,7 +16,9 @@ __all__ = [
     "BROADCAST_ROUTERS",
     "BROADCAST_RX_ON",
     "COORDINATOR",
+    "EVERY_ENDPOINT",
     "FIRST_BROADCAST",
+    "LONGEST_PERMIT_S",
     "UNKNOWN_SHORT",
     "ApsdeIndication",
     "ApsdeRequest",
@@ -34,6 +36,9 @@ BROADCAST_ROUTERS = 0xFFFC
 FIRST_BROADCAST = 0xFFF8
 COORDINATOR = 0x0000
 UNKNOWN_SHORT = 0xFFFE
+EVERY_ENDPOINT = 0xFF
+LONGEST_PERMIT_S = 254
+"""A network is opened for so long at most; 255 would be for good, which Smart Energy forbids."""
 
 
 class Security(IntEnum):

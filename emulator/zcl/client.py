@@ -22,7 +22,7 @@ from emulator.zcl.frame import (
     cluster_request,
     general_request,
 )
-from emulator.zcl.identifiers import SMART_ENERGY_PROFILE
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
 Done = Callable[[ZclFrame | None], None]
 """Called once with the answer (a Default Response counts), or None when none came in time."""

@@ -24,8 +24,8 @@ from emulator.zcl.frame import (
     general_response,
     parse,
 )
-from emulator.zcl.identifiers import SMART_ENERGY_PROFILE
 from emulator.zcl.reporting import Configurer, Reporter
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
 LONGEST_ANSWER = 128
 """Octets of an ASDU that every Smart Energy device takes, in fragments: the default of its startup set for the maximum

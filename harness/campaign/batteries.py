@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emulator.eui64 import format_eui64
+from emulator.smart_energy.clusters import attribute_ids
+from emulator.zcl.identifiers import POWER_CONFIGURATION
 from harness.campaign.context import Context, NoAnswerError
 from harness.facts.discovery import BatteryRead
 from harness.facts.terms import Reading
@@ -13,7 +15,7 @@ from harness.journal import Journal
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import PowerSource
 
-POWER_CONFIGURATION, PERCENTAGE_REMAINING = 0x0001, 0x0021
+(PERCENTAGE_REMAINING,) = attribute_ids(POWER_CONFIGURATION, "battery_percentage_remaining")
 _UNKNOWN = 0xFF
 
 

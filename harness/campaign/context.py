@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from emulator.eui64 import format_eui64
 from emulator.wan import operations as wan
-from harness.campaign.discovery import CURRENT_FILE_VERSION, OTA
+from emulator.zcl.identifiers import OTA_UPGRADE
+from harness.campaign.discovery import CURRENT_FILE_VERSION
 from harness.facts.discovery import Found
 from harness.head_end import HeadEnd, HubRefusedError
 from harness.journal import Journal
@@ -41,17 +42,17 @@ class Context:
 
     def tells_version(self, entry: DeviceEntry) -> bool:
         """Whether there is anything to read a device's OTA version from."""
-        return entry is self.installation.hub or self.found_of(entry).endpoint_using(OTA) is not None
+        return entry is self.installation.hub or self.found_of(entry).endpoint_using(OTA_UPGRADE) is not None
 
     async def read_version(self, entry: DeviceEntry, *, timeout_s: float | None = None) -> int:
         """Ask a device, or the hub about itself, which OTA version it runs; raises `NoAnswerError`."""
         if entry is self.installation.hub:
             return (await self.head_end.call(wan.Status(), timeout_s=timeout_s)).firmware
-        endpoint = self.found_of(entry).endpoint_using(OTA)
+        endpoint = self.found_of(entry).endpoint_using(OTA_UPGRADE)
         if endpoint is None:
             raise NoAnswerError(f"{entry.name} has no OTA client to read a version from")
         value = await self.read(
-            entry, endpoint, OTA, CURRENT_FILE_VERSION, from_server=True, timeout_s=timeout_s
+            entry, endpoint, OTA_UPGRADE, CURRENT_FILE_VERSION, from_server=True, timeout_s=timeout_s
         )
         if not isinstance(value, int) or isinstance(value, bool):
             raise NoAnswerError(f"{entry.name} says that it runs {value!r}, which is no version")

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from emulator.eui64 import format_eui64
+from emulator.smart_energy.clusters import attribute_ids
 from emulator.wan import operations as wan
 from emulator.wan.results import AttributeValue, HubStatus
+from emulator.zcl.identifiers import BASIC, OTA_UPGRADE
 from harness.facts.campaign import Problem
 from harness.facts.discovery import Found, ReportedLink, Topology
 from harness.facts.terms import Severity
@@ -17,9 +19,8 @@ from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model
 from hw_profiles.records import Json
 
-BASIC, OTA = 0x0000, 0x0019
-HW_VERSION, MANUFACTURER_NAME, MODEL_IDENTIFIER = 0x0003, 0x0004, 0x0005
-CURRENT_FILE_VERSION = 0x0002
+HW_VERSION, MANUFACTURER, MODEL = attribute_ids(BASIC, "hw_version", "manufacturer", "model")
+(CURRENT_FILE_VERSION,) = attribute_ids(OTA_UPGRADE, "current_file_version")
 
 
 async def discover(
@@ -86,8 +87,8 @@ async def _ask(name: str, head_end: HeadEnd) -> Found:
         True,
         version if isinstance(version, int) else None,
         answer.manufacturer,
-        str(_value(basic, MANUFACTURER_NAME) or ""),
-        str(_value(basic, MODEL_IDENTIFIER) or ""),
+        str(_value(basic, MANUFACTURER) or ""),
+        str(_value(basic, MODEL) or ""),
         hardware if isinstance(hardware, int) else None,
         answer.sleepy,
         tuple((each.endpoint, each.device, each.server, each.client) for each in answer.endpoints),

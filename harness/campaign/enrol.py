@@ -7,9 +7,10 @@ import asyncio
 from emulator.clock.kernel import Kernel
 from emulator.devices.control import ControlRole, probe_payload, response_holds
 from emulator.eui64 import format_eui64
+from emulator.smart_energy.clusters import attribute_ids
 from emulator.wan import operations as wan
+from emulator.zcl.identifiers import BASIC
 from harness.campaign.context import Context, NoAnswerError
-from harness.campaign.discovery import BASIC
 from harness.campaign.late_certificates import place_late_certificates
 from harness.campaign.problems import record
 from harness.campaign.read_back import read_back
@@ -29,7 +30,7 @@ from harness.regime.world import Regime
 from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation
 
-ZCL_VERSION = 0x0000
+(ZCL_VERSION,) = attribute_ids(BASIC, "zcl_version")
 DAY_S = 86_400
 
 

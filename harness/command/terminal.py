@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Column
 from rich.text import Text
 
+from emulator.clock.kernel import MICROSECONDS
 from harness.facts.terms import Severity, Verdict
 from harness.progress import ProgressObserver, SilentProgress
 from harness.report.model import CampaignReport, DeviceReport

@@ -18,6 +18,7 @@ from emulator.devices.home import hub_of, hub_site, surroundings_of
 from emulator.devices.joining_key import joining_key
 from emulator.devices.world_clock import WorldClock
 from emulator.faults.schedule import FaultObserver
+from emulator.stack.primitives import LONGEST_PERMIT_S
 from emulator.wan.link import WanLink
 from harness.errors import UnreachableError
 from harness.homes import backups
@@ -115,7 +116,7 @@ class DistantHome:
                     "range and install codes, and that each device is in its joining mode"
                 )
             for entry in missing:
-                hub.admit(entry.address, joining_key(entry), 254)
+                hub.admit(entry.address, joining_key(entry), LONGEST_PERMIT_S)
             if patience_s < limit_s:
                 LOGGER.warning("%s: still waiting for %s to join", self._moniker, names)
             await self._all_arrive(hub)

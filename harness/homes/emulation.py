@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emulator.air.capture import PcapngCapture
+from emulator.air.fcs import FCS_OCTETS
 from emulator.air.frame import decode_frame
 from emulator.air.keylog import KeyLog
 from emulator.air.medium import Capture, Medium
@@ -37,14 +38,13 @@ from emulator.devices.world_clock import WorldClock, world_clock
 from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import IN_MEMORY, WorldStore
+from emulator.stack.primitives import COORDINATOR
 from harness.homes.zep import ZepSender
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
 
-FCS_OCTETS = 2
 LOCALLY_ADMINISTERED = 1 << 57
 """The bit of an EUI-64 that says that it was made up here."""
-_COORDINATOR = 0x0000
 
 
 class Stranger(NamedTuple):
@@ -228,7 +228,7 @@ class Emulation:
     @property
     def coordinator_frames(self) -> int:
         """Frames the host's coordinator has sent."""
-        return self.traffic.by_source[_COORDINATOR]
+        return self.traffic.by_source[COORDINATOR]
 
     def nodes(self) -> list[NodeState]:
         """Return how each device is now."""

@@ -15,18 +15,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from emulator.devices.sealing import P256_ORDER
 from harness.errors import HarnessError
 from hw_profiles.errors import FileRefusedError
 from hw_profiles.regular_file import TEXT_LIMIT, read_regular_file
 
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ALGORITHM = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
 
 def key_from_seed(seed: bytes, label: str) -> ec.EllipticCurvePrivateKey:
     """Return the rehearsal P-256 key that `seed` and `label` name, the same on every machine."""
     material = hashlib.shake_256(b"smets1 rehearsal key/" + seed + b"/" + label.encode()).digest(48)
-    return ec.derive_private_key(int.from_bytes(material, "big") % (_ORDER - 1) + 1, ec.SECP256R1())
+    return ec.derive_private_key(int.from_bytes(material, "big") % (P256_ORDER - 1) + 1, ec.SECP256R1())
 
 
 def campaign_key(seed: int) -> ec.EllipticCurvePrivateKey:
@@ -84,7 +84,7 @@ def signature_holds(point: bytes, message: bytes, signature: bytes) -> bool:
 
 def _one_form(signature: bytes) -> bytes:
     r, s = decode_dss_signature(signature)
-    return encode_dss_signature(r, min(s, _ORDER - s))
+    return encode_dss_signature(r, min(s, P256_ORDER - s))
 
 
 def checkpoint_message(milestone: str, head: str, sequence: int, times_us: tuple[int, int]) -> bytes:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from emulator.clock.kernel import MICROSECONDS
 from harness.facts.terms import Verdict
 from harness.report.model import CampaignReport, DeviceReport, DeviceRole
-
-MICROSECONDS = 1_000_000
 
 ROLE_NAMES = {
     DeviceRole.COMMS_HUB: "Communications hub",

@@ -24,11 +24,17 @@ from emulator.coordinator.ezsp.tables import Tables
 from emulator.stack.aps.frames import DATA_HEADER_OCTETS, encode_group_header
 from emulator.stack.aps.layer import FIRST_BROADCAST
 from emulator.stack.aps.security import SECURITY_OCTETS
-from emulator.stack.primitives import BROADCAST_RX_ON, ApsdeIndication, ApsdeRequest, Security, Status
+from emulator.stack.primitives import (
+    BROADCAST_RX_ON,
+    EVERY_ENDPOINT,
+    ApsdeIndication,
+    ApsdeRequest,
+    Security,
+    Status,
+)
 from emulator.stack.zdo.frames import ZDO_ENDPOINT
 
 _NO_INDEX = 0xFF
-_TO_ALL_ENDPOINTS = 0xFF
 _DEFAULT_RADIUS = 30
 _GROUP_HEADER_OCTETS = DATA_HEADER_OCTETS + 1
 _MAX_FRAGMENTED = 16
@@ -213,7 +219,7 @@ class Messaging:
         registered = [each.endpoint for each in self._core.node.endpoints]
         # bellows does not register its endpoints again after the reset that ends forming, so a host that has
         # registered none hears everything.
-        if registered and endpoint not in (ZDO_ENDPOINT, _TO_ALL_ENDPOINTS, *registered):
+        if registered and endpoint not in (ZDO_ENDPOINT, EVERY_ENDPOINT, *registered):
             return
         broadcast = indication.destination >= FIRST_BROADCAST
         self._count(

@@ -23,10 +23,9 @@ from emulator.coordinator.ezsp.status import SlStatus
 from emulator.stack.events import ChannelChanged, NetworkDown, NetworkUp, PanIdChanged, StackEvent
 from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.service import Capability, NodeType
-from emulator.stack.primitives import FIRST_BROADCAST
+from emulator.stack.primitives import FIRST_BROADCAST, LONGEST_PERMIT_S
 
 DEFAULT_POWER_DBM = 8
-MAX_PERMIT_SECONDS = 254
 _FOREVER = 255
 _OPENED_CALLBACK_SINCE = 8
 _SETTINGS = "ncp.network"
@@ -155,10 +154,10 @@ class Networking:
         was_open = core.node.mac.association_permit
         core.scope.cancel(self._reopen)
         core.scope.cancel(self._closing)
-        core.node.nwk.permit_joining(min(seconds, MAX_PERMIT_SECONDS) if self.may_open else 0)
+        core.node.nwk.permit_joining(min(seconds, LONGEST_PERMIT_S) if self.may_open else 0)
         if seconds == _FOREVER:
             # The stack opens for 254 s at most; "for ever" is opened again before that ends.
-            self._reopen = core.scope.call_later(MAX_PERMIT_SECONDS * MICROSECONDS // 2, self._again, values)
+            self._reopen = core.scope.call_later(LONGEST_PERMIT_S * MICROSECONDS // 2, self._again, values)
         elif seconds:
             self._closing = core.scope.call_later(seconds * MICROSECONDS, self._closed)
         if seconds and not was_open:

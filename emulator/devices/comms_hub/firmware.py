@@ -23,11 +23,12 @@ from emulator.smart_energy.ota.file import parse as parse_ota_file
 from emulator.smart_energy.ota.jobs import Job, OtaDeviceConfig, StoredImage
 from emulator.smart_energy.ota.messages import ImageKey
 from emulator.smart_energy.ota.server import OtaServer
-from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
+from emulator.stack.primitives import EVERY_ENDPOINT, ApsdeIndication, ApsdeRequest, Status
 from emulator.wan import alerts
 from emulator.wan.messages import WanError
 from emulator.wan.results import ImageHeld, ImageState, ImageStored, JobStatus, TransferCounts
 from emulator.zcl.frame import (
+    GeneralCommand,
     ZclFrame,
     ZclStatus,
     cluster_request,
@@ -35,7 +36,8 @@ from emulator.zcl.frame import (
     default_response,
     status_name,
 )
-from emulator.zcl.identifiers import OTA_UPGRADE, SMART_ENERGY_PROFILE
+from emulator.zcl.identifiers import OTA_UPGRADE
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
 _JOBS = "firmware.jobs"
 _IMAGES = "firmware.images"
@@ -43,7 +45,6 @@ _DEVICES = "firmware.devices"
 NOTIFY_PERIOD_US = 15 * 60 * MICROSECONDS
 """How often a device that should be downloading, and is silent, is notified of its image again."""
 _CLIENT = "firmware.client."
-_EVERY_ENDPOINT = 0xFF
 DELIVERY_ATTEMPTS = 28
 """How often an unasked message is sent to a device that does not acknowledge it: enough for a sleepy one."""
 _SETTLING_US = 30 * MICROSECONDS
@@ -170,7 +171,7 @@ class FirmwareService:
             return
         self._heard_us[device] = self._scope.now
         if frame.frame_control & 0x03 == 0:
-            if frame.command == 0x0B and len(frame.payload) >= 2:
+            if frame.command == GeneralCommand.DEFAULT_RESPONSE and len(frame.payload) >= 2:
                 self._run(self.server.default_response(device, frame.payload[0], frame.payload[1]))
             return
         try:
@@ -266,8 +267,8 @@ class FirmwareService:
         short = self._port.short_of(device)
         if short is None:
             return
-        endpoint = self._client_endpoints.get(device, _EVERY_ENDPOINT)
-        known = endpoint != _EVERY_ENDPOINT
+        endpoint = self._client_endpoints.get(device, EVERY_ENDPOINT)
+        known = endpoint != EVERY_ENDPOINT
         request = ApsdeRequest(
             short, endpoint, SMART_ENERGY_PROFILE, OTA_UPGRADE, self._endpoint, asdu, ack=known, secure=True
         )

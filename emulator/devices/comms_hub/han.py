@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 from emulator.coordinator.port import CoordinatorPort
 from emulator.devices.attributes import TYPE_IDS
 from emulator.devices.comms_hub.transactions import DeviceUnreachableError, Question, Transactions
+from emulator.devices.control import CONTROL_EXECUTE, READ_LOG
 from emulator.devices.event_log import CAPACITY as LOG_CAPACITY
 from emulator.devices.event_log import NO_ENTRY, LogEntry, LogPage, log_question, parse_entry
 from emulator.errors import FrameError
 from emulator.eui64 import format_eui64
+from emulator.smart_energy.clusters import attribute_ids
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.zdo.descriptors import NodeDescriptor, SimpleDescriptor
 from emulator.stack.zdo.frames import NeighbourEntry
@@ -36,13 +38,19 @@ from emulator.zcl.frame import (
     status_name,
     status_of,
 )
-from emulator.zcl.identifiers import BASIC, DEVICE_CONTROL, OTA_UPGRADE, SMART_ENERGY_PROFILE
+from emulator.zcl.identifiers import BASIC, DEVICE_CONTROL, OTA_UPGRADE
 from emulator.zcl.values import plain
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
-CONTROL_EXECUTE = 0x00
-READ_LOG = 0x01
-_BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0003, 0x0006, 0x4000)
-_OTA_ATTRIBUTES = (0x0002, 0x0001, 0x0006, 0x0007, 0x0008)
+_BASIC_ATTRIBUTES = attribute_ids(BASIC, "manufacturer", "model", "hw_version", "date_code", "sw_build_id")
+_OTA_ATTRIBUTES = attribute_ids(
+    OTA_UPGRADE,
+    "current_file_version",
+    "file_offset",
+    "image_upgrade_status",
+    "manufacturer_id",
+    "image_type_id",
+)
 _ROUTER = 1
 """Logical type of a router in a neighbour entry."""
 _RELATIONSHIPS = ("parent", "child", "sibling", "none", "previous-child")

@@ -14,7 +14,7 @@ from emulator.devices.application import SmartEnergyApplication
 from emulator.devices.attributes import table_of
 from emulator.devices.comms_hub.firmware import FirmwareService
 from emulator.devices.comms_hub.han import Han
-from emulator.devices.comms_hub.mirror import REQUEST_MIRROR, Mirrors
+from emulator.devices.comms_hub.mirror import Mirrors
 from emulator.devices.comms_hub.transactions import Transactions
 from emulator.devices.comms_hub.wan_service import HubFacade, WanService
 from emulator.devices.control import ControlReceiver, provision, rehearsal_identity
@@ -24,20 +24,29 @@ from emulator.devices.surroundings import Surroundings
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
 from emulator.smart_energy.cbke.machines import Established
+from emulator.smart_energy.clusters.metering import REQUEST_MIRROR
 from emulator.smart_energy.security_policy import SecurityPolicy
 from emulator.stack.events import DeviceJoined, DeviceLeft, NetworkKeyChanged, StackEvent
-from emulator.stack.primitives import ApsdeIndication, Security
+from emulator.stack.primitives import LONGEST_PERMIT_S, ApsdeIndication, Security
 from emulator.wan import alerts
 from emulator.wan.link import WanLink
 from emulator.wan.messages import WanError
 from emulator.wan.results import HubStatus, ListedDevice
 from emulator.zcl.frame import ZclFrame, ZclStatus, try_parse
-from emulator.zcl.identifiers import BASIC, LOAD_CONTROL, MESSAGING, METERING, OTA_UPGRADE, PRICE, TIME
+from emulator.zcl.identifiers import (
+    BASIC,
+    LOAD_CONTROL,
+    MESSAGING,
+    METERING,
+    METERING_DEVICE,
+    OTA_UPGRADE,
+    PRICE,
+    TIME,
+)
 from emulator.zcl.values import utc_time
 from hw_profiles.installation import DeviceEntry
 from hw_profiles.model import Event, Model
 
-METERING_DEVICE = 0x0501
 _VERSION = "firmware.version"
 _ALLOWED = "han.allowed."
 _PUBLICATIONS = {PRICE: 0x00, LOAD_CONTROL: 0x01, MESSAGING: 0x00}
@@ -156,7 +165,7 @@ class CommsHub:
             )
         self._nonvolatile.put(f"{_ALLOWED}{eui64:016x}", link_key)
         self.port.allow(eui64, link_key)
-        self.port.permit_joining(min(seconds, 254))
+        self.port.permit_joining(min(seconds, LONGEST_PERMIT_S))
         self.log.append(Event.DEVICE_LOG_CHANGED, self._scope.unix_seconds, format_eui64(eui64))
 
     async def recall(self, joining_keys: Mapping[int, bytes]) -> tuple[int, ...]:

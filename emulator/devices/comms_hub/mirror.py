@@ -12,8 +12,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from emulator.clock.kernel import Scope
+from emulator.devices.attributes import table_of, wanted
 from emulator.eui64 import format_eui64
 from emulator.nonvolatile import NonVolatile
+from emulator.smart_energy.clusters.metering import (
+    MIRROR_OFFSET,
+    NO_MIRROR,
+    REQUEST_MIRROR_RESPONSE,
+    UNDEFINED_MIRROR,
+)
 from emulator.stack.primitives import ApsdeIndication, Security
 from emulator.wan.results import MirrorInUse
 from emulator.zcl.attributes import Attribute, AttributeRecord, AttributeTable
@@ -21,13 +28,7 @@ from emulator.zcl.endpoint import Reply, ZclEndpoint
 from emulator.zcl.frame import ZclFrame, ZclStatus
 from emulator.zcl.identifiers import BASIC, METERING
 
-REQUEST_MIRROR = 0x01
-REQUEST_MIRROR_RESPONSE = 0x01
-NO_MIRROR = 0xFFFF
-_DEVICE_TYPE = 0x0306
-_BITMAP8 = 0x18
-_UNDEFINED_MIRROR = 0xFE
-_MIRRORED = 127
+_DEVICE_TYPE = wanted(METERING, "metering_device_type")
 _MAX_BASE_TYPE = 15
 
 
@@ -82,10 +83,8 @@ class Mirrors:
         owner = self._nonvolatile.get(f"mirror.{number}")
         self._owners[number] = int.from_bytes(owner, "little") if owner else 0
         for cluster in (BASIC, METERING):
-            table = AttributeTable()
-            self._tables[number, cluster] = table
-            if cluster == METERING:
-                table.add(Attribute(_DEVICE_TYPE, _BITMAP8, "metering_device_type"), _UNDEFINED_MIRROR)
+            contents = {"metering_device_type": UNDEFINED_MIRROR} if cluster == METERING else {}
+            table = self._tables[number, cluster] = table_of(cluster, contents)
             endpoint.add_server(cluster, table)
             endpoint.add_client(cluster, on_report=partial(self._report, number, cluster))
 
@@ -105,8 +104,8 @@ class Mirrors:
         self.last_report[self._owners[number]] = now
         for record in records:
             value = record.value
-            if (cluster, record.attribute, record.type_id) == (METERING, _DEVICE_TYPE, _BITMAP8):
-                value += _MIRRORED if value <= _MAX_BASE_TYPE else 0
+            if (cluster, record.attribute, (record.type_id,)) == (METERING, *_DEVICE_TYPE):
+                value += MIRROR_OFFSET if value <= _MAX_BASE_TYPE else 0
             cell = Attribute(
                 record.attribute, record.type_id, f"mirrored_{record.attribute:04x}", reportable=True
             )

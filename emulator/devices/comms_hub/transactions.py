@@ -10,7 +10,7 @@ from emulator.errors import EmulatorError, FrameError
 from emulator.eui64 import format_eui64
 from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Status
 from emulator.zcl.frame import GeneralCommand, ZclFrame, parse
-from emulator.zcl.identifiers import SMART_ENERGY_PROFILE
+from hw_profiles.identifiers import SMART_ENERGY_PROFILE
 
 _ANSWERS = frozenset(
     {

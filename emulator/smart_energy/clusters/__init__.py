@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from zigpy.zcl import Cluster
 from zigpy.zcl.clusters import general
+from zigpy.zcl.foundation import ZCLAttributeDef
 
 from emulator.smart_energy.clusters.calendar import Calendar
 from emulator.smart_energy.clusters.definition import SmartEnergyCluster, SmartEnergyMixin
@@ -40,7 +41,9 @@ __all__ = [
     "SmartEnergyCluster",
     "SmartEnergyMixin",
     "Tunneling",
+    "attribute_ids",
     "definition_of",
+    "definitions_of",
     "install",
 ]
 
@@ -71,6 +74,16 @@ _ALL = CLUSTERS | {int(cluster.cluster_id): cluster for cluster in _OF_ZIGPY}
 def definition_of(cluster: int) -> type[Cluster]:
     """Return the definition of a cluster that devices here have attributes of; raises `KeyError` for another."""
     return _ALL[cluster]
+
+
+def definitions_of(cluster: int, *names: str) -> tuple[ZCLAttributeDef, ...]:
+    """Return the definitions of attributes; raises `KeyError` or `AttributeError` for what is not defined."""
+    return tuple(getattr(definition_of(cluster).AttributeDefs, name) for name in names)
+
+
+def attribute_ids(cluster: int, *names: str) -> tuple[int, ...]:
+    """Return the identifiers of attributes; raises as `definitions_of`."""
+    return tuple(int(each.id) for each in definitions_of(cluster, *names))
 
 
 def install() -> Callable[[], None]:

@@ -15,6 +15,7 @@ from emulator.smart_energy.clusters.definition import (
     octets,
 )
 from emulator.smart_energy.version import SeVersion
+from emulator.zcl.identifiers import CALENDAR
 
 _ISSUER: dict[str, Any] = {
     "provider_id": t.uint32_t,
@@ -34,7 +35,7 @@ _LABEL = octets(22)
 class Calendar(SmartEnergyCluster):
     """Calendar 0x0707, since SE 1.2."""
 
-    cluster_id = cluster_number(0x0707)
+    cluster_id = cluster_number(CALENDAR)
     ep_attribute = "smartenergy_calendar"
     introduced = SeVersion.SE_1_2A
 

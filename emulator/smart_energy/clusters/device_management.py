@@ -15,6 +15,7 @@ from emulator.smart_energy.clusters.definition import (
     octets,
 )
 from emulator.smart_energy.version import SeVersion
+from emulator.zcl.identifiers import DEVICE_MANAGEMENT
 
 
 class _DeviceManagementAttributeDefs(BaseAttributeDefs):
@@ -101,7 +102,7 @@ _TENANCY: dict[str, Any] = {
 class DeviceManagement(SmartEnergyCluster):
     """Device Management 0x0708, since SE 1.2."""
 
-    cluster_id = cluster_number(0x0708)
+    cluster_id = cluster_number(DEVICE_MANAGEMENT)
     ep_attribute = "smartenergy_device_management"
     introduced = SeVersion.SE_1_2A
 

@@ -9,6 +9,7 @@ from zigpy.zcl.foundation import BaseAttributeDefs, BaseCommandDefs
 
 from emulator.smart_energy.clusters.definition import SmartEnergyCluster, attribute, cluster_number, command
 from emulator.smart_energy.version import SeVersion
+from emulator.zcl.identifiers import ENERGY_MANAGEMENT, LOAD_CONTROL
 
 _EVENT_STATUS: dict[str, Any] = {
     "issuer_event_id": t.uint32_t,
@@ -26,7 +27,7 @@ _EVENT_STATUS: dict[str, Any] = {
 class Drlc(SmartEnergyCluster):
     """Demand Response and Load Control 0x0701."""
 
-    cluster_id = cluster_number(0x0701)
+    cluster_id = cluster_number(LOAD_CONTROL)
     ep_attribute = "smartenergy_drlc"
 
     class ClientAttributeDefs(BaseAttributeDefs):
@@ -89,7 +90,7 @@ class Drlc(SmartEnergyCluster):
 class EnergyManagement(SmartEnergyCluster):
     """Energy Management 0x0706, since SE 1.2."""
 
-    cluster_id = cluster_number(0x0706)
+    cluster_id = cluster_number(ENERGY_MANAGEMENT)
     ep_attribute = "smartenergy_energy_management"
     introduced = SeVersion.SE_1_2A
 

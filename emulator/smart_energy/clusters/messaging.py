@@ -9,6 +9,7 @@ from zigpy.zcl.foundation import BaseCommandDefs
 
 from emulator.smart_energy.clusters.definition import SmartEnergyCluster, cluster_number, command, only
 from emulator.smart_energy.version import SeVersion
+from emulator.zcl.identifiers import MESSAGING
 
 _MESSAGE: dict[str, Any] = {
     "message_id": t.uint32_t,
@@ -23,7 +24,7 @@ _MESSAGE: dict[str, Any] = {
 class Messaging(SmartEnergyCluster):
     """Messaging 0x0703."""
 
-    cluster_id = cluster_number(0x0703)
+    cluster_id = cluster_number(MESSAGING)
     ep_attribute = "smartenergy_messaging"
 
     class ServerCommandDefs(BaseCommandDefs):

@@ -14,6 +14,10 @@ from emulator.smart_energy.version import SeVersion
 MIRROR_OFFSET = 0x7F
 """A mirror shows the mirrored device's MeteringDeviceType plus this (electric 0x7F, gas 0x80)."""
 UNDEFINED_MIRROR = 0xFE
+REQUEST_MIRROR = int(smartenergy.Metering.ClientCommandDefs.request_mirror.id)
+REQUEST_MIRROR_RESPONSE = int(smartenergy.Metering.ServerCommandDefs.request_mirror_response.id)
+NO_MIRROR = 0xFFFF
+"""In a RequestMirrorResponse: no endpoint can be had."""
 
 
 def _blocks() -> Iterator[tuple[str, int, type]]:

@@ -17,12 +17,13 @@ from emulator.smart_energy.clusters.definition import (
     only,
 )
 from emulator.smart_energy.version import SeVersion
+from emulator.zcl.identifiers import EVENTS, KEY_ESTABLISHMENT, MDU_PAIRING
 
 
 class Events(SmartEnergyCluster):
     """Events 0x0709, since SE 1.2."""
 
-    cluster_id = cluster_number(0x0709)
+    cluster_id = cluster_number(EVENTS)
     ep_attribute = "smartenergy_events"
     introduced = SeVersion.SE_1_2A
 
@@ -71,7 +72,7 @@ class Events(SmartEnergyCluster):
 class MduPairing(SmartEnergyCluster):
     """MDU Pairing 0x070A, since SE 1.2."""
 
-    cluster_id = cluster_number(0x070A)
+    cluster_id = cluster_number(MDU_PAIRING)
     ep_attribute = "smartenergy_mdu_pairing"
     introduced = SeVersion.SE_1_2A
 
@@ -101,7 +102,7 @@ class MduPairing(SmartEnergyCluster):
 class KeyEstablishment(SmartEnergyCluster):
     """Key Establishment 0x0800; the same commands in both directions."""
 
-    cluster_id = cluster_number(0x0800)
+    cluster_id = cluster_number(KEY_ESTABLISHMENT)
     ep_attribute = "smartenergy_key_establishment"
 
     class AttributeDefs(BaseAttributeDefs):

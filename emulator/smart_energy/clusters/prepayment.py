@@ -18,6 +18,7 @@ from emulator.smart_energy.clusters.definition import (
     only,
 )
 from emulator.smart_energy.version import SeVersion
+from emulator.zcl.identifiers import PREPAYMENT
 
 
 def _top_ups() -> Iterator[tuple[str, int, type]]:
@@ -94,7 +95,7 @@ add_series(
 class Prepayment(SmartEnergyCluster):
     """Prepayment 0x0705, since SE 1.1."""
 
-    cluster_id = cluster_number(0x0705)
+    cluster_id = cluster_number(PREPAYMENT)
     ep_attribute = "smartenergy_prepayment"
     introduced = SeVersion.SE_1_1
 

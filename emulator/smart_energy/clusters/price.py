@@ -18,6 +18,7 @@ from emulator.smart_energy.clusters.definition import (
     only,
 )
 from emulator.smart_energy.version import SeVersion
+from emulator.zcl.identifiers import PRICE
 
 
 def _tier_labels() -> Iterator[tuple[str, int, type]]:
@@ -126,7 +127,7 @@ add_series(
 class Price(SmartEnergyCluster):
     """Price 0x0700."""
 
-    cluster_id = cluster_number(0x0700)
+    cluster_id = cluster_number(PRICE)
     ep_attribute = "smartenergy_price"
 
     class AttributeDefs(_PriceAttributeDefs):

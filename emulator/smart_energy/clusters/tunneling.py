@@ -15,12 +15,13 @@ from emulator.smart_energy.clusters.definition import (
     only,
 )
 from emulator.smart_energy.version import SeVersion
+from emulator.zcl.identifiers import TUNNELING
 
 
 class Tunneling(SmartEnergyCluster):
     """Tunneling 0x0704, since SE 1.1."""
 
-    cluster_id = cluster_number(0x0704)
+    cluster_id = cluster_number(TUNNELING)
     ep_attribute = "smartenergy_tunneling"
     introduced = SeVersion.SE_1_1
 

@@ -14,8 +14,6 @@ from typing import NamedTuple
 from emulator.errors import FrameError
 from emulator.stack.primitives import JoinKind
 
-KEY_OCTETS = 16
-
 
 class ApsCommandId(IntEnum):
     """APS command identifiers (4.4.10)."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from emulator.clock.kernel import Scope
 from emulator.crypto.ccm import SECURITY_LEVEL, CcmKey
 from emulator.stack.aps.duplicates import UNACKNOWLEDGED_US, DuplicateTable
-from emulator.stack.aps.frames import SECURED
+from emulator.stack.aps.frames import DATA_HEADER_OCTETS, SECURED
 from emulator.stack.aps.key_table import KeyTable, LinkKey
 from emulator.stack.aps.security import KEY_DATA
 from emulator.stack.aps.service import ApsUser
@@ -22,7 +22,6 @@ from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, NldeIndicat
 _DATA = Struct("<BBHHBBBI")
 """Frame control, destination endpoint, cluster, profile, source endpoint, counter; security control, counter."""
 _NONCE = Struct("<QIB")
-_HEADER_OCTETS = 8
 _SHORTEST = _DATA.size
 _LEVEL = KEY_DATA | SECURITY_LEVEL
 _RESTORED = bytes((_LEVEL,))
@@ -41,14 +40,14 @@ def sealed_data(key: LinkKey, source_eui64: int, request: ApsdeRequest, counter:
         SECURED, endpoint, cluster, profile, source_endpoint, counter, _LEVEL, frame_counter
     )
     sealed = key.cipher.encrypt(_pack_nonce(source_eui64, frame_counter, _LEVEL), restored, asdu)
-    return restored[:_HEADER_OCTETS] + _ON_AIR + restored[_HEADER_OCTETS + 1 :] + sealed
+    return restored[:DATA_HEADER_OCTETS] + _ON_AIR + restored[DATA_HEADER_OCTETS + 1 :] + sealed
 
 
 def unsealed_data(cipher: CcmKey, source_eui64: int, frame_counter: int, nsdu: bytes) -> bytes:
     """Return the ASDU of such a frame; raises `SecurityError` when it fails the integrity check."""
     return cipher.decrypt(
         _pack_nonce(source_eui64, frame_counter, _LEVEL),
-        nsdu[:_HEADER_OCTETS] + _RESTORED + nsdu[_HEADER_OCTETS + 1 : _SHORTEST],
+        nsdu[:DATA_HEADER_OCTETS] + _RESTORED + nsdu[DATA_HEADER_OCTETS + 1 : _SHORTEST],
         nsdu[_SHORTEST:],
     )
 

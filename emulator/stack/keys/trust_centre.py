@@ -39,12 +39,12 @@ from emulator.stack.nwk.service import Capability
 from emulator.stack.primitives import (
     BROADCAST_ROUTERS,
     COORDINATOR,
+    LONGEST_PERMIT_S,
     JoinKind,
     Status,
 )
 from emulator.stack.zdo.frames import ZdoCluster, permit_joining_request
 
-MAX_PERMIT_SECONDS = 254
 _INSTALLED = "tc.install."
 _DEVICE = "tc.device."
 _RECORD = Struct("<HHB")
@@ -149,9 +149,9 @@ class TrustCentre:
         Raises `EmulatorError` for more; a longer window is opened again before it ends (fact sheet, devices
         2.8).
         """
-        if not 0 <= seconds <= MAX_PERMIT_SECONDS:
+        if not 0 <= seconds <= LONGEST_PERMIT_S:
             raise EmulatorError(
-                f"permit joining for {seconds} s: expected 0 to {MAX_PERMIT_SECONDS}, "
+                f"permit joining for {seconds} s: expected 0 to {LONGEST_PERMIT_S}, "
                 "repeat it for a longer window"
             )
         self._nwk.permit_joining(seconds)

@@ -13,7 +13,7 @@ from emulator.air.mac import Mac
 from emulator.errors import SecurityError
 from emulator.stack.nwk import frame as nwk_frame
 from emulator.stack.nwk.address_map import AddressMap
-from emulator.stack.nwk.frame import MAX_NSDU
+from emulator.stack.nwk.frame import HEADER_OCTETS, MAX_NSDU
 from emulator.stack.nwk.neighbours import NeighbourTable, Relationship
 from emulator.stack.nwk.parent_link import ParentLink
 from emulator.stack.nwk.receiving import Receiving
@@ -27,7 +27,6 @@ from emulator.stack.primitives import FIRST_BROADCAST, Confirm, NldeIndication, 
 _SECURED_DATA = nwk_frame.DATA | nwk_frame.VERSION | nwk_frame.SECURITY
 _ANY_DISCOVERY = 0xFFFF & ~nwk_frame.DISCOVER_ROUTE_MASK
 _HEADER_AND_AUX = struct.Struct("<HHHBBBIQB")
-_HEADER_OCTETS = 8
 _NONCE = struct.Struct("<QIB")
 _CONTROL = b"\x28"
 _CONTROL_RESTORED = 0x2D
@@ -100,7 +99,7 @@ class FastPath:
         nwk.counters.sent += 1
         if nwk.sleepy:
             self._parent_link.fast_poll(nwk.timing.wake_us)
-        plain = header[:_HEADER_OCTETS]
+        plain = header[:HEADER_OCTETS]
 
         def sent(status: Status) -> None:
             if status is Status.SUCCESS:
@@ -114,7 +113,7 @@ class FastPath:
 
         nwk.mac.data(
             destination,
-            plain + _CONTROL + header[_HEADER_OCTETS + 1 :] + sealed,
+            plain + _CONTROL + header[HEADER_OCTETS + 1 :] + sealed,
             sent,
             indirect=neighbour.indirect,
         )
@@ -162,7 +161,7 @@ class FastPath:
         if relayed:
             self._receiving.notice_moved_child(origin, hop)
             nwk.counters.relayed += 1
-            header = nwk_frame.with_radius(npdu[:_HEADER_OCTETS], radius - 1)
+            header = nwk_frame.with_radius(npdu[:HEADER_OCTETS], radius - 1)
             discoveries = 1 if control & nwk_frame.DISCOVER_ROUTE else 0
             self._sending.route(Outgoing(header, nsdu, target, None, discoveries, origin))
             return

@@ -25,11 +25,10 @@ from emulator.stack.nwk.neighbours import Neighbour, Relationship
 from emulator.stack.nwk.routing import Routing
 from emulator.stack.nwk.service import MILLISECOND, SECOND, Capability, NodeType
 from emulator.stack.nwk.views import Learner, Member, Named, Reporter, Speaker, Timed
-from emulator.stack.primitives import JoinKind, Status
+from emulator.stack.primitives import LONGEST_PERMIT_S, JoinKind, Status
 
 PAN_AT_CAPACITY = 0x01
 PAN_ACCESS_DENIED = 0x02
-PERMIT_LIMIT_SECONDS = 254
 PARENT_INFORMATION = 0x03
 """Both keep-alive methods are supported: MAC data requests and End Device Timeout Requests (table 3.55)."""
 _INCORRECT_VALUE = 0x01
@@ -72,9 +71,10 @@ class Parenting:
 
     def permit(self, seconds: int) -> None:
         """Admit new devices for `seconds` (0 closes); raises `EmulatorError` above 254."""
-        if not 0 <= seconds <= PERMIT_LIMIT_SECONDS:
+        if not 0 <= seconds <= LONGEST_PERMIT_S:
             raise EmulatorError(
-                f"permit joining for {seconds} s: expected 0 to 254; a network may not be left open for good"
+                f"permit joining for {seconds} s: expected 0 to {LONGEST_PERMIT_S}; "
+                "a network may not be left open for good"
             )
         nwk = self._nwk
         nwk.scope.cancel(self._permit)

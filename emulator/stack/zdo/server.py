@@ -6,7 +6,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Protocol
 
-from emulator.stack.primitives import FIRST_BROADCAST, ApsdeIndication
+from emulator.stack.primitives import FIRST_BROADCAST, LONGEST_PERMIT_S, ApsdeIndication
 from emulator.stack.zdo.binding import BindingTable
 from emulator.stack.zdo.descriptors import NodeDescriptor, PowerDescriptor, SimpleDescriptor
 from emulator.stack.zdo.frames import (
@@ -36,7 +36,6 @@ from emulator.stack.zdo.update_server import NetworkUpdateServer, UpdateHost
 _ENTRIES_PER_RESPONSE = 3
 _ROUTES_PER_RESPONSE = 14
 ANY_PROFILE = 0xFFFF
-LONGEST_PERMIT_S = 254
 
 Answer = bytes | None
 

@@ -9,11 +9,11 @@ import pytest
 from emulator.clock.kernel import Kernel
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite
-from emulator.devices.application import EVERY_ENDPOINT, SmartEnergyApplication
+from emulator.devices.application import SmartEnergyApplication
 from emulator.nonvolatile import MemoryNonVolatile
 from emulator.smart_energy.cbke.codec import Initiate
 from emulator.smart_energy.security_policy import SecurityPolicy
-from emulator.stack.primitives import ApsdeIndication, ApsdeRequest, Confirm, Security
+from emulator.stack.primitives import EVERY_ENDPOINT, ApsdeIndication, ApsdeRequest, Confirm, Security
 from emulator.zcl import frame
 from emulator.zcl.frame import GeneralCommand, ZclStatus
 from hw_profiles.loader import load_model
