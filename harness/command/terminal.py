@@ -20,7 +20,6 @@ from harness.facts.terms import Severity, Verdict
 from harness.progress import ProgressObserver, SilentProgress
 from harness.report.model import CampaignReport, DeviceReport
 from harness.report.wording import (
-    MICROSECONDS,
     VERDICTS,
     device_name,
     duration,

@@ -13,8 +13,9 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from emulator.coordinator.port import CoordinatorPort
-from emulator.devices.comms_hub.han import CONTROL_EXECUTE, READ_LOG, Han
+from emulator.devices.comms_hub.han import Han
 from emulator.devices.comms_hub.transactions import DeviceUnreachableError, Question, Transactions
+from emulator.devices.control import CONTROL_EXECUTE, READ_LOG
 from emulator.devices.event_log import CAPACITY, NO_ENTRY, EventLog, LogPage
 from emulator.errors import FrameError
 from emulator.nonvolatile import MemoryNonVolatile
