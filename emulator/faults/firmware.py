@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emulator.clock.kernel import MICROSECONDS
-from hw_profiles.faults import Fault, FaultName
-
-STALL_S = 3600.0
+from hw_profiles.faults import Effect, Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +21,13 @@ class FirmwareFaults:
     @classmethod
     def of(cls, faults: Sequence[Fault]) -> FirmwareFaults:
         """Return the firmware faults among all those of a device; of two alike, the last counts."""
-        named = {fault.name: fault for fault in faults}
-        corrupt, stall = named.get(FaultName.CORRUPT_BLOCK), named.get(FaultName.STALL)
+        of_effect = {fault.kind.effect: fault for fault in faults}
+        corrupt, stall = of_effect.get(Effect.WRONG_BIT), of_effect.get(Effect.SILENCE)
         return cls(
             corrupt_block=None if corrupt is None else corrupt.at_block,
             stall_block=None if stall is None else stall.at_block,
-            stall_us=0 if stall is None else int(stall.number("for_s", STALL_S) * MICROSECONDS),
-            never_activates=FaultName.NEVER_ACTIVATES in named,
+            stall_us=0 if stall is None else int((stall.lasts_s or 0.0) * MICROSECONDS),
+            never_activates=Effect.NO_ACTIVATION in of_effect,
         )
 
     def received(self, offset: int, data: bytes, block_octets: int) -> bytes:

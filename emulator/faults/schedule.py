@@ -16,12 +16,9 @@ from typing import NamedTuple, Protocol
 from emulator.air.medium import Medium
 from emulator.clock.kernel import MICROSECONDS, Scope
 from emulator.wan.link import WanLink
-from hw_profiles.faults import Fault, FaultName
+from hw_profiles.faults import Effect, Fault
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind
-
-OFF_S = 60.0
-OUTAGE_S = 3600.0
 
 
 class Powered(Protocol):
@@ -50,10 +47,6 @@ class FaultyHome(Protocol):
 
     def restore_links(self) -> None:
         """Give the air the walls and distances of the installation again."""
-
-
-_POWER = (FaultName.POWER_CUT, FaultName.UNPLUGGED)
-_AIR = (FaultName.OUT_OF_RANGE, FaultName.LINK_LOSS)
 
 
 class TimedFault(NamedTuple):
@@ -106,16 +99,19 @@ class FaultSchedule:
 
     def _apply(self, changed: TimedFault) -> None:
         """Bring about what the faults in force come to, for what `changed` concerns."""
-        name = changed.fault.name
-        if name in _POWER:
-            self._power(changed.entry)
-        elif name in _AIR:
-            self._air(changed.entry)
-        else:
-            self._home.link.up = not any(each.fault.name is FaultName.WAN_OUTAGE for each in self._active)
+        match changed.fault.kind.effect:
+            case Effect.NO_POWER:
+                self._power(changed.entry)
+            case Effect.NO_RANGE | Effect.LOSS:
+                self._air(changed.entry)
+            case Effect.NO_WAN:
+                self._home.link.up = not any(self._in_force(Effect.NO_WAN))
+
+    def _in_force(self, effect: Effect) -> Iterator[TimedFault]:
+        return (each for each in self._active if each.fault.kind.effect is effect)
 
     def _power(self, entry: DeviceEntry) -> None:
-        off = any(each.entry is entry and each.fault.name in _POWER for each in self._active)
+        off = any(each.entry is entry for each in self._in_force(Effect.NO_POWER))
         if entry.role is DeviceKind.CHF:
             self._hub.wanted(not off)
         elif off and entry.name not in self._unpowered:
@@ -131,17 +127,15 @@ class FaultSchedule:
         for other in self._others(changed):
             medium.clear_link(changed.address, other)
         self._home.restore_links()
+        for timed in self._in_force(Effect.LOSS):
+            self._take_links(timed.entry, timed.fault.number("loss", 1.0))
         # Out of range last: who hears nobody has no use for a loss.
-        for name in reversed(_AIR):
-            for timed in self._active:
-                if timed.fault.name is name:
-                    self._take_links(timed)
+        for timed in self._in_force(Effect.NO_RANGE):
+            self._take_links(timed.entry, None)
 
-    def _take_links(self, timed: TimedFault) -> None:
-        out_of_range = timed.fault.name is FaultName.OUT_OF_RANGE
-        loss = None if out_of_range else timed.fault.number("loss", 1.0)
-        for other in self._others(timed.entry):
-            self._home.medium.set_link(timed.entry.address, other, audible=not out_of_range, loss=loss)
+    def _take_links(self, entry: DeviceEntry, loss: float | None) -> None:
+        for other in self._others(entry):
+            self._home.medium.set_link(entry.address, other, audible=loss is not None, loss=loss)
 
     def _others(self, entry: DeviceEntry) -> Iterator[int]:
         return (other.address for other in self._home.installation.record.devices if other is not entry)
@@ -176,20 +170,9 @@ def timed_faults(installation: Installation, installed_us: int) -> Iterator[Time
     """Yield when each timed fault of an installation begins, not before `installed_us`, and ends."""
     for entry in installation.record.devices:
         for fault in entry.faults:
-            lasts = _DURATIONS.get(fault.name)
-            if lasts is None:
+            if not fault.kind.takes:
                 continue
             begin_us = max(int(fault.at_s * MICROSECONDS), installed_us)
-            seconds = lasts(fault)
+            seconds = fault.lasts_s
             end_us = None if seconds is None else begin_us + int(seconds * MICROSECONDS)
             yield TimedFault(entry, fault, begin_us, end_us)
-
-
-_DURATIONS: Mapping[FaultName, Callable[[Fault], float | None]] = {
-    FaultName.POWER_CUT: lambda fault: fault.number("off_s", OFF_S),
-    FaultName.UNPLUGGED: lambda _: None,
-    FaultName.OUT_OF_RANGE: lambda fault: fault.number("for_s", 0.0) or None,
-    FaultName.LINK_LOSS: lambda fault: fault.number("for_s", 0.0) or None,
-    FaultName.WAN_OUTAGE: lambda fault: fault.number("for_s", OUTAGE_S),
-}
-"""How long each timed fault lasts, in seconds; None is for good."""

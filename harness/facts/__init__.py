@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from types import ModuleType
+
 from harness.facts import campaign, configuration, discovery, enrolment, faults, files, firmware
 from harness.facts.codec import FactCodec, Written
 from harness.facts.fact import (
@@ -17,15 +20,17 @@ from harness.facts.fact import (
 )
 from harness.facts.terms import Kind, Severity, Status
 
-FACTS: tuple[type[Fact], ...] = (
-    *campaign.FACTS,
-    *discovery.FACTS,
-    *firmware.FACTS,
-    *configuration.FACTS,
-    *enrolment.FACTS,
-    *files.FACTS,
-    *faults.FACTS,
-)
+_ROOMS = (campaign, discovery, firmware, configuration, enrolment, files, faults)
+
+
+def _declared_in(room: ModuleType) -> Iterator[type[Fact]]:
+    """Yield what a room declares: every record with an action of its own is a kind of fact."""
+    for item in vars(room).values():
+        if isinstance(item, type) and issubclass(item, Fact) and "ACTION" in vars(item):
+            yield item
+
+
+FACTS: tuple[type[Fact], ...] = tuple(kind for room in _ROOMS for kind in _declared_in(room))
 """Every kind of fact that there is."""
 
 CODEC = FactCodec(FACTS)

@@ -171,16 +171,3 @@ class Problem(Exceptional):
     def told(self, names: Names) -> Sentence:
         """Say what and why."""
         return Sentence(f"{self.what}: {self.cause}", self.severity)
-
-
-FACTS: tuple[type[Fact], ...] = (
-    Begun,
-    Checkpoint,
-    ResumedInDoubt,
-    PhaseStarted,
-    PhaseFinished,
-    Planned,
-    Ended,
-    Stopped,
-    Problem,
-)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.facts.fact import Act, Fact, Failed, Names, Observation, Result, Sentence
+from harness.facts.fact import Act, Failed, Names, Observation, Result, Sentence
 from harness.facts.terms import Severity, StepResult
 from hw_profiles.sequence import Action
 
@@ -89,6 +89,3 @@ class StepRetried(Observation):
     def told(self, names: Names) -> Sentence:
         """Say why."""
         return Sentence(f"Step {self.step} is tried again: {self.cause}", Severity.WARNING)
-
-
-FACTS: tuple[type[Fact], ...] = (StepPerformed, StepFailed, StepRetried)

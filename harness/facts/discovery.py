@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.facts.fact import CampaignObservation, Fact, Names, Observation, Sentence
+from harness.facts.fact import CampaignObservation, Names, Observation, Sentence
 from harness.facts.terms import Reading
 
 
@@ -87,6 +87,3 @@ class BatteryRead(Observation):
         if self.half_percents is None:
             return Sentence(f"Battery does not say its charge: {self.detail}")
         return Sentence(f"Battery at {self.half_percents / 2:.1f} % {self.when} the upgrade")
-
-
-FACTS: tuple[type[Fact], ...] = (Found, Topology, BatteryRead)

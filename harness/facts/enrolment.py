@@ -11,7 +11,6 @@ from harness.facts.fact import (
     CampaignObservation,
     Decision,
     Exceptional,
-    Fact,
     Names,
     Observation,
     Result,
@@ -339,20 +338,3 @@ class EnrolmentResult(CampaignObservation):
     def commissioned(self) -> bool:
         """Whether at least the electricity side is commissioned."""
         return self.state in (State.COMMISSIONED, State.ELECTRICITY_ONLY)
-
-
-FACTS: tuple[type[Fact], ...] = (
-    Transition,
-    Eligible,
-    DeviceTested,
-    EnrolmentProblem,
-    ControlTransfer,
-    KeyRotation,
-    ControlProof,
-    OldHeadEndRefused,
-    CommissioningOf,
-    PlacementNoted,
-    ObligationNoted,
-    CredentialsUpdate,
-    EnrolmentResult,
-)

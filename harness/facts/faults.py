@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from harness.facts.fact import Fact, Names, Sentence
 from harness.facts.terms import Kind, Severity
-from hw_profiles.faults import FaultName
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Injected(Fact):
     KIND: ClassVar[Kind] = Kind.REHEARSAL
     ACTION: ClassVar[str] = "fault-injected"
 
-    fault: FaultName
+    fault: str
     since_us: int
     parameters: Mapping[str, str]
 
@@ -39,12 +38,9 @@ class InjectionEnded(Fact):
     KIND: ClassVar[Kind] = Kind.REHEARSAL
     ACTION: ClassVar[str] = "fault-ended"
 
-    fault: FaultName
+    fault: str
     since_us: int
 
     def told(self, names: Names) -> Sentence:
         """Say which fault."""
         return Sentence(f"Rehearsal: {self.fault.replace('_', ' ')} is over", Severity.NOTICE)
-
-
-FACTS: tuple[type[Fact], ...] = (Injected, InjectionEnded)

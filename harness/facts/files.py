@@ -92,6 +92,3 @@ class Sealed(CampaignObservation):
     def told(self, names: Names) -> Sentence:
         """Say how many files stand as they are."""
         return Sentence(f"{len(self.files)} files of the run sealed")
-
-
-FACTS: tuple[type[Fact], ...] = (Publication, Received, Sealed)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from emulator.wan.results import TransferCounts
-from harness.facts.fact import Act, Fact, Names, Observation, Result, Sentence
+from harness.facts.fact import Act, Names, Observation, Result, Sentence
 from harness.facts.plan import Hop
 from harness.facts.terms import Severity
 
@@ -258,19 +258,3 @@ class VersionReadBack(Observation):
     def told(self, names: Names) -> Sentence:
         """Say which."""
         return Sentence(f"Reports firmware {names.version(self.subject, self.version)}")
-
-
-FACTS: tuple[type[Fact], ...] = (
-    ImageUpload,
-    Transfer,
-    Activation,
-    TransferStarted,
-    TransferProgress,
-    TransferAttemptFailed,
-    JobOutcome,
-    TransferCounted,
-    DeviceJoined,
-    DeviceReason,
-    WithdrawRefused,
-    VersionReadBack,
-)

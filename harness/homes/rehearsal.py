@@ -20,7 +20,6 @@ from harness.homes import backups
 from harness.homes.device_memory import mark_of, open_memory
 from harness.journal import Entry, FolderLock, lock_of, read_entries, told
 from harness.workspace.workspace import Workspace, begin_us
-from hw_profiles.faults import FIRMWARE_FAULTS
 from hw_profiles.installation import Wan
 
 RESUME_GAP_US = MICROSECONDS
@@ -79,7 +78,7 @@ class Rehearsal:
         self._home.faults.observer = observer
         for entry in self._workspace.installation.record.devices:
             for fault in entry.faults:
-                if fault.name in FIRMWARE_FAULTS:
+                if not fault.kind.takes:
                     observer(TimedFault(entry, fault, 0, None), True)
 
     async def stop(self) -> None:

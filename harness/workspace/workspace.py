@@ -301,7 +301,7 @@ def _copy_inputs(part: Path, options: RunOptions, images: Images) -> Request:
         place = target / "image" / options.image.name
         _copy(options.image, place)
         image = place.relative_to(part).as_posix()
-    main = target / "home" / installation.path.resolve().relative_to(root)
+    main = target / "home" / files[0].relative_to(root)
     return Request(
         main.relative_to(part).as_posix(),
         image,
@@ -317,19 +317,28 @@ def _copy_inputs(part: Path, options: RunOptions, images: Images) -> Request:
 
 def _input_files(images: Images) -> Iterator[Path]:
     installation = images.installation
-    home = installation.path.resolve().parent
-    yield installation.path.resolve()
+    home = _home(installation)
+    yield home / installation.path.name
     for name in (installation.record.epcl, *installation.record.sequences):
-        yield (home / name).resolve()
-    yield from (path.resolve() for path in _models_in(home / "models", installation))
-    if installation.catalogue is not None:
-        folder = installation.catalogue.resolve()
+        yield _beside(home, name)
+    yield from _models_in(home / "models", installation)
+    if installation.record.catalogue is not None:
+        folder = _beside(home, installation.record.catalogue)
         yield from sorted(folder / name for name in images.catalogue_files)
+
+
+def _home(installation: Installation) -> Path:
+    return installation.path.parent.resolve()
+
+
+def _beside(home: Path, name: str) -> Path:
+    """Return where the installation file finds `name`: a link keeps its place, so that a copy has it there too."""
+    return Path(os.path.normpath(home / name))
 
 
 def _shipped_models(options: RunOptions, installation: Installation) -> Iterator[Path]:
     """Yield the files of the models that come with the product, and from nowhere else."""
-    own = (*options.model_folders, installation.path.resolve().parent / "models")
+    own = (*options.model_folders, _home(installation) / "models")
     found = {path.name for folder in own for path in _models_in(folder, installation)}
     yield from (path for path in _models_in(SHIPPED, installation) if path.name not in found)
 

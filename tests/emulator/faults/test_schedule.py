@@ -16,7 +16,7 @@ from emulator.clock.kernel import MICROSECONDS, Kernel
 from emulator.clock.loop import run
 from emulator.faults.schedule import FaultSchedule, timed_faults
 from emulator.wan.link import WanLink
-from hw_profiles.faults import Fault, FaultName
+from hw_profiles.faults import Fault
 from hw_profiles.installation import Installation
 from tests.emulator.devices.home_world import (
     ELECTRICITY,
@@ -32,19 +32,19 @@ from tests.emulator.devices.home_world import (
 S = MICROSECONDS
 
 
-def fault(name: FaultName, at_s: float = 0.0, **parameters: float) -> Fault:
+def fault(name: str, at_s: float = 0.0, **parameters: float) -> Fault:
     return Fault(name, at_s=at_s, parameters=parameters)
 
 
 def cut(at_s: float, off_s: float) -> Fault:
-    return fault(FaultName.POWER_CUT, at_s, off_s=off_s)
+    return fault("power_cut", at_s, off_s=off_s)
 
 
 UNPLUGGED, OUT_OF_RANGE, LOSS, WAN = (
-    FaultName.UNPLUGGED,
-    FaultName.OUT_OF_RANGE,
-    FaultName.LINK_LOSS,
-    FaultName.WAN_OUTAGE,
+    "unplugged",
+    "out_of_range",
+    "link_loss",
+    "wan_outage",
 )
 
 
@@ -205,7 +205,7 @@ def test_faults_due_before_the_home_is_installed_wait_for_that() -> None:
 
 
 def test_faults_at_a_block_are_not_timed() -> None:
-    block = Fault(FaultName.CORRUPT_BLOCK, at_block=3)
+    block = Fault("corrupt_block", at_block=3)
     assert list(timed_faults(with_entry("gas", faults=(block,)), 0)) == []
 
 

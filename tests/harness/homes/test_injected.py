@@ -10,7 +10,7 @@ from harness.facts import Kind
 from harness.facts.faults import Injected, InjectionEnded
 from harness.facts.terms import Verdict
 from harness.journal import Entry
-from hw_profiles.faults import Fault, FaultName
+from hw_profiles.faults import Fault
 from tests.harness.campaign.conftest import Rig
 
 
@@ -22,7 +22,7 @@ def test_a_fault_is_noted_once_apart_from_what_the_campaign_sees(tmp_path: Path)
             return
         assert rig.home is not None
         meter = rig.home.named("gas").entry
-        timed = TimedFault(meter, Fault(FaultName.LINK_LOSS, parameters={"loss": 0.5}), 7_000_000, None)
+        timed = TimedFault(meter, Fault("link_loss", parameters={"loss": 0.5}), 7_000_000, None)
         for began in (True, True, False):
             rig.world().fault_observer(timed, began)
 
@@ -31,7 +31,7 @@ def test_a_fault_is_noted_once_apart_from_what_the_campaign_sees(tmp_path: Path)
     gas = format_eui64(rig.world().home.named("gas").entry.address)
     rehearsed = [entry.fact for entry in rig.entries() if entry.kind is Kind.REHEARSAL]
     assert rehearsed == [
-        Injected(gas, FaultName.LINK_LOSS, 7_000_000, {"loss": "0.5"}),
-        InjectionEnded(gas, FaultName.LINK_LOSS, 7_000_000),
+        Injected(gas, "link_loss", 7_000_000, {"loss": "0.5"}),
+        InjectionEnded(gas, "link_loss", 7_000_000),
     ]
     assert "Rehearsal: link loss begins (loss 0.5)" in [entry.text for entry in report.timeline]

@@ -18,3 +18,16 @@ def test_a_run_needs_no_model_that_the_product_ships(tmp_path: Path, monkeypatch
     monkeypatch.setattr(loader, "SHIPPED", tmp_path / "none")
     again = Workspace.resume(tmp_path / "run")
     assert again.installation.models == made.installation.models
+
+
+def test_a_home_may_be_put_together_with_links(tmp_path: Path) -> None:
+    """The copies lie where the installation file looks for them, wherever the links lead."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for item in DORMANT_SEMI.parent.iterdir():
+        (home / item.name).symlink_to(item)
+    installation = home / DORMANT_SEMI.name
+    made = Workspace.create(RunOptions(installation=installation, out=tmp_path / "run"))
+    assert made.installation.sequences == Workspace.resume(tmp_path / "run").installation.sequences
+    straight = Workspace.create(RunOptions(installation=DORMANT_SEMI, out=tmp_path / "straight"))
+    assert made.request == straight.request
