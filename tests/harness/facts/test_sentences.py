@@ -59,7 +59,6 @@ from harness.facts.terms import (
     StepResult,
     Verdict,
 )
-from hw_profiles.faults import FaultName
 from hw_profiles.model import DeviceKind
 from hw_profiles.sequence import Action
 from tests.harness.facts.samples import DEVICE, HOP
@@ -160,12 +159,12 @@ SEEN: list[tuple[Fact, str, Severity]] = [
     (Received("S1SP", "MCF_AA_home_1.xml", "00"), "Received MCF_AA_home_1.xml", INFO),
     (Sealed({"run.json": "00", "capture.pcapng": "00"}, None), "2 files of the run sealed", INFO),
     (
-        Injected(DEVICE, FaultName.POWER_CUT, 5, {"off_s": "60"}),
+        Injected(DEVICE, "power_cut", 5, {"off_s": "60"}),
         "Rehearsal: power cut begins (off_s 60)",
         NOTICE,
     ),
-    (Injected(DEVICE, FaultName.UNPLUGGED, 5, {}), "Rehearsal: unplugged begins", NOTICE),
-    (InjectionEnded(DEVICE, FaultName.LINK_LOSS, 5), "Rehearsal: link loss is over", NOTICE),
+    (Injected(DEVICE, "unplugged", 5, {}), "Rehearsal: unplugged begins", NOTICE),
+    (InjectionEnded(DEVICE, "link_loss", 5), "Rehearsal: link loss is over", NOTICE),
 ]
 
 
