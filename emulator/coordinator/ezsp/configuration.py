@@ -10,6 +10,7 @@ from bellows.types import EzspConfigId, EzspExtendedValueId, EzspPolicyId, EzspV
 from emulator.coordinator.ezsp.core import Answer, Core, Handler, Values
 from emulator.coordinator.ezsp.defaults import CONFIGURATION, POLICIES, RELEASES, VALUES
 from emulator.coordinator.ezsp.status import SlStatus
+from emulator.errors import SecurityError
 from emulator.stack.zdo.descriptors import PowerDescriptor, SimpleDescriptor
 
 _UNKNOWN_ID: Answer = {"status": SlStatus.NOT_SUPPORTED}
@@ -130,7 +131,10 @@ class Configuration:
             return {"status": SlStatus.INVALID_PARAMETER}
         if self._core.on_network:
             return {"status": SlStatus.INVALID_STATE}
-        self._core.node.nwk.security.frame_counter = int.from_bytes(content, "little")
+        try:
+            self._core.node.nwk.security.frame_counter = int.from_bytes(content, "little")
+        except SecurityError:  # so near its end that no frame could be sent
+            return {"status": SlStatus.INVALID_PARAMETER}
         return {}
 
     def _get_extended_value(self, values: Values) -> Answer:

@@ -79,8 +79,8 @@ class NwkSecurity:
 
     @frame_counter.setter
     def frame_counter(self, value: int) -> None:
+        self._reserve(value)
         self._counter = value
-        self._reserve()
 
     def restore(self) -> None:
         """Read the keys and incoming counters back; the first stored key is the active one."""
@@ -140,16 +140,14 @@ class NwkSecurity:
         """Take an outgoing frame counter; raises `SecurityError` when all are used."""
         counter = self._counter
         if counter >= self._ceiling:
-            self._reserve()
+            self._reserve(counter)
         self._counter = counter + 1
         return counter
 
-    def _reserve(self) -> None:
-        if self._counter + COUNTER_RESERVE > MAX_COUNTER:
-            raise SecurityError(
-                f"NWK frame counter {self._counter}: exhausted; the network key must be replaced"
-            )
-        self._ceiling = self._counter + COUNTER_RESERVE
+    def _reserve(self, counter: int) -> None:
+        if counter + COUNTER_RESERVE > MAX_COUNTER:
+            raise SecurityError(f"NWK frame counter {counter}: exhausted; the network key must be replaced")
+        self._ceiling = counter + COUNTER_RESERVE
         self._nonvolatile.put(TOKEN_COUNTER, _COUNTER.pack(self._ceiling))
 
     def protect(self, header: bytes, payload: bytes) -> bytes:

@@ -19,7 +19,7 @@ from emulator.stack.nwk.commands import (
     pack_route_record,
     unpack_route_record,
 )
-from emulator.stack.nwk.frame import MAX_NSDU, NwkHeader
+from emulator.stack.nwk.frame import MAX_NSDU, MAX_RELAYS, NwkHeader
 from emulator.stack.nwk.neighbours import Neighbour, NeighbourTable
 from emulator.stack.nwk.parent_link import ParentLink
 from emulator.stack.nwk.routing import Routing
@@ -216,7 +216,7 @@ class Sending:
 
     def _along_source_route(self, frame: Outgoing) -> tuple[Outgoing, int | None]:
         relays = self._routing.source_routes.get(frame.destination)
-        if not relays or len(frame.payload) + 2 + 2 * len(relays) > MAX_NSDU:
+        if not relays or len(relays) > MAX_RELAYS or len(frame.payload) + 2 + 2 * len(relays) > MAX_NSDU:
             return frame, None
         header, _ = nwk_frame.unpack_header(frame.header)
         if header.frame_type != nwk_frame.DATA:

@@ -436,6 +436,18 @@ def test_a_source_route_that_leaves_no_room_for_the_data_is_not_used() -> None:
     assert [sent.payload[0] for sent in bench.mac.sent] == [NwkCommand.ROUTE_REQUEST]
 
 
+@pytest.mark.parametrize(("relays", "source_routed"), [(30, True), (31, False), (44, False)])
+def test_a_record_longer_than_a_source_route_may_be_is_no_way_to_send(
+    relays: int, source_routed: bool
+) -> None:
+    bench = Bench(NodeType.COORDINATOR)
+    child = Stranger(0x4444)
+    bench.hear(child, pack_route_record(tuple(range(0x1000, 0x1000 + relays))), hop=A)
+    bench.nwk.data(child.short, b"down")
+    assert [each.payload == b"down" for each in bench.mac.sent] == [source_routed]
+    assert len(bench.commands(NwkCommand.ROUTE_REQUEST)) == int(not source_routed)
+
+
 def test_records_of_more_devices_than_the_table_holds_push_out_the_oldest_only() -> None:
     bench = Bench(NodeType.COORDINATOR, timing=NwkTiming(max_routes=2))
     routing = bench.nwk.routing
