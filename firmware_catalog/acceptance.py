@@ -18,7 +18,10 @@ from emulator.smart_energy.ota.file import OtaFile, OtaHeader
 from emulator.smart_energy.ota.findings import findings, refusal
 from emulator.smart_energy.ota.signature import FirmwareTrust, verify_image
 from firmware_catalog.errors import CatalogError
+from firmware_catalog.gate import Home, entry_for, lacks
 from firmware_catalog.records import Entry
+from firmware_catalog.standing import Standing
+from firmware_catalog.statements import Requirement
 from hw_profiles.epcl import Product
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model
@@ -50,8 +53,13 @@ class ObjectionKind(StrEnum):
     """The signed record is for other models."""
     FROM_VERSIONS = "from-versions"
     """The signed record does not allow it over the version that runs."""
+    WITHDRAWN = "withdrawn"
+    PROVIDER = "provider"
+    """The home is dormant, and neither its own Installing Supplier provides it nor has the DCC adopted it."""
     EVIDENCE = "evidence"
     """The home is dormant, and prior field use is not shown."""
+    APPROVAL = "approval"
+    """The home is dormant, and nobody other than the provider has approved it."""
     LISTING = "listing"
     """No eligible product combination of the home's models lists the version."""
 
@@ -67,14 +75,15 @@ class Objection(NamedTuple):
 class Recipient:
     """A device as images are chosen for it. `version` is the 32-bit OTA version it runs.
 
-    `trusts` are those of its firmware authorities; `dormant` says that it may have known/used firmware only.
+    `trusts` are those of its firmware authorities; `home` is where it stands, which decides on whose word it may have
+    firmware.
     """
 
     model: Model
     eui64: int
     version: int
+    home: Home
     trusts: tuple[FirmwareTrust, ...] = ()
-    dormant: bool = False
 
 
 def is_of_kind(header: OtaHeader, model: Model) -> bool:
@@ -83,13 +92,13 @@ def is_of_kind(header: OtaHeader, model: Model) -> bool:
 
 
 def objections(
-    file: OtaFile, recipient: Recipient, entry: Entry | None, today: datetime.date
+    file: OtaFile, recipient: Recipient, standing: Standing, today: datetime.date
 ) -> tuple[Objection, ...]:
     """Return everything that stands against giving `file` to `recipient` at the date `today`; empty when nothing.
 
-    `entry` is what the catalogue says of the file, None for one that is in none.
+    `standing` is what the catalogue says of the file: nothing, for one that is in none.
     """
-    return (*device_objections(file, recipient), *record_objections(file.header, recipient, entry, today))
+    return (*device_objections(file, recipient), *record_objections(file, recipient, standing, today))
 
 
 def device_objections(file: OtaFile, recipient: Recipient) -> tuple[Objection, ...]:
@@ -98,10 +107,11 @@ def device_objections(file: OtaFile, recipient: Recipient) -> tuple[Objection, .
 
 
 def record_objections(
-    header: OtaHeader, recipient: Recipient, entry: Entry | None, today: datetime.date
+    file: OtaFile, recipient: Recipient, standing: Standing, today: datetime.date
 ) -> tuple[Objection, ...]:
-    """Return what the catalogue's record, or the want of one, has against it."""
-    return tuple(_of_record(header, recipient, entry, today))
+    """Return what the catalogue's parties, or the want of their word, have against it."""
+    waived = {str(requirement) for requirement in standing.waivers(recipient.home.mpan, today)}
+    return tuple(each for each in _of_record(file, recipient, standing, today) if each.kind not in waived)
 
 
 def listing_objections(installation: Installation, name: str, image: int) -> tuple[Objection, ...]:
@@ -192,25 +202,32 @@ def _version(image: int, recipient: Recipient) -> Iterator[Objection]:
 
 
 def _of_record(
-    header: OtaHeader, recipient: Recipient, entry: Entry | None, today: datetime.date
+    file: OtaFile, recipient: Recipient, standing: Standing, today: datetime.date
 ) -> Iterator[Objection]:
-    if entry is None:
-        if recipient.dormant:
-            yield Objection(ObjectionKind.EVIDENCE, "no evidence of prior field use is known")
-        return
+    entry = entry_for(standing, recipient.home, today)
+    if entry is not None:
+        yield from _of_entry(entry, file, recipient)
+    for requirement, text in lacks(standing, recipient.home, today):
+        yield Objection(_KIND_OF[requirement], text)
+
+
+_KIND_OF = {
+    None: ObjectionKind.WITHDRAWN,
+    Requirement.PROVIDER: ObjectionKind.PROVIDER,
+    Requirement.EVIDENCE: ObjectionKind.EVIDENCE,
+    Requirement.APPROVAL: ObjectionKind.APPROVAL,
+}
+
+
+def _of_entry(entry: Entry, file: OtaFile, recipient: Recipient) -> Iterator[Objection]:
     try:
-        entry.require_header(header)
+        entry.require_file(file)
     except CatalogError as error:
         yield Objection(ObjectionKind.CLAIMS, str(error))
     if entry.models and recipient.model.id not in entry.models:
         text = f"recorded for {', '.join(entry.models)}, not for {recipient.model.id}"
         yield Objection(ObjectionKind.MODEL, text)
-    yield from _from_versions(header.file_version, recipient.version, entry.from_versions)
-    if recipient.dormant:
-        lacking = ["any"] if entry.evidence is None else entry.evidence.missing(today)
-        if lacking:
-            text = f"its evidence of prior field use lacks {', '.join(lacking)}"
-            yield Objection(ObjectionKind.EVIDENCE, text)
+    yield from _from_versions(file.header.file_version, recipient.version, entry.from_versions)
 
 
 def _from_versions(image: int, running: int, allowed: Sequence[int]) -> Iterator[Objection]:

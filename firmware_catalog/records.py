@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
 
+from emulator.crypto.suite import Suite
 from emulator.eui64 import format_eui64
-from emulator.smart_energy.ota.file import OtaHeader
+from emulator.smart_energy.ota.file import MANUFACTURER_TAGS, OtaFile, OtaHeader, OtaTag, pack_elements
+from emulator.smart_energy.ota.signature import signature_suite
 from firmware_catalog.errors import CatalogError
-from hw_profiles.bounds import U16, U32, Pattern, Range, Sha256
+from hw_profiles.bounds import U16, U32, Pattern, Sha256
 from hw_profiles.installation import Eui64Text
 from hw_profiles.records import decode, encode
 
@@ -45,56 +49,44 @@ class IsoDate:
 
 
 Text = Annotated[str, Line(300)]
-TargetPath = Annotated[str, Pattern(r"[a-z0-9-]+/[A-Za-z0-9._-]{1,120}", "a path as supplier-a/image.ota")]
+TargetPath = Annotated[
+    str, Pattern(r"[a-z0-9-]+/[0-9a-f]{4}/[A-Za-z0-9._-]{1,120}", "a path as supplier-a/1002/image.ota")
+]
+_R = TypeVar("_R")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Evidence that an image is already used in the field ("known/used").
+class Verification(StrEnum):
+    """How whoever receives an image is expected to verify it, as its file is made for."""
 
-    `reference` says what shows it; `date` is the ISO date it speaks of; `where` the estate or place; `count`
-    how many devices ran it; `document_sha256` the digest of a document that proves it, when there is one.
-    """
-
-    reference: Text
-    date: Annotated[str, IsoDate()] | None = None
-    where: Text | None = None
-    count: Annotated[int, Range(1, 1_000_000_000)] | None = None
-    document_sha256: Sha256 | None = None
-
-    def missing(self, today: datetime.date) -> list[str]:
-        """List what a dormant meter's image still needs; empty when the evidence is complete."""
-        return list(self._missing(today))
-
-    def _missing(self, today: datetime.date) -> Iterator[str]:
-        if not self.reference.strip():
-            yield "a reference"
-        if self.date is None:
-            yield "the date of that use"
-        elif datetime.date.fromisoformat(self.date) > today:
-            yield f"a date of use that is past ({self.date} is after {today})"
-        if not (self.where or "").strip():
-            yield "where it was used"
-        if not self.count:
-            yield "how many devices ran it"
+    SUITE_1 = "se-suite-1"
+    SUITE_2 = "se-suite-2"
+    DCC = "dcc-p256"
+    """The DCC's trailer: a 64-octet P-256 signature after the manufacturer's image."""
+    INTEGRITY_CODE = "integrity-code"
+    VENDOR = "vendor"
+    """Something in the manufacturer's own sub-elements."""
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
     """What whoever adds an image says of it; see `Entry` for the fields."""
 
-    evidence: Evidence | None = None
     models: tuple[str, ...] = ()
     from_versions: tuple[int, ...] = ()
+    provenance: str = ""
+    capability_release: str = ""
     added_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An image in the catalogue. `id` is the SHA-256 of the file; versions are 32-bit OTA versions.
+    """An image that a supplier provides. `id` is the SHA-256 of the file, `image_sha256` that of the manufacturer's
+    image in it, without header and signature; versions are 32-bit OTA versions.
 
     `models` are profile ids the image is for; `from_versions` the versions it may be installed over, empty
-    for any. `destination` is the one device it was made for, None for any.
+    for any. `destination` is the one device it was made for, None for any. `provenance` says where the file comes
+    from, `capability_release` the enrolment capability that it belongs to; both may be empty.
     """
 
     id: Sha256
@@ -107,6 +99,8 @@ class Entry:
     version: U32
     image_octets: U32
     header_text: Text
+    image_sha256: Sha256
+    verification: Verification
     models: tuple[Text, ...]
     from_versions: tuple[U32, ...]
     added: Text
@@ -114,7 +108,8 @@ class Entry:
     findings: tuple[Text, ...]
     hardware_minimum: U16 | None = None
     hardware_maximum: U16 | None = None
-    evidence: Evidence | None = None
+    provenance: Text = ""
+    capability_release: Text = ""
     destination: Eui64Text | None = None
 
     @property
@@ -138,12 +133,12 @@ class Entry:
             return True
         return self.hardware_minimum <= hardware_version <= self.hardware_maximum
 
-    def require_header(self, header: OtaHeader) -> None:
-        """Raise `CatalogError` when the signed record claims other than the file's own header says."""
-        for name, stated in header_claims(header).items():
+    def require_file(self, file: OtaFile) -> None:
+        """Raise `CatalogError` when the signed record claims other than what the file itself is."""
+        for name, stated in file_claims(file).items():
             claimed = getattr(self, name)
             if claimed != stated:
-                shown = f"{name} {_shown(name, claimed)}, but the file's header says {_shown(name, stated)}"
+                shown = f"{name} {_shown(name, claimed)}, but the file itself says {_shown(name, stated)}"
                 raise CatalogError(
                     f"catalogue entry {self.path}: signed as {shown}; its supplier must sign what it is, or withdraw it"
                 )
@@ -163,9 +158,39 @@ def header_claims(header: OtaHeader) -> dict[str, Any]:
     }
 
 
+def file_claims(file: OtaFile) -> dict[str, Any]:
+    """Return the fields of an entry that the whole file decides, those of its header included."""
+    return {
+        **header_claims(file.header),
+        "image_sha256": hashlib.sha256(manufacturer_image(file)).hexdigest(),
+        "verification": verification_of(file),
+    }
+
+
+def manufacturer_image(file: OtaFile) -> bytes:
+    """Return the manufacturer's image: what lies between header and signature, whose hash differs from the file's."""
+    if file.gbcs is not None:
+        return file.gbcs.manufacturer_image
+    held = next((element.data for element in file.elements if element.is_image), None)
+    return pack_elements(file.elements) + file.rest if held is None else held
+
+
+def verification_of(file: OtaFile) -> Verification:
+    """Return how a file is made to be verified, by what it carries."""
+    suite = signature_suite(file)
+    if suite is not None:
+        return Verification.SUITE_1 if suite is Suite.SUITE_1 else Verification.SUITE_2
+    if file.gbcs is not None:
+        return Verification.DCC
+    if file.element(OtaTag.INTEGRITY_CODE) is not None:
+        return Verification.INTEGRITY_CODE
+    own = any(element.tag >= MANUFACTURER_TAGS and not element.is_image for element in file.elements)
+    return Verification.VENDOR if own else Verification.NONE
+
+
 def _shown(name: str, value: int | str | None) -> str:
     if not isinstance(value, int):
-        return "nothing" if value is None else repr(value)
+        return "nothing" if value is None else repr(str(value))
     return str(value) if name == "image_octets" else f"0x{value:0{8 if name == 'version' else 4}X}"
 
 
@@ -174,10 +199,8 @@ _CARRIED_BY_TUF = ("id", "path", "octets")
 
 def to_custom(entry: Entry) -> dict[str, Any]:
     """Return the custom part of an entry's target metadata (TUF specification, TARGETS `custom`)."""
-    table = {name: value for name, value in encode(entry).items() if name not in _CARRIED_BY_TUF}
-    if entry.destination is None:
-        del table["destination"]
-    return table
+    table: dict[str, Any] = encode(entry, sparse=True)
+    return {name: value for name, value in table.items() if name not in _CARRIED_BY_TUF}
 
 
 def from_custom(path: str, sha256: object, octets: int, custom: object) -> Entry:
@@ -188,19 +211,24 @@ def from_custom(path: str, sha256: object, octets: int, custom: object) -> Entry
     """
     source = f"catalogue entry {path if path.isprintable() else repr(path)}"
     if not isinstance(custom, Mapping):
-        raise CatalogError(f"{source}: custom is no table; its supplier must sign it again or withdraw it")
+        raise CatalogError(f"{source}: custom is no table; {_ADVICE}")
     for name in _CARRIED_BY_TUF:
         if name in custom:
-            raise CatalogError(
-                f"{source}: custom.{name}: unknown key; its supplier must sign it again or withdraw it"
-            )
-    try:
-        return decode(Entry, {**custom, "id": sha256, "path": path, "octets": octets}, source, CatalogError)
-    except CatalogError as error:
-        raise CatalogError(f"{error}; its supplier must sign it again or withdraw it") from error
+            raise CatalogError(f"{source}: custom.{name}: unknown key; {_ADVICE}")
+    return read_signed(Entry, {**custom, "id": sha256, "path": path, "octets": octets}, source)
 
 
 def checked(entry: Entry) -> Entry:
     """Return an entry that is to be signed, as it will be read again; raises `CatalogError` naming the field."""
-    carried = {name: getattr(entry, name) for name in _CARRIED_BY_TUF}
-    return decode(Entry, {**to_custom(entry), **carried}, f"image {entry.identity}", CatalogError)
+    return from_custom(entry.path, entry.id, entry.octets, to_custom(entry))
+
+
+_ADVICE = "its party must sign it again or withdraw it"
+
+
+def read_signed(record: type[_R], table: object, source: str) -> _R:
+    """Read a record that somebody signed; raises `CatalogError` of one line."""
+    try:
+        return decode(record, table, source, CatalogError)
+    except CatalogError as error:
+        raise CatalogError(f"{error}; {_ADVICE}") from error

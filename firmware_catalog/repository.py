@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
 from tuf.api.metadata import (  # type: ignore[attr-defined]
-    DelegatedRole,
     Delegations,
     Metadata,
     MetaFile,
@@ -29,14 +27,14 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from firmware_catalog.errors import CatalogStorageError
+from firmware_catalog.errors import CatalogError, CatalogStorageError
 from firmware_catalog.files import write_atomically
-from firmware_catalog.signing import ROOT_KEYS, ROOT_THRESHOLD, Keys
-from firmware_catalog.trusted import TrustedView
+from firmware_catalog.signing import OFFLINE_THRESHOLD, ROOT_KEYS, TARGETS_KEYS, Keys
+from firmware_catalog.trusted import TrustedView, keys_of
 
 _SERIALIZER = JSONSerializer(compact=False)
 _Role = TypeVar("_Role", Root, Snapshot, Targets, Timestamp)
-_TOP_ROLES = ("timestamp", "snapshot", "targets")
+_HASHES = ["sha256"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Access:
 
 
 class Writer:
-    """Signs and writes new versions of a repository's roles, dated at the reference time."""
+    """Signs and writes new versions of the operator's roles, and puts others' signed roles beside them."""
 
     def __init__(self, repository: Path, access: Access) -> None:
         self._metadata = repository / "metadata"
@@ -74,66 +72,78 @@ class Writer:
         self._lifetimes = access.lifetimes
 
     def create(self) -> None:
-        """Write the first version of every role, making keys where there are none."""
+        """Write the first version of every top-level role, making keys where there are none."""
         root = Root(expires=self._now + self._lifetimes.root, consistent_snapshot=True)
-        root.roles[Root.type].threshold = ROOT_THRESHOLD
-        root_signers = [self._keys.signer(name, create=True) for name in ROOT_KEYS]
-        for signer in root_signers:
-            root.add_key(signer.public_key, Root.type)
-        for role in _TOP_ROLES:
-            root.add_key(self._keys.signer(role, create=True).public_key, role)
-        targets = Targets(expires=self._now + self._lifetimes.targets, delegations=Delegations({}, {}))
-        self._write("1.root.json", root, root_signers)
-        self._write("1.targets.json", targets, [self._keys.signer("targets")])
-        self._publish({"targets.json": MetaFile(version=1)}, 1, 1)
+        names = {Root.type: ROOT_KEYS, Targets.type: TARGETS_KEYS, Snapshot.type: None, Timestamp.type: None}
+        signers = {role: [self._keys.make(name) for name in each or (role,)] for role, each in names.items()}
+        for role, each in signers.items():
+            for signer in each:
+                root.add_key(signer.public_key, role)
+            root.roles[role].threshold = min(len(each), OFFLINE_THRESHOLD)
+        self._write("1.root.json", root, signers[Root.type])
+        targets = Targets(expires=self.targets_expiry(), delegations=Delegations({}, {}))
+        data = self._write("1.targets.json", targets, signers[Targets.type])
+        self._publish(root, {"targets.json": _meta_file(1, data)}, 1, 1)
 
-    def publish_supplier(self, view: TrustedView, role: str, targets: Targets) -> None:
-        """Write a supplier's new targets and the roles that lead to it; delegates to a new supplier first."""
+    def publish(self, view: TrustedView, roles: Mapping[str, Metadata[Targets]]) -> None:
+        """Write signed targets of roles by their names, and the snapshot and timestamp that make them visible."""
         meta = dict(view.snapshot.meta)
-        if role not in view.suppliers:
-            meta["targets.json"] = MetaFile(version=self._delegate(view, role))
-        self._write(f"{targets.version}.{role}.json", targets, [self._keys.signer(role)])
-        meta[f"{role}.json"] = MetaFile(version=targets.version)
-        self._publish(meta, view.snapshot.version + 1, view.timestamp.version + 1)
+        for role, metadata in sorted(roles.items()):
+            data = _octets(metadata)
+            write_atomically(self._metadata / f"{metadata.signed.version}.{role}.json", data)
+            meta[f"{role}.json"] = _meta_file(metadata.signed.version, data)
+        self._publish(view.root, meta, view.snapshot.version + 1, view.timestamp.version + 1)
+
+    def require_keys(self, view: TrustedView) -> None:
+        """Raise `CatalogError` when the keys that make a change visible are not at hand."""
+        for role in (Snapshot.type, Timestamp.type):
+            self._signers(view.root, role)
 
     def refresh(self, view: TrustedView) -> None:
         """Sign snapshot and timestamp again, unchanged but for their versions and expiry."""
-        self._publish(dict(view.snapshot.meta), view.snapshot.version + 1, view.timestamp.version + 1)
+        self.publish(view, {})
 
     def targets_expiry(self) -> datetime:
         """When targets metadata signed now expires."""
         return self._now + self._lifetimes.targets
 
-    def _delegate(self, view: TrustedView, role: str) -> int:
-        signer = self._keys.signer(role, create=True)
-        targets = deepcopy(view.targets)
-        delegations = targets.delegations or Delegations({}, {})
-        roles = dict(delegations.roles or {})
-        roles[role] = DelegatedRole(role, [], 1, terminating=True, paths=[f"{role}/*"])
-        targets.delegations = Delegations(dict(delegations.keys), dict(sorted(roles.items())))
-        targets.add_key(signer.public_key, role)
-        targets.version += 1
-        targets.expires = self.targets_expiry()
-        self._write(f"{targets.version}.targets.json", targets, [self._keys.signer("targets")])
-        return targets.version
+    def _signers(self, root: Root, role: str) -> list[CryptoSigner]:
+        keyids = [key.keyid for key in keys_of(root, role)]
+        found = list(self._keys.at_hand(role, keyids))
+        if len(found) < root.roles[role].threshold:
+            raise CatalogError(
+                f"signing key of role {role}: not there; bring the key to the keys folder, or use --keys"
+            )
+        return found
 
-    def _publish(self, meta: dict[str, MetaFile], snapshot: int, timestamp: int) -> None:
-        listed = Snapshot(
-            version=snapshot, expires=self._now + self._lifetimes.snapshot, meta=dict(sorted(meta.items()))
-        )
+    def _publish(self, root: Root, meta: dict[str, MetaFile], snapshot: int, timestamp: int) -> None:
+        expires = self._now + self._lifetimes.snapshot
+        listed = Snapshot(version=snapshot, expires=expires, meta=dict(sorted(meta.items())))
+        signers = {role: self._signers(root, role) for role in (Snapshot.type, Timestamp.type)}
+        data = self._write(f"{snapshot}.snapshot.json", listed, signers[Snapshot.type])
         stamp = Timestamp(
             version=timestamp,
             expires=self._now + self._lifetimes.timestamp,
-            snapshot_meta=MetaFile(version=snapshot),
+            snapshot_meta=_meta_file(snapshot, data),
         )
-        self._write(f"{snapshot}.snapshot.json", listed, [self._keys.signer("snapshot")])
-        self._write("timestamp.json", stamp, [self._keys.signer("timestamp")])
+        self._write("timestamp.json", stamp, signers[Timestamp.type])
 
-    def _write(self, name: str, signed: _Role, signers: list[CryptoSigner]) -> None:
+    def _write(self, name: str, signed: _Role, signers: list[CryptoSigner]) -> bytes:
         metadata = Metadata(signed)
         for signer in signers:
             metadata.sign(signer, append=True)
-        write_atomically(self._metadata / name, metadata.to_bytes(_SERIALIZER) + b"\n")
+        data = _octets(metadata)
+        write_atomically(self._metadata / name, data)
+        return data
+
+
+def _octets(metadata: Metadata[Any]) -> bytes:
+    return metadata.to_bytes(_SERIALIZER) + b"\n"
+
+
+def _meta_file(version: int, data: bytes) -> MetaFile:
+    """Name the very octets: a role signed twice under one version is not taken for the same."""
+    return MetaFile.from_data(version, data, _HASHES)
 
 
 @contextmanager

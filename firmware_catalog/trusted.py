@@ -6,9 +6,10 @@ The contract, in the order the rules are enforced:
 1. The first root is the one the reader was given (a digest); every later root is signed by the one before it and by
 itself, two keys of three. 2. The timestamp is signed, has not expired at the reference time, and is not older than the
 one last seen. 3. The snapshot is the one the timestamp names, and no metadata version it lists has gone backwards.
-4. Targets and each supplier's delegated targets are the ones the snapshot names, signed by their own keys. 5. A
-supplier lists images of its own namespace only. 6. An image's octets have the length and SHA-256 that its supplier's
-targets state.
+4. Targets and each party's delegated targets are the ones the snapshot names, signed by their own keys, as many
+different ones as the delegation demands. 5. A party lists targets of its own namespace only, and only a supplier
+delegates further, to the manufacturers of its images. 6. An image's octets have the length and SHA-256 that its
+role's targets state.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from re import fullmatch
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
@@ -30,6 +30,7 @@ from tuf.api.exceptions import (
 )
 from tuf.api.metadata import (  # type: ignore[attr-defined]
     DelegatedRole,
+    Key,
     Metadata,
     Root,
     Snapshot,
@@ -43,35 +44,56 @@ from tuf.ngclient.config import EnvelopeType
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.files import METADATA_LIMIT, read_octets
 from firmware_catalog.memory import Memory
+from firmware_catalog.parties import is_manufacturer_of, is_party, namespace, owns, party_of
 
 _ROOT, _TIMESTAMP, _SNAPSHOT = "root.json", "timestamp.json", "snapshot.json"
-ROLE_NAME = r"supplier-[a-z0-9-]{1,60}"
-"""What the role of a supplier is called."""
 _ROOT_LIMIT = 1024
 """Root rotations followed in one reading, as the TUF client's own limit bounds them."""
+_ROLE_LIMIT = 4096
+"""Delegated roles of one catalogue: parties, and a manufacturer's role each."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrustedView:
-    """A verified reading: the top-level roles, and each supplier's targets by role name."""
+    """A verified reading: the top-level roles, and the targets of each delegated role by its name."""
 
     root: Root
     timestamp: Timestamp
     snapshot: Snapshot
     targets: Targets
-    suppliers: dict[str, Targets]
+    delegated: dict[str, Targets]
 
     @property
     def versions(self) -> dict[str, int]:
         """The version of every role, by its name: what a later reading must not fall behind."""
         top = (self.root, self.timestamp, self.snapshot, self.targets)
         named = {role.type: role.version for role in top}
-        return {**named, **{name: role.version for name, role in sorted(self.suppliers.items())}}
+        return {**named, **{name: role.version for name, role in sorted(self.delegated.items())}}
 
     def all_targets(self) -> list[TargetFile]:
-        """Every target of every supplier, in order of path."""
-        found = [target for role in self.suppliers.values() for target in role.targets.values()]
+        """Every target of every delegated role, in order of path."""
+        found = [target for role in self.delegated.values() for target in role.targets.values()]
         return sorted(found, key=lambda target: target.path)
+
+    def keys(self, party: str) -> frozenset[str]:
+        """The public keys, in hexadecimal, with which a party and its manufacturers' roles sign."""
+        roles = [role for role in self.delegated if party_of(role) == party]
+        return frozenset(_public(key) for role in roles for key in keys_of(self.delegator(role), role))
+
+    def delegator(self, role: str) -> Root | Targets:
+        """The role whose keys and threshold say who signs `role`."""
+        if "." in role:
+            return self.delegated[party_of(role)]
+        return self.root if role in (Root.type, Timestamp.type, Snapshot.type, Targets.type) else self.targets
+
+
+def keys_of(delegator: Root | Targets, role: str) -> list[Key]:
+    """Return the keys that sign `role`, which `delegator` delegates."""
+    return [delegator.get_key(keyid) for keyid in delegator.get_delegated_role(role).keyids]
+
+
+def _public(key: Key) -> str:
+    return str(key.keyval.get("public", ""))
 
 
 def root_digest(repository: Path) -> str:
@@ -189,7 +211,7 @@ def last_fresh_moment(repository: Path) -> datetime:
 def _first_root(repository: Path) -> bytes:
     path = repository / "metadata" / "1.root.json"
     if not path.is_file():
-        raise CatalogError(f"catalogue {repository}: not there; create it with `smets1 catalog add`")
+        raise CatalogError(f"catalogue {repository}: not there; create it with `smets1 catalog init`")
     return _read(path)
 
 
@@ -218,18 +240,75 @@ def _snapshot_name(timestamp: Timestamp) -> str:
 
 
 def _targets(trusted: TrustedMetadataSet, metadata: Path) -> TrustedView:
-    targets = trusted.update_targets(_read(metadata / _listed(trusted, metadata, "targets")))
-    suppliers: dict[str, Targets] = {}
-    roles = {} if targets.delegations is None else targets.delegations.roles or {}
-    for name in sorted(roles):
-        if not fullmatch(ROLE_NAME, name):
-            raise CatalogError(
-                f"catalogue {metadata.parent}: role {name!r}: expected a supplier's, as supplier-a"
+    for role in (Root.type, Timestamp.type, Snapshot.type, Targets.type):
+        _require_different_keys(metadata.parent, trusted.root, role)
+    targets = trusted.update_targets(_read(metadata / _listed(trusted, metadata, Targets.type)))
+    if targets.targets:
+        raise CatalogError(
+            f"catalogue {metadata.parent}: its top-level targets list {min(targets.targets)!r} themselves; expected "
+            "parties only: do not use this catalogue, and tell its keeper"
+        )
+    delegated: dict[str, Targets] = {}
+    for role in _roles(metadata.parent, targets, Targets.type):
+        delegated[role] = _delegate(trusted, metadata, role, Targets.type)
+        for below in _roles(metadata.parent, delegated[role], role):
+            delegated[below] = _delegate(trusted, metadata, below, role)
+            if below_that := _roles(metadata.parent, delegated[below], below):
+                raise CatalogError(
+                    f"catalogue {metadata.parent}: role {below} delegates to {below_that[0]!r}; expected no delegation "
+                    "below a manufacturer's"
+                )
+            _require_few(metadata.parent, delegated)
+        _require_few(metadata.parent, delegated)
+    return TrustedView(trusted.root, trusted.timestamp, trusted.snapshot, targets, delegated)
+
+
+def _roles(repository: Path, listed: Targets, role: str) -> list[str]:
+    """Return the roles that a role delegates to, each of which must be one that it may delegate to."""
+    if listed.delegations is None:
+        return []
+    if listed.delegations.roles is None:
+        raise CatalogError(
+            f"catalogue {repository}: role {role} delegates by the hash of a path; expected one role a party"
+        )
+    for name in listed.delegations.roles:
+        allowed = (
+            is_party(name) if role == Targets.type else "." not in role and is_manufacturer_of(name, role)
+        )
+        if not allowed:
+            shape = (
+                "a party's, as supplier-a" if role == Targets.type else f"a manufacturer's, as {role}.1002"
             )
-        data = _read(metadata / _listed(trusted, metadata, name))
-        suppliers[name] = trusted.update_delegated_targets(data, name, Targets.type)
-        _require_own_namespace(metadata.parent, roles[name], suppliers[name])
-    return TrustedView(trusted.root, trusted.timestamp, trusted.snapshot, targets, suppliers)
+            raise CatalogError(f"catalogue {repository}: role {name!r}: expected {shape}")
+    return sorted(listed.delegations.roles)
+
+
+def _require_few(repository: Path, delegated: dict[str, Targets]) -> None:
+    if len(delegated) > _ROLE_LIMIT:
+        raise CatalogError(f"catalogue {repository}: more than {_ROLE_LIMIT} roles; expected fewer parties")
+
+
+def _delegate(trusted: TrustedMetadataSet, metadata: Path, role: str, delegator: str) -> Targets:
+    above = trusted.targets if delegator == Targets.type else trusted[delegator]
+    assert isinstance(above, Targets)
+    _require_different_keys(metadata.parent, above, role)
+    listed = trusted.update_delegated_targets(
+        _read(metadata / _listed(trusted, metadata, role)), role, delegator
+    )
+    delegation = above.get_delegated_role(role)
+    assert isinstance(delegation, DelegatedRole)
+    _require_own_namespace(metadata.parent, delegation, listed)
+    return listed
+
+
+def _require_different_keys(repository: Path, delegator: Root | Targets, role: str) -> None:
+    """Refuse one key under several names: it would meet a threshold of several alone."""
+    publics = [_public(key) for key in keys_of(delegator, role)]
+    if len(set(publics)) < len(publics):
+        raise CatalogError(
+            f"catalogue {repository}: role {role} names one key twice, as if two had to sign; do not use this "
+            "catalogue, and tell its keeper"
+        )
 
 
 def _listed(trusted: TrustedMetadataSet, metadata: Path, role: str) -> str:
@@ -243,12 +322,12 @@ def _listed(trusted: TrustedMetadataSet, metadata: Path, role: str) -> str:
 
 
 def _require_own_namespace(repository: Path, role: DelegatedRole, listed: Targets) -> None:
-    """Refuse a supplier that speaks of another's images: neither its key nor a wide delegation gives it that right."""
+    """Refuse a party that speaks in another's place: neither its key nor a wide delegation gives it that right."""
     for path in listed.targets:
-        if not path.startswith(f"{role.name}/") or not role.is_delegated_path(path):
+        if not owns(role.name, path) or not role.is_delegated_path(path):
             raise CatalogError(
-                f"catalogue {repository}: role {role.name} lists {path!r}, which is not its own; expected "
-                f"{role.name}/NAME: do not use this catalogue, and tell its keeper"
+                f"catalogue {repository}: role {role.name} lists {path!r}, which is not its own; expected a name below "
+                f"{namespace(role.name)}: do not use this catalogue, and tell its keeper"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from emulator.eui64 import format_eui64
 from firmware_catalog.acceptance import LISTED_KINDS
@@ -11,7 +11,7 @@ from harness.campaign.discovery import running
 from harness.campaign.problems import CampaignEnd, record
 from harness.facts.campaign import Problem
 from harness.facts.discovery import Found
-from harness.facts.plan import DevicePlan, Hop, Plan
+from harness.facts.plan import Admitted, DevicePlan, Hop, Plan
 from harness.facts.terms import Severity, Verdict
 from harness.journal import Journal
 from harness.workspace.images import Images
@@ -64,8 +64,16 @@ def choose_plan(installation: Installation, versions: Mapping[str, int], images:
         except _UnreachableTarget as error:
             problems.append(error.problem)
             continue
-        return Plan(combination.id, devices, tuple(_steps(installation)))
+        return Plan(combination.id, devices, tuple(_steps(installation)), tuple(_admitted(devices, images)))
     raise NoPlanError(f"no eligible firmware can be reached: {problems[0].cause}", problems)
+
+
+def _admitted(devices: Iterable[DevicePlan], images: Images) -> Iterator[Admitted]:
+    for device in devices:
+        for hop in device.hops:
+            grounds = images.grounds(hop.sha256)
+            if grounds is not None:
+                yield Admitted(device.device, hop.sha256, hop.display, grounds)
 
 
 class _UnreachableTarget(Exception):  # noqa: N818 - carries a problem, is none itself

@@ -76,7 +76,7 @@ COMMANDS = (
     ),
     Command("models", "list the device models that can be emulated", "harness.command.models"),
     Command(
-        "catalog", "keep the firmware images and the evidence of their field use", "firmware_catalog.cli"
+        "catalog", "keep the firmware images and the evidence of their field use", "firmware_catalog.command"
     ),
 )
 

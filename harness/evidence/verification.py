@@ -13,6 +13,7 @@ from harness.evidence.exchanged import check_exchange
 from harness.evidence.finding import Finding, guarded, stated
 from harness.evidence.folder import check_folder
 from harness.evidence.inventory import check_inventory
+from harness.evidence.provenance import check_provenance
 from harness.evidence.record import Record
 from harness.evidence.report import check_report
 from harness.evidence.signature import check_signer, read_fingerprint
@@ -41,6 +42,7 @@ def verify_run(folder: Path, trust: str | None = None) -> tuple[Finding, ...]:
         *_journal(journal, record),
         *check_signer(record.begun, journal.checkpoints, trusted),
         *guarded("control", lambda: _control(record)),
+        *guarded("firmware", lambda: check_provenance(record)),
         *guarded("inventory", lambda: check_inventory(record, record.installation)),
         *guarded(EXCHANGE_FOLDER, lambda: check_exchange(record, journal)),
         *guarded("files", lambda: check_folder(record)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from firmware_catalog.gate import Grounds
 from hw_profiles.model import DeviceKind
 
 ORDER = ((DeviceKind.CHF,), (DeviceKind.ESME, DeviceKind.GSME), (DeviceKind.IHD, DeviceKind.CAD))
@@ -44,6 +45,16 @@ class DevicePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """An image that may go to a device of a dormant home, and on whose word; `device` is its EUI-64 as text."""
+
+    device: str
+    sha256: str
+    display: str
+    grounds: Grounds
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The plan of an installation: which combination it is to form, and each device's part."""
 
@@ -51,6 +62,8 @@ class Plan:
     devices: tuple[DevicePlan, ...]
     steps: tuple[str, ...] = ()
     """The configuration steps, `sequence/step on device`, in order."""
+    admitted: tuple[Admitted, ...] = ()
+    """On whose word each hop's image goes to its device, in order; empty for a home that is not dormant."""
 
     @property
     def stages(self) -> tuple[tuple[DevicePlan, ...], ...]:
@@ -62,3 +75,7 @@ class Plan:
     def device(self, eui64: str) -> DevicePlan | None:
         """Return the plan of a device, or None for one the plan does not mention."""
         return next((device for device in self.devices if device.device == eui64), None)
+
+    def admitted_to(self, eui64: str) -> tuple[Admitted, ...]:
+        """Return the images admitted to a device, in order."""
+        return tuple(each for each in self.admitted if each.device == eui64)

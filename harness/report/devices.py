@@ -74,6 +74,7 @@ class _Devices:
             version_target=plan.target_display if plan is not None and plan.hops else None,
             version_after=after,
             planned_hops=() if plan is None else plan.hops,
+            admitted=() if self._plan is None else self._plan.admitted_to(name),
             configuration=tuple(self._configuration(name)),
             control_owner=self._control.owner(name) if controlled else "",
             inventory_status=self._inventory_status(name),

@@ -14,7 +14,14 @@ from harness.facts.terms import Severity, Verdict
 from harness.report.evidence import event_log, evidence_box, file_chain
 from harness.report.markup import EMPTY, Html, element, join, text
 from harness.report.model import CampaignReport, DeviceReport, TransferReport
-from harness.report.outcome import certificates, configuration, exceptions, obligations, versions
+from harness.report.outcome import (
+    admissions,
+    certificates,
+    configuration,
+    exceptions,
+    obligations,
+    versions,
+)
 from harness.report.picture import network_picture
 from harness.report.plots import mark_class, transfer_plot
 from harness.report.timeline import timeline_picture
@@ -78,6 +85,7 @@ def _sections(report: CampaignReport) -> tuple[Html, ...]:
         ),
         section("Firmware transfers", "", _transfers(report)),
         section("Versions", "", versions(report)),
+        section("Firmware admitted", "On whose word each image went to a dormant home.", admissions(report)),
         section("Configuration", "", configuration(report)),
         section(
             "Certificates",

@@ -15,7 +15,7 @@ from enum import StrEnum
 from harness.errors import ReportError
 from harness.facts.enrolment import Placement
 from harness.facts.files import CaptureSummary
-from harness.facts.plan import Hop
+from harness.facts.plan import Admitted, Hop
 from harness.facts.terms import Severity, StepResult, Verdict
 from hw_profiles.records import Json, decode, encode
 
@@ -82,6 +82,8 @@ class DeviceReport:
     version_after: str | None = None
     planned_hops: tuple[Hop, ...] = ()
     """What is to be installed, in order; empty when nothing is due."""
+    admitted: tuple[Admitted, ...] = ()
+    """On whose word each of these images goes to the device; empty for a home that is not dormant."""
     configuration: tuple[ConfigurationResult, ...] = ()
     control_owner: str = ""
     """`SMSO`, `S1SP + DCO`, or empty for a device nobody controls remotely."""

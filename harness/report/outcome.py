@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.facts.enrolment import Placement
+from harness.facts.plan import Admitted
 from harness.facts.terms import CertificateRole, StepResult
 from harness.report.markup import EMPTY, Html, element, join, text
 from harness.report.model import (
@@ -60,6 +61,43 @@ def _version_row(device: DeviceReport) -> Html:
         element("td", text(target)),
         element("td", after),
         class_=device.role.value.lower(),
+    )
+
+
+def admissions(report: CampaignReport) -> Html:
+    """Return one row an image: its hash, who provides it, the evidence of its use, who approved it, what is waived."""
+    rows = [_admission_row(device, each) for device in report.devices for each in device.admitted]
+    if not rows:
+        return EMPTY
+    headings = (
+        "Device",
+        "Version",
+        "SHA-256",
+        "Provided by",
+        "Evidence of field use",
+        "Approved by",
+        "Waived",
+    )
+    head = element("tr", *(element("th", text(each), scope="col") for each in headings))
+    table = element("table", element("thead", head), element("tbody", *rows), class_="admissions")
+    return element("div", table, class_="scrolling card")
+
+
+def _admission_row(device: DeviceReport, admitted: Admitted) -> Html:
+    grounds = admitted.grounds
+    provider = grounds.supplier or "nobody"
+    adopted = f", adopted by {grounds.adopted_by}" if grounds.adopted_by else ""
+    cells = (
+        admitted.display,
+        provider + adopted,
+        grounds.evidence or "none",
+        grounds.approver or "nobody",
+        "; ".join(grounds.waived) or "nothing",
+    )
+    version, *rest = (element("td", text(each)) for each in cells)
+    digest = element("code", text(admitted.sha256[:16]), title=admitted.sha256)
+    return element(
+        "tr", element("th", text(device_name(device)), scope="row"), version, element("td", digest), *rest
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from emulator.eui64 import format_eui64
@@ -21,9 +21,11 @@ from firmware_catalog.acceptance import (
 )
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.errors import CatalogError
+from firmware_catalog.gate import Grounds, Home, entry_for, grounds, lacks
 from firmware_catalog.inspection import inspect_file
 from firmware_catalog.planning import upgrade_path
 from firmware_catalog.records import Entry
+from firmware_catalog.standing import Standing
 from firmware_catalog.trusted import root_digest
 from harness.errors import HarnessError
 from hw_profiles.installation import DeviceEntry, Installation
@@ -107,9 +109,25 @@ class Images:
 
         Raises `CatalogError` when the image is in neither, or the catalogue's copy is not the signed one.
         """
-        today = self.installation.record.start.date()
         recipient = self.recipient(entry, version)
-        return objections(self.file(sha256), recipient, self.entry(sha256), today)
+        return objections(self.file(sha256), recipient, self._standing(sha256), self._today)
+
+    def grounds(self, sha256: str) -> Grounds | None:
+        """Return on whose word an image goes to this home, None where nobody's is asked for: it is not dormant."""
+        home = home_of(self.installation)
+        return grounds(self._standing(sha256), home, self._today) if home.dormant else None
+
+    def lacks(self, sha256: str) -> tuple[str, ...]:
+        """Return what the word of the catalogue's parties lacks for an image to go to this home."""
+        home = home_of(self.installation)
+        return tuple(lack.text for lack in lacks(self._standing(sha256), home, self._today))
+
+    @property
+    def _today(self) -> date:
+        return self.installation.record.start.date()
+
+    def _standing(self, sha256: str) -> Standing:
+        return Standing(sha256) if self._catalogue is None else self._catalogue.standing(sha256)
 
     def file(self, sha256: str) -> OtaFile:
         """Return an image, read; raises `CatalogError` as `octets` does."""
@@ -122,7 +140,9 @@ class Images:
         ota = self.installation.models[device.name].ota
         if ota is None or self._catalogue is None:
             return ()
-        return self._catalogue.find(ota.manufacturer_code, ota.image_type)
+        found = self._catalogue.find(ota.manufacturer_code, ota.image_type)
+        home = home_of(self.installation)
+        return tuple(each for each in found if each == entry_for(self._standing(each.id), home, self._today))
 
     @property
     def versions(self) -> dict[str, int]:
@@ -135,11 +155,6 @@ class Images:
         if self._catalogue is None:
             return ()
         return tuple(path.relative_to(self._catalogue.path) for path in self._catalogue.files())
-
-    def entry(self, sha256: str) -> Entry | None:
-        """Return what the catalogue says of an image, None when it does not have it."""
-        known = () if self._catalogue is None else self._catalogue.list()
-        return next((entry for entry in known if entry.id == sha256), None)
 
     def path(self, device: DeviceEntry, installed: int, target: int) -> tuple[Entry, ...]:
         """Return the images that lead a device from one version to another, only those that it would take and that
@@ -155,7 +170,7 @@ class Images:
                 f"{model.id}: version 0x{target:08X} is wanted, but the installation names no catalogue; add one"
             )
         known = self.catalogued(device)
-        out = {entry.id: reason for entry in known if (reason := self._not_for_dormant(entry)) is not None}
+        out = {entry.id: reason for entry in known if (reason := self._not_admitted(entry)) is not None}
         try:
             return self._acceptable_way(known, out, device, installed, target)
         except CatalogError:
@@ -201,14 +216,11 @@ class Images:
         """
         self._judged.update(other._judged)
 
-    def _not_for_dormant(self, entry: Entry) -> str | None:
-        if not self.installation.record.dormant or self._catalogue is None:
+    def _not_admitted(self, entry: Entry) -> str | None:
+        said = "; ".join(self.lacks(entry.id))
+        if not said:
             return None
-        try:
-            self._catalogue.require_for_dormant(entry.id)
-        except CatalogError as error:
-            return str(error)
-        return None
+        return f"image {entry.id[:12]} ({entry.identity}): must not go to this home: {said}"
 
     def octets(self, sha256: str) -> bytes:
         """Return an image's file; raises `CatalogError` when the catalogue's copy is not the signed one."""
@@ -290,7 +302,13 @@ def recipient_of(installation: Installation, entry: DeviceEntry, version: int) -
     """Return a device of an installation, running `version`, as images are chosen for it."""
     trusts = tuple(trust_of(authority) for authority in installation.record.firmware_authorities)
     model = installation.models[entry.name]
-    return Recipient(model, entry.address, version, trusts, installation.record.dormant)
+    return Recipient(model, entry.address, version, home_of(installation), trusts)
+
+
+def home_of(installation: Installation) -> Home:
+    """Return an installation as the catalogue's gate knows it."""
+    record = installation.record
+    return Home(record.mpan, record.suppliers.installing, record.dormant)
 
 
 def _given(installation: Installation, image: Path) -> GivenImage:
@@ -307,9 +325,15 @@ _ADVICE = {
     ObjectionKind.SIZE: "{text}",
     ObjectionKind.MODEL: "{text}; give the image of that model",
     ObjectionKind.FROM_VERSIONS: "{name} cannot go there in one step: {text}; give the image that comes first",
+    ObjectionKind.WITHDRAWN: "{text}; give the image that replaces it",
+    ObjectionKind.PROVIDER: (
+        "{text}, so it must not go to a dormant meter; have that supplier provide it (`smets1 catalog add`)"
+    ),
     ObjectionKind.EVIDENCE: (
-        "{text}, so it must not go to a dormant meter; "
-        "add it to the installation's catalogue with `smets1 catalog add FILE --evidence ...`"
+        "{text}, so it must not go to a dormant meter; have it vouched for (`smets1 catalog vouch`)"
+    ),
+    ObjectionKind.APPROVAL: (
+        "{text}, so it must not go to a dormant meter; have it approved (`smets1 catalog approve`)"
     ),
 }
 """What to say of a given image, where it is not the device that would reject it."""

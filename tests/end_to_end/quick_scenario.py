@@ -6,7 +6,6 @@ instead of every minute. Everything is made from the example's own files and gen
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,23 +55,13 @@ def build(folder: Path) -> Path:
     return path
 
 
-def catalogue(folder: Path, files: Sequence[Path], *, evidence: bool = True) -> str:
+def catalogue(folder: Path, files: Sequence[Path], *, approved: bool = True) -> str:
     """Make a signed catalogue of the quick images among `files`; returns the digest of its root metadata."""
     made = Catalogue.create(
         folder, now=make_images.MADE, seed=make_images.SEED, lifetimes=make_images.LASTING
     )
-    for known in make_images.IMAGES:
-        for file in files:
-            if file.stem == known.name:
-                made.add(
-                    file,
-                    make_images.SUPPLIER,
-                    evidence=make_images.evidence(known) if evidence else None,
-                    models=(known.model,),
-                    from_versions=known.from_versions,
-                    added_by="quick scenario",
-                )
-    return hashlib.sha256((folder / "metadata" / "1.root.json").read_bytes()).hexdigest()
+    make_images.provide(made, {file.stem: file for file in files}, approved=approved)
+    return made.root_sha256
 
 
 def changed(text: str, replacements: Sequence[Replacement]) -> str:

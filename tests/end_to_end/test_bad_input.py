@@ -58,12 +58,12 @@ def _missing_image(home: Path) -> tuple[str | Path, ...]:
     return ("--image", home / "nowhere.ota")
 
 
-def _without_evidence(home: Path) -> tuple[str | Path, ...]:
+def _without_approval(home: Path) -> tuple[str | Path, ...]:
     files = tuple((home / "images").iterdir())
     path = home / "installation.toml"
     shutil.rmtree(home / "catalogue")
     shutil.rmtree(home / "catalogue.keys", ignore_errors=True)
-    root = catalogue(home / "catalogue", files, evidence=False)
+    root = catalogue(home / "catalogue", files, approved=False)
     text = re.sub(r'(?m)^catalogue_root_sha256 = ".*"', f'catalogue_root_sha256 = "{root}"', path.read_text())
     path.write_text(text)
     given = home / "given.ota"
@@ -173,7 +173,12 @@ CASES = (
         ("given.ota", "altered"),
     ),
     Case("unknown-issuer", _other_authority, 2, ("given.ota", "52-45-48-45-41-52-46-57")),
-    Case("image-without-evidence", _without_evidence, 2, ("given.ota", "evidence")),
+    Case(
+        "image-without-approval",
+        _without_approval,
+        2,
+        ("given.ota", "nobody other than its provider", "smets1 catalog approve"),
+    ),
     Case(
         "image-skips-a-mandatory-hop",
         _image_of("esme-2.0.0", lambda data: data),

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -21,12 +22,17 @@ from firmware_catalog.acceptance import (
     listing_objections,
     objections,
 )
-from firmware_catalog.records import Entry, Evidence, header_claims
+from firmware_catalog.gate import Home
+from firmware_catalog.parties import PartyKind
+from firmware_catalog.records import Entry, file_claims
+from firmware_catalog.standing import Standing
+from firmware_catalog.statements import Approval, Evidence, Requirement, Said, Waiver, make_statement
 from harness.examples import DORMANT_SEMI
 from harness.examples.make_images import SIGNER, firmware_signer
 from hw_profiles.installation import Installation, load_installation
 
 TODAY = datetime.date(2026, 3, 2)
+MPAN, ID = "1400001234565", "0" * 64
 USED = Evidence("Field record 17", "2019-03-01", "East Midlands", 41_000)
 OLD, NEW = 0x01000000, 0x01020000
 
@@ -40,7 +46,7 @@ def meter(**changes: object) -> Recipient:
     installation = home()
     entry = installation.device("electricity")
     trusts = tuple(trust_of(authority) for authority in installation.record.firmware_authorities)
-    made = Recipient(installation.models["electricity"], entry.address, OLD, trusts, dormant=True)
+    made = Recipient(installation.models["electricity"], entry.address, OLD, Home(MPAN, "A", True), trusts)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -51,30 +57,38 @@ def image(**header: object) -> OtaFile:
 
 def record(file: OtaFile, **claims: object) -> Entry:
     fields: dict[str, object] = {
-        "id": "0" * 64,
-        "path": "supplier-a/image.ota",
+        "id": ID,
+        "path": "supplier-a/1002/image.ota",
         "octets": len(file.image),
         "file_name": "image.ota",
         "supplier": "A",
         "models": (),
         "from_versions": (),
-        "evidence": USED,
         "added": "",
         "added_by": "",
         "findings": (),
-        **header_claims(file.header),
+        **file_claims(file),
         **claims,
     }
     return Entry(**fields)  # type: ignore[arg-type]
 
 
-def kinds(file: OtaFile, recipient: Recipient, entry: Entry | None) -> list[ObjectionKind]:
-    return [objection.kind for objection in objections(file, recipient, entry, TODAY)]
+def standing(file: OtaFile, used: Evidence | None = USED, **claims: object) -> Standing:
+    """Return an image as supplier A provides and vouches for it, and somebody else approves it."""
+    said: list[tuple[PartyKind, str, Said]] = [(PartyKind.APPROVER, "Board", Approval("Minute 1"))]
+    said += [] if used is None else [(PartyKind.SUPPLIER, "A", used)]
+    statements = [make_statement(kind, by, ID, TODAY, says) for kind, by, says in said]
+    keys = {"supplier-a": frozenset({"a"}), "approver-board": frozenset({"b"})}
+    return Standing(ID, (record(file, **claims),), tuple(statements), keys)
+
+
+def kinds(file: OtaFile, recipient: Recipient, known: Standing) -> list[ObjectionKind]:
+    return [objection.kind for objection in objections(file, recipient, known, TODAY)]
 
 
 def test_a_signed_known_and_used_image_of_the_next_version_meets_no_objection() -> None:
     file = image()
-    assert objections(file, meter(), record(file, from_versions=(OLD,)), TODAY) == ()
+    assert objections(file, meter(), standing(file, from_versions=(OLD,)), TODAY) == ()
     assert is_of_kind(file.header, meter().model)
 
 
@@ -118,24 +132,26 @@ def test_what_the_device_would_refuse_is_known_beforehand(
     make: Callable[[], OtaFile], kind: ObjectionKind, words: str
 ) -> None:
     file = make()
-    (objection,) = [item for item in objections(file, meter(), record(file), TODAY) if item.kind is kind]
+    (objection,) = [item for item in objections(file, meter(), standing(file), TODAY) if item.kind is kind]
     assert words in objection.text
 
 
 def test_an_image_made_for_this_very_device_is_for_it() -> None:
     file = image(destination=meter().eui64)
-    assert kinds(file, meter(), record(file)) == []
+    assert kinds(file, meter(), standing(file)) == []
 
 
 def test_an_image_larger_than_the_slot_is_known_beforehand() -> None:
     flash = meter().model.flash
     assert flash is not None
     small = replace(meter().model, flash=replace(flash, slot_octets=64))
-    assert kinds(image(), meter(model=small), record(image())) == [ObjectionKind.SIZE]
+    assert kinds(image(), meter(model=small), standing(image())) == [ObjectionKind.SIZE]
 
 
 def test_a_model_without_an_ota_client_takes_nothing() -> None:
-    assert ObjectionKind.IDENTITY in kinds(image(), meter(model=replace(meter().model, ota=None)), None)
+    assert ObjectionKind.IDENTITY in kinds(
+        image(), meter(model=replace(meter().model, ota=None)), Standing(ID)
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,28 +159,40 @@ def test_a_model_without_an_ota_client_takes_nothing() -> None:
     [
         ({"from_versions": (0x00010000,)}, ObjectionKind.FROM_VERSIONS, "may follow 0x00010000 only"),
         ({"models": ("another",)}, ObjectionKind.MODEL, "recorded for another"),
-        ({"evidence": None}, ObjectionKind.EVIDENCE, "lacks any"),
-        ({"evidence": replace(USED, count=None)}, ObjectionKind.EVIDENCE, "how many devices ran it"),
+        ({"used": None}, ObjectionKind.EVIDENCE, "no evidence of prior field use"),
+        ({"used": replace(USED, where=" ")}, ObjectionKind.EVIDENCE, "where it was used"),
         (
             {"version": 0x02000000},
             ObjectionKind.CLAIMS,
-            "signed as version 0x02000000, but the file's header",
+            "signed as version 0x02000000, but the file itself",
         ),
-        ({"destination": "00-DB-12-34-56-78-90-A1"}, ObjectionKind.CLAIMS, "header says nothing"),
+        ({"destination": "00-DB-12-34-56-78-90-A1"}, ObjectionKind.CLAIMS, "itself says nothing"),
     ],
 )
 def test_what_the_record_has_against_it_is_told(
-    claims: dict[str, object], kind: ObjectionKind, words: str
+    claims: dict[str, Any], kind: ObjectionKind, words: str
 ) -> None:
     file = image()
-    (objection,) = objections(file, meter(), record(file, **claims), TODAY)
+    (objection,) = objections(file, meter(), standing(file, **claims), TODAY)
     assert objection.kind is kind
     assert words in objection.text
 
 
 def test_an_image_in_no_catalogue_is_for_meters_that_are_not_dormant() -> None:
-    assert kinds(image(), meter(), None) == [ObjectionKind.EVIDENCE]
-    assert kinds(image(), meter(dormant=False), None) == []
+    missing = [ObjectionKind.PROVIDER, ObjectionKind.EVIDENCE, ObjectionKind.APPROVAL]
+    assert kinds(image(), meter(), Standing(ID)) == missing
+    assert kinds(image(), meter(home=Home(MPAN, "A", False)), Standing(ID)) == []
+
+
+def test_a_waiver_of_the_home_lifts_what_it_names_and_nothing_of_the_device() -> None:
+    file = image()
+    lifts = (Requirement.FROM_VERSIONS, Requirement.EVIDENCE)
+    says = Waiver(MPAN, lifts, "2026-04-01", "the step between is lost")
+    waiver = make_statement(PartyKind.APPROVER, "Board", ID, TODAY, says)
+    known = standing(file, None, from_versions=(0x00010000,), models=("another",))
+    known = replace(known, statements=(*known.statements, waiver))
+    assert kinds(file, meter(), known) == [ObjectionKind.MODEL]
+    assert len(kinds(file, meter(home=Home("1400001234567", "A", True)), known)) == 3
 
 
 def test_firmware_that_no_combination_lists_is_known_beforehand() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from emulator.smart_energy.ota.file import OtaElement, OtaHeader, OtaTag, build, pack
-from firmware_catalog.catalogue import Catalogue, keys_folder, supplier_role
+from firmware_catalog.catalogue import Catalogue, keys_folder, parties_folder
 from firmware_catalog.errors import CatalogError, CatalogStorageError
 from firmware_catalog.files import write_atomically
 from firmware_catalog.memory import state_folder
-from firmware_catalog.records import Evidence
+from firmware_catalog.parties import supplier_role
 from firmware_catalog.repository import Lifetimes, exclusive
+from firmware_catalog.statements import Evidence
 from tests.firmware_catalog.forger import Forger
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -52,7 +53,7 @@ def test_an_added_image_is_found_shown_and_fetched(catalogue: Catalogue, home: P
     assert opened.find(0x1002, 0x0E01) == (added,)
     assert opened.find(0x1002, 0x0E01, 3) == ()
     assert opened.fetch(added.id) == file.read_bytes()
-    assert opened.require_for_dormant(added.id).evidence == USED
+    assert [each.says for each in opened.standing(added.id).statements] == [USED]
     assert added.added == "2026-03-01T00:00:00+00:00"
 
 
@@ -64,10 +65,12 @@ def test_images_are_stored_under_their_sha256_and_keys_outside_the_repository(
     assert stored.name.startswith(added.id)
     assert not list(home.rglob("*.pem"))
     keys = sorted(path.stem for path in keys_folder(home).glob("*.pem"))
-    expected = ["root-1", "root-2", "root-3", "snapshot", supplier_role(SUPPLIER), "targets", "timestamp"]
-    assert keys == sorted(expected)
-    assert all(path.stat().st_mode & 0o077 == 0 for path in keys_folder(home).glob("*.pem"))
-    assert keys_folder(home).stat().st_mode & 0o077 == 0
+    offline = [f"{role}-{number}" for role in ("root", "targets") for number in (1, 2, 3)]
+    assert keys == sorted([*offline, "snapshot", "timestamp"])
+    party = parties_folder(home) / supplier_role(SUPPLIER)
+    assert [path.name for path in party.glob("*.pem")] == [f"{supplier_role(SUPPLIER)}.pem"]
+    for folder in (keys_folder(home), party):
+        assert all(path.stat().st_mode & 0o077 == 0 for path in folder.glob("*.pem"))
 
 
 def test_root_needs_two_keys_of_three(home: Path, catalogue: Catalogue) -> None:
@@ -91,27 +94,6 @@ def test_each_supplier_signs_with_its_own_key(catalogue: Catalogue, home: Path, 
         Catalogue.open(home, now=NOW)
 
 
-@pytest.mark.parametrize(
-    ("evidence", "missing"),
-    [
-        (None, "no evidence of prior field use"),
-        (Evidence(" ", "2019-03-01", "x", 1), "a reference"),
-        (Evidence("x", None, "x", 1), "the date of that use"),
-        (Evidence("x", "2030-01-01", "x", 1), "2030-01-01 is after 2026-03-01"),
-        (Evidence("x", "2019-03-01", None, 1), "where it was used"),
-        (Evidence("x", "2019-03-01", "x", None), "how many devices ran it"),
-    ],
-)
-def test_a_dormant_meter_is_refused_an_image_without_full_evidence(
-    catalogue: Catalogue, tmp_path: Path, evidence: Evidence | None, missing: str
-) -> None:
-    added = catalogue.add(image(tmp_path), SUPPLIER, evidence=evidence)
-    with pytest.raises(CatalogError) as caught:
-        catalogue.require_for_dormant(added.id)
-    assert missing in str(caught.value)
-    assert "0x1002/0x0E01 version 0x00000002" in str(caught.value)
-
-
 def test_evidence_can_be_added_later_and_is_not_lost_by_adding_again(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
@@ -120,7 +102,8 @@ def test_evidence_can_be_added_later_and_is_not_lost_by_adding_again(
     catalogue.add(file, SUPPLIER, evidence=USED)
     again = catalogue.add(file, SUPPLIER)
     assert catalogue.list() == (again,)
-    assert (again.evidence, again.models) == (USED, ("meter",))
+    assert again.models == ("meter",)
+    assert [each.says for each in catalogue.standing(again.id).statements] == [USED]
 
 
 def test_a_refused_file_changes_nothing(catalogue: Catalogue, home: Path, tmp_path: Path) -> None:
@@ -146,7 +129,16 @@ def test_an_altered_image_is_not_fetched(catalogue: Catalogue, home: Path, tmp_p
         catalogue.fetch(added.id)
 
 
-@pytest.mark.parametrize("name", ["1.root.json", "timestamp.json", "2.snapshot.json", "2.targets.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1.root.json",
+        "timestamp.json",
+        "2.snapshot.json",
+        "2.targets.json",
+        "1.supplier-90-b3-d5-1f-30-01-00-00.json",
+    ],
+)
 def test_altered_metadata_is_not_trusted(catalogue: Catalogue, home: Path, tmp_path: Path, name: str) -> None:
     catalogue.add(image(tmp_path), SUPPLIER)
     path = home / "metadata" / name
@@ -188,8 +180,10 @@ def test_an_older_supplier_under_a_newer_timestamp_is_seen(home: Path, tmp_path:
     made.add(image(tmp_path, 2), "A")
     made.add(image(tmp_path, 3), "A")
     Catalogue.open(home, now=NOW, memory=memory)
-    Forger(home, "published").snapshot(lambda listed: listed["meta"]["supplier-a.json"].update(version=1))
-    with pytest.raises(CatalogError, match=r"seen before \(supplier-a version 1, seen 2\)"):
+    Forger(home, "published").snapshot(
+        lambda listed: listed["meta"].update({"supplier-a.1002.json": {"version": 1}})
+    )
+    with pytest.raises(CatalogError, match=r"seen before \(supplier-a.1002 version 1, seen 2\)"):
         Catalogue.open(home, now=NOW, memory=memory)
 
 
@@ -237,7 +231,14 @@ def test_the_state_lies_where_the_environment_says(environment: dict[str, str], 
 
 def test_the_versions_of_every_role_are_told(catalogue: Catalogue, tmp_path: Path) -> None:
     catalogue.add(image(tmp_path), "A")
-    assert catalogue.versions == {"root": 1, "timestamp": 2, "snapshot": 2, "targets": 2, "supplier-a": 1}
+    assert catalogue.versions == {
+        "root": 1,
+        "timestamp": 2,
+        "snapshot": 2,
+        "targets": 2,
+        "supplier-a": 1,
+        "supplier-a.1002": 1,
+    }
 
 
 def test_a_frozen_catalogue_is_seen_and_can_be_refreshed(home: Path) -> None:
@@ -304,6 +305,7 @@ def test_without_keys_a_catalogue_can_be_read_but_not_changed(
 ) -> None:
     catalogue.add(image(tmp_path), SUPPLIER)
     shutil.rmtree(keys_folder(home))
+    shutil.rmtree(parties_folder(home))
     opened = Catalogue.open(home, now=NOW)
     assert len(opened.list()) == 1
     with pytest.raises(CatalogError, match="not there; bring the key"):
@@ -325,7 +327,7 @@ def test_an_unknown_id_is_refused(catalogue: Catalogue, id: str, words: str) -> 
 
 
 def test_an_absent_catalogue_says_how_to_make_one(home: Path) -> None:
-    with pytest.raises(CatalogError, match="smets1 catalog add"):
+    with pytest.raises(CatalogError, match="smets1 catalog init"):
         Catalogue.open(home, now=NOW)
 
 

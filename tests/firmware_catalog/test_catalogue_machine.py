@@ -20,10 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from emulator.smart_energy.ota.file import OtaElement, OtaHeader, OtaTag, build, pack
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.records import Evidence
+from firmware_catalog.records import Entry
+from firmware_catalog.removal import remove
 from firmware_catalog.repository import Access
 from firmware_catalog.signing import Keys
-from firmware_catalog.withdrawal import withdraw
+from firmware_catalog.statements import Evidence
 
 SEED = "published"
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -37,6 +38,12 @@ def image(version: int) -> bytes:
     return pack(build(OtaHeader(0x1002, 0x0E01, version), (OtaElement(OtaTag.UPGRADE_IMAGE, b"firmware"),)))
 
 
+def vouched(catalogue: Catalogue, entry: Entry) -> bool:
+    """Say whether the supplier of an entry vouches for it."""
+    said = catalogue.standing(entry.id).statements
+    return any(each.by == entry.supplier and each.says == USED for each in said)
+
+
 class Keeper(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
@@ -45,6 +52,8 @@ class Keeper(RuleBasedStateMachine):
         self.now = BEGIN
         self.listed: dict[tuple[str, int], bool] = {}
         """Whether each image that is listed, by supplier and version, has evidence."""
+        self.said: dict[tuple[str, int], bool] = {}
+        """The same of each image that is listed no more."""
         self.old: list[Path] = []
         self.keeper().create(self.home, now=self.now, seed=SEED, memory=self.folder / "keeper")
         self.keep_a_copy()
@@ -70,12 +79,9 @@ class Keeper(RuleBasedStateMachine):
         file.write_bytes(image(version))
         entry = self.opened().add(file, supplier, evidence=USED if used else None)
         # What was said of an image before is kept where nothing new is said.
-        self.listed[supplier, version] = used or self.listed.get((supplier, version), False)
-        assert (entry.version, entry.supplier, entry.evidence == USED) == (
-            version,
-            supplier,
-            self.listed[supplier, version],
-        )
+        before = self.listed.get((supplier, version), self.said.get((supplier, version), False))
+        self.listed[supplier, version] = used or before
+        assert (entry.version, entry.supplier) == (version, supplier)
         self.keep_a_copy()
 
     @precondition(lambda self: self.listed)
@@ -85,8 +91,9 @@ class Keeper(RuleBasedStateMachine):
         entries = self.opened().list()
         path = next(each.path for each in entries if (each.supplier, each.version) == (supplier, version))
         access = Access(self.now, Keys(seed=SEED), memory=self.folder / "keeper")
-        assert withdraw(self.home, path, access) == path
-        del self.listed[supplier, version]
+        assert remove(self.home, path, access, publish=True)[0] == path
+        # What was said of the image stays said: it is a statement of its own.
+        self.said[supplier, version] = self.listed.pop((supplier, version))
         self.keep_a_copy()
 
     @rule(days=st.integers(1, 300))
@@ -94,7 +101,7 @@ class Keeper(RuleBasedStateMachine):
         self.now += timedelta(days=days)
         stale = Catalogue.open_stale(self.home, now=self.now, memory=self.folder / "keeper")
         Catalogue(
-            self.home, stale._view, Access(self.now, Keys(seed=SEED), memory=self.folder / "keeper")
+            self.home, stale._listing, Access(self.now, Keys(seed=SEED), memory=self.folder / "keeper")
         ).refresh()
         self.keep_a_copy()
 
@@ -128,7 +135,7 @@ class Keeper(RuleBasedStateMachine):
     def what_is_listed_is_what_was_added_and_not_withdrawn(self) -> None:
         catalogue = self.opened("reader")
         entries = catalogue.list()
-        assert {(each.supplier, each.version): each.evidence == USED for each in entries} == self.listed
+        assert {(each.supplier, each.version): vouched(catalogue, each) for each in entries} == self.listed
         assert len(entries) == len(self.listed)
         for each in entries:
             assert catalogue.fetch(each.id) == image(each.version)
@@ -163,7 +170,7 @@ def test_what_a_keeper_writes_it_has_seen(home: Path, tmp_path: Path, change: st
             file.write_bytes(image(3))
             Catalogue.open(home, now=later, seed=SEED, memory=memory).add(file, "A")
         case "withdraw":
-            withdraw(home, entry.path, access)
+            remove(home, entry.path, access, publish=True)
         case "refresh":
             Catalogue.open(home, now=later, seed=SEED, memory=memory).refresh()
     shutil.rmtree(home)

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from emulator.smart_energy.ota.file import OtaElement, OtaHeader, OtaTag, build, pack
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.records import Evidence
+from firmware_catalog.statements import Evidence
 from tests.firmware_catalog.forger import Forger, Json
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SEED = "published"
-A, B = "supplier-a", "supplier-b"
+A, B = "supplier-a.1002", "supplier-b.1002"
 USED = Evidence("Field record 17", "2019-03-01", "East Midlands", 41_000)
 
 
@@ -66,8 +66,8 @@ def refusal(home: Path, **options: Any) -> str:
 def _stolen(forger: Forger, thief: str, victim: str) -> str:
     """Let one supplier's role list the path of another's image; returns the path."""
     listed: Json = {}
-    forger.supplier(victim, lambda signed: listed.update(signed["targets"]))
-    forger.supplier(thief, lambda signed: signed["targets"].update(listed))
+    forger.role(victim, lambda signed: listed.update(signed["targets"]))
+    forger.role(thief, lambda signed: signed["targets"].update(listed))
     return next(iter(listed))
 
 
@@ -79,9 +79,9 @@ def test_a_supplier_does_not_speak_of_another_suppliers_images(home: Path, forge
 def test_nor_does_a_wide_delegation_give_it_the_right(home: Path, forger: Forger) -> None:
     def widen(signed: Json) -> None:
         for role in signed["delegations"]["roles"]:
-            role["paths"] = ["*/*"]
+            role["paths"] = ["*/*/*"]
 
-    forger.targets(widen)
+    forger.role("supplier-b", widen)
     assert len(Catalogue.open(home, now=NOW).list()) == 2
     path = _stolen(forger, B, A)
     assert f"role {B} lists '{path}', which is not its own" in refusal(home)
@@ -90,21 +90,23 @@ def test_nor_does_a_wide_delegation_give_it_the_right(home: Path, forger: Forger
 def test_a_narrow_delegation_binds_the_supplier_itself(home: Path, forger: Forger) -> None:
     def narrow(signed: Json) -> None:
         for role in signed["delegations"]["roles"]:
-            role["paths"] = [f"{role['name']}/1031-*"]
+            role["paths"] = ["supplier-a/1002/1031-*"]
 
-    forger.targets(narrow)
+    forger.role("supplier-a", narrow)
     assert "which is not its own" in refusal(home)
 
 
 def test_a_supplier_signs_in_its_own_name(home: Path, forger: Forger) -> None:
     path = forger.claims(B, lambda custom: custom.update(supplier="A"))
-    assert f"catalogue entry {path}: supplier = 'A': expected the supplier of role {B}" in refusal(home)
+    assert f"catalogue entry {path}: supplier = 'A': expected the supplier of role supplier-b" in refusal(
+        home
+    )
 
 
-@pytest.mark.parametrize("name", ["../supplier-a", "operator", "supplier-"])
+@pytest.mark.parametrize("name", ["../supplier-a", "operator", "supplier-", "supplier-a.1002"])
 def test_a_role_that_is_no_suppliers_is_refused(home: Path, forger: Forger, name: str) -> None:
     forger.targets(lambda signed: signed["delegations"]["roles"][0].update(name=name))
-    assert f"role {name!r}: expected a supplier's" in refusal(home)
+    assert f"role {name!r}: expected a party's" in refusal(home)
 
 
 def test_a_role_that_the_snapshot_hides_is_missed(home: Path, forger: Forger) -> None:
@@ -119,13 +121,14 @@ def test_a_role_that_the_snapshot_hides_is_missed(home: Path, forger: Forger) ->
 @pytest.mark.parametrize(
     ("claim", "value", "words"),
     [
-        ("version", 0x02000000, "version 0x02000000, but the file's header says 0x01020000"),
-        ("manufacturer_code", 0x1031, "manufacturer_code 0x1031, but the file's header says 0x1002"),
-        ("image_type", 1, "image_type 0x0001, but the file's header says 0x0E01"),
-        ("hardware_minimum", 3, "hardware_minimum 0x0003, but the file's header says nothing"),
-        ("image_octets", 9, "image_octets 9, but the file's header says 70"),
+        ("version", 0x02000000, "version 0x02000000, but the file itself says 0x01020000"),
+        ("image_sha256", "0" * 64, f"image_sha256 '{'0' * 64}', but the file itself says '"),
+        ("verification", "dcc-p256", "verification 'dcc-p256', but the file itself says 'none'"),
+        ("image_type", 1, "image_type 0x0001, but the file itself says 0x0E01"),
+        ("hardware_minimum", 3, "hardware_minimum 0x0003, but the file itself says nothing"),
+        ("image_octets", 9, "image_octets 9, but the file itself says 70"),
         ("destination", "00-DB-12-34-56-78-90-A1", "destination '00-DB-12-34-56-78-90-A1', but"),
-        ("header_text", "Genuine", "header_text 'Genuine', but the file's header says ''"),
+        ("header_text", "Genuine", "header_text 'Genuine', but the file itself says ''"),
     ],
 )
 def test_a_record_that_lies_about_its_file_is_refused(
@@ -137,6 +140,11 @@ def test_a_record_that_lies_about_its_file_is_refused(
     with pytest.raises(CatalogError) as caught:
         opened.fetch(entry.id)
     assert f"catalogue entry {path}: signed as {words}" in str(caught.value)
+
+
+def test_a_record_is_for_the_manufacturer_whose_role_signs_it(home: Path, forger: Forger) -> None:
+    path = forger.claims(A, lambda custom: custom.update(manufacturer_code=0x1031))
+    assert f"catalogue entry {path}: manufacturer_code = 0x1031: expected 0x1002" in refusal(home)
 
 
 def test_nothing_is_signed_beside_a_record_that_lies(home: Path, forger: Forger, tmp_path: Path) -> None:
@@ -157,7 +165,7 @@ def test_a_signed_file_that_is_no_ota_file_is_refused(home: Path, forger: Forger
         folder, _, name = path.rpartition("/")
         (home / "targets" / folder / f"{digest}.{name}").write_bytes(text)
 
-    forger.supplier(A, swap)
+    forger.role(A, swap)
     with pytest.raises(CatalogError, match=r"catalogue entry supplier-a/.*no identifier"):
         Catalogue.open(home, now=NOW).fetch(digest)
 
@@ -167,15 +175,15 @@ def test_a_signed_file_that_is_no_ota_file_is_refused(home: Path, forger: Forger
 
 @pytest.mark.parametrize("count", [-1, 0, True, "many", "41000", [1], 10**12])
 def test_evidence_that_counts_nothing_is_refused(home: Path, forger: Forger, count: object) -> None:
-    path = forger.claims(A, lambda custom: custom["evidence"].update(count=count))
-    assert f"catalogue entry {path}: evidence.count = {count!r}: expected" in refusal(home)
+    path = forger.claims("supplier-a", lambda custom: custom["says"].update(count=count))
+    assert f"catalogue statement {path}: count = {count!r}: expected" in refusal(home)
 
 
 @pytest.mark.parametrize("count", [-1, 0, True, "many", 1.5])
 def test_evidence_that_counts_nothing_is_not_added(home: Path, tmp_path: Path, count: Any) -> None:
     before = {path: path.read_bytes() for path in home.rglob("*.*")}
     opened = Catalogue.open(home, now=NOW, seed=SEED)
-    with pytest.raises(CatalogError, match=r"evidence\.count = "):
+    with pytest.raises(CatalogError, match=r"statement .*: count = "):
         opened.add(image(tmp_path, 5), "A", evidence=Evidence("x", "2019-03-01", "y", count))
     assert {path: path.read_bytes() for path in home.rglob("*.*")} == before
 
@@ -202,15 +210,6 @@ def _with(**fields: object) -> Callable[[Json], None]:
         (_with(models=[1]), "models[0] = 1: expected"),
         (_with(from_versions=[-1]), "from_versions[0] = -1: expected"),
         (_with(from_versions={}), "from_versions = {}: expected an array"),
-        (_with(evidence="yes"), "evidence = 'yes': expected a table"),
-        (_with(evidence={}), "evidence.reference: missing"),
-        (
-            _with(evidence={"reference": "x", "date": "2019-02-30"}),
-            "evidence.date = '2019-02-30': expected a date",
-        ),
-        (_with(evidence={"reference": "x", "date": 2019}), "evidence.date = 2019: expected"),
-        (_with(evidence={"reference": "x", "proof": 1}), "evidence.proof: unknown key"),
-        (_with(evidence={"reference": "x", "document_sha256": "ff"}), "evidence.document_sha256 = 'ff'"),
         (_with(destination=5), "destination = 5: expected"),
         (_with(supplier="A\x1b[2J"), "supplier = 'A\\x1b[2J': expected"),
         (_with(file_name="two\nlines"), "file_name = 'two\\nlines': expected"),
@@ -230,13 +229,44 @@ def test_a_malformed_field_is_named_with_its_target(
     assert words in said
 
 
+def _says(**fields: object) -> Callable[[Json], None]:
+    return lambda custom: custom["says"].update(fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_with(says="yes"), "says = 'yes': expected a table"),
+        (_with(says={}), "reference: missing"),
+        (_says(since="2019-02-30"), "since = '2019-02-30': expected a date"),
+        (_says(since=2019), "since = 2019: expected"),
+        (_says(proof=1), "proof: unknown key"),
+        (_says(document_sha256="ff"), "document_sha256 = 'ff'"),
+        (_says(where="x\x1b[2J"), "where = 'x\\x1b[2J': expected"),
+        (_with(by="B"), "by = 'B': expected the party of role supplier-a"),
+        (_with(image="0" * 64), "where such a statement belongs"),
+        (_with(date="2020-01-01"), "signed under SHA-256"),
+        (_with(statement="oath"), "statement = 'oath': expected one of evidence"),
+        (_with(statement="approval", says={"reference": "x"}), "not for a party of kind supplier to say"),
+        (_with(colour="red"), "colour: unknown key"),
+    ],
+)
+def test_a_malformed_statement_is_named_with_its_target(
+    home: Path, forger: Forger, change: Callable[[Json], None], words: str
+) -> None:
+    path = forger.claims("supplier-a", change)
+    said = refusal(home)
+    assert said.startswith(f"catalogue statement {path}: ")
+    assert words in said
+
+
 @pytest.mark.parametrize("custom", [None, [], "custom", 5])
 def test_a_target_without_a_record_is_named(home: Path, forger: Forger, custom: object) -> None:
     def change(signed: Json) -> None:
         (target,) = signed["targets"].values()
         target["custom"] = custom
 
-    forger.supplier(A, change)
+    forger.role(A, change)
     assert "catalogue entry supplier-a/" in refusal(home)
 
 
@@ -246,17 +276,17 @@ def test_a_target_without_a_digest_is_named(home: Path, forger: Forger, hashes: 
         (target,) = signed["targets"].values()
         target["hashes"] = hashes
 
-    forger.supplier(A, change)
+    forger.role(A, change)
     assert "catalogue entry supplier-a/" in refusal(home)
 
 
 def test_a_path_that_leads_elsewhere_is_refused(home: Path, forger: Forger) -> None:
     def change(signed: Json) -> None:
         (target,) = signed["targets"].values()
-        signed["targets"] = {"supplier-a/a b\n": target}
+        signed["targets"] = {"supplier-a/1002/a b\n": target}
 
-    forger.supplier(A, change)
-    assert "catalogue entry 'supplier-a/a b\\n': path = " in refusal(home)
+    forger.role(A, change)
+    assert "lists 'supplier-a/1002/a b\\n', which is not its own" in refusal(home)
 
 
 json_values = st.recursive(
@@ -303,13 +333,20 @@ def test_whatever_a_supplier_signs_is_read_or_refused_in_one_line(data: st.DataO
             _put(signed, data.draw(st.sampled_from(list(_fields(signed)))), value)
 
         try:
-            Forger(home, SEED).supplier(A, change)
+            Forger(home, SEED).role(A, change)
         except (AttributeError, TypeError, KeyError):
             return  # its own version became unusable: nothing was published
         _read_or_refuse(home)
 
 
-FILES = ["1.root.json", "timestamp.json", "3.snapshot.json", "3.targets.json", "1.supplier-a.json"]
+FILES = [
+    "1.root.json",
+    "timestamp.json",
+    "3.snapshot.json",
+    "3.targets.json",
+    "1.supplier-a.json",
+    "1.supplier-a.1002.json",
+]
 
 
 @given(st.sampled_from(FILES), st.data(), json_values)

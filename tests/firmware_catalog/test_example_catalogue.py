@@ -7,8 +7,10 @@ import pytest
 from emulator.smart_energy.ota.file import parse
 from emulator.smart_energy.ota.signature import trust_of, verify_image
 from firmware_catalog.catalogue import Catalogue
+from firmware_catalog.gate import lacks
 from firmware_catalog.planning import upgrade_path
 from harness.examples import DORMANT_SEMI, make_images
+from harness.workspace.images import home_of
 from hw_profiles.installation import Installation, load_installation
 
 EXAMPLE = DORMANT_SEMI.parent
@@ -49,7 +51,9 @@ def test_the_example_leads_each_meter_to_its_target_with_images_it_will_accept(
     )
     assert [entry.version for entry in path] == hops
     for entry in path:
-        catalogue.require_for_dormant(entry.id)
+        assert (
+            lacks(catalogue.standing(entry.id), home_of(installation), installation.record.start.date()) == ()
+        )
         file = parse(catalogue.fetch(entry.id))
         assert file.header.total_size <= model.flash.slot_octets
         assert file.header.fits_hardware(model.identity.hardware_version)

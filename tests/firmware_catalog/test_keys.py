@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from firmware_catalog.errors import CatalogError
-from firmware_catalog.signing import Keys
+from firmware_catalog.signing import Keys, load_signer
 
 ED25519 = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
@@ -29,28 +29,28 @@ def pem(key: object, secret: bytes | None = None) -> bytes:
 
 def test_a_published_seed_gives_everybody_the_same_keys_and_each_name_its_own() -> None:
     def public(seed: str, name: str) -> object:
-        return Keys(seed=seed).signer(name).public_key.keyval
+        return Keys(seed=seed).make(name).public_key.keyval
 
     assert public("a", "root-1") == public("a", "root-1")
     assert len({str(public(seed, name)) for seed in "ab" for name in ("root-1", "root-2")}) == 4
 
 
 def test_a_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
-    keys = Keys(folder=tmp_path / "keys")
-    first = keys.signer("targets", create=True)
-    assert keys.signer("targets", create=True).public_key == first.public_key
-    assert keys.signer("targets").public_key == first.public_key
+    keys = Keys((tmp_path / "keys",))
+    first = keys.make("targets")
+    assert keys.make("targets").public_key == first.public_key
+    assert keys.at_hand("targets", [first.public_key.keyid])[0].public_key == first.public_key
     assert (tmp_path / "keys" / "targets.pem").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_catalogue_that_was_opened_for_reading_has_no_key() -> None:
     with pytest.raises(CatalogError, match="opened for reading; give its keys folder to change it"):
-        Keys().signer("targets")
+        Keys().make("targets")
 
 
 def test_a_key_that_is_not_at_hand_is_not_made_by_asking_for_it(tmp_path: Path) -> None:
     with pytest.raises(CatalogError) as refused:
-        Keys(folder=tmp_path).signer("root-1")
+        load_signer(tmp_path / "root-1.pem")
     path = tmp_path / "root-1.pem"
     assert str(refused.value) == f"signing key {path}: not there; bring the key to this folder, or use --keys"
     assert list(tmp_path.iterdir()) == []
@@ -70,14 +70,15 @@ def test_a_file_that_is_no_such_key_is_named(tmp_path: Path, octets: bytes, word
     path = tmp_path / "targets.pem"
     path.write_bytes(octets)
     with pytest.raises(CatalogError, match=words) as refused:
-        Keys(folder=tmp_path).signer("targets")
+        load_signer(path)
     assert str(path) in str(refused.value)
 
 
 def test_a_key_under_a_passphrase_is_named(tmp_path: Path) -> None:
-    (tmp_path / "targets.pem").write_bytes(pem(ED25519, b"secret"))
+    path = tmp_path / "targets.pem"
+    path.write_bytes(pem(ED25519, b"secret"))
     with pytest.raises(CatalogError, match=r"targets\.pem: not an unencrypted PEM private key"):
-        Keys(folder=tmp_path).signer("targets")
+        load_signer(path)
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link"])
@@ -91,4 +92,4 @@ def test_what_is_no_file_is_no_key(tmp_path: Path, kind: str) -> None:
         case _:
             path.symlink_to(tmp_path / "nowhere")
     with pytest.raises(CatalogError, match=r"targets\.pem: not there; bring the key to this folder"):
-        Keys(folder=tmp_path).signer("targets")
+        load_signer(path)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from firmware_catalog.errors import CatalogError
 from firmware_catalog.planning import upgrade_path
-from firmware_catalog.records import Entry
+from firmware_catalog.records import Entry, Verification
 
 
 def entry(version: int, *from_versions: int, models: tuple[str, ...] = ("meter",)) -> Entry:
@@ -27,7 +27,8 @@ def entry(version: int, *from_versions: int, models: tuple[str, ...] = ("meter",
         hardware_maximum=2,
         models=models,
         from_versions=from_versions,
-        evidence=None,
+        image_sha256="0" * 64,
+        verification=Verification.NONE,
         added="",
         added_by="",
         findings=(),

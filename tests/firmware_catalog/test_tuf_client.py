@@ -36,7 +36,7 @@ def test_a_standard_client_finds_and_verifies_the_images(tmp_path: Path, name: s
         bootstrap=(CATALOGUE / "metadata" / "1.root.json").read_bytes(),
     )
     updater.refresh()
-    target = updater.get_targetinfo(f"supplier-90-b3-d5-1f-30-03-00-00/{name}.ota")
+    target = updater.get_targetinfo(f"supplier-90-b3-d5-1f-30-03-00-00/1002/{name}.ota")
     assert target is not None
     path = updater.download_target(target, str(tmp_path / "image.ota"))
     assert len(Path(path).read_bytes()) == target.length

@@ -122,9 +122,9 @@ def _without_catalogue(folder: Path) -> Path:
     return path
 
 
-def test_a_dormant_meter_is_refused_a_given_image_without_evidence(tmp_path: Path) -> None:
+def test_a_dormant_meter_is_refused_a_given_image_that_is_in_no_catalogue(tmp_path: Path) -> None:
     installation = load_installation(_without_catalogue(tmp_path))
-    with pytest.raises(ImageError, match="no evidence of prior field use"):
+    with pytest.raises(ImageError, match="not in the catalogue: neither the home's Installing Supplier"):
         open_images(installation, _image_file(tmp_path))
 
 

@@ -13,8 +13,9 @@ from emulator.crypto.suite import Suite
 from emulator.smart_energy.ota.file import OtaTag, pack, parse
 from emulator.smart_energy.ota.signature import build_signed
 from firmware_catalog.acceptance import ObjectionKind
-from firmware_catalog.catalogue import Catalogue, supplier_role
+from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.errors import CatalogError
+from firmware_catalog.parties import manufacturer_role, supplier_role
 from harness.errors import HarnessError
 from harness.examples import DORMANT_SEMI
 from harness.examples import make_images as example
@@ -24,6 +25,7 @@ from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation, load_installation
 from tests.firmware_catalog.forger import Forger, Json
 
+ROLE = manufacturer_role(supplier_role(example.SUPPLIER), 0x1002)
 OLD, MIDDLE, NEW = 0x01000000, 0x01020000, 0x02000000
 
 
@@ -39,6 +41,7 @@ def _images(folder: Path, signers: dict[str, Identity], destination: int | None 
         shutil.copyfile(DORMANT_SEMI.parent / name, folder / name)
     seed = {"seed": example.SEED, "lifetimes": example.LASTING}
     catalogue = Catalogue.create(folder / "catalogue", now=example.MADE, **seed)  # type: ignore[arg-type]
+    files = {image.name: folder / f"{image.name}.ota" for image in example.IMAGES}
     for image in example.IMAGES:
         file = folder / f"{image.name}.ota"
         signer = signers.get(image.name, example.firmware_signer()[1])
@@ -47,13 +50,7 @@ def _images(folder: Path, signers: dict[str, Identity], destination: int | None 
         content = made.element(OtaTag.UPGRADE_IMAGE)
         assert content is not None
         file.write_bytes(pack(build_signed(header, content, signer)))
-        catalogue.add(
-            file,
-            example.SUPPLIER,
-            evidence=example.evidence(image),
-            models=(image.model,),
-            from_versions=image.from_versions,
-        )
+    example.provide(catalogue, files)
     return open_images(load_installation(folder / "installation.toml"), None)
 
 
@@ -141,7 +138,7 @@ def test_a_run_begins_with_no_older_catalogue_than_was_seen_and_goes_on_with_its
     Workspace.create(replace(options, out=tmp_path / "second"))
     shutil.rmtree(catalogue)
     shutil.copytree(old, catalogue)
-    with pytest.raises(CatalogError, match=r"older than it was seen before \(timestamp version 4, seen 5"):
+    with pytest.raises(CatalogError, match=r"older than it was seen before \(timestamp version 2, seen 3"):
         Workspace.create(replace(options, out=tmp_path / "third"))
     assert not (tmp_path / "third").exists()
     Workspace.resume(began.folder)
@@ -161,7 +158,7 @@ def test_the_journal_pins_the_catalogue_that_a_run_began_with(tmp_path: Path) ->
     shutil.copytree(old, copied)
     older = Workspace(run.folder, run.request, resumed=True)
     with pytest.raises(
-        HarnessError, match=r"the catalogue's snapshot is version 4, but the run began with version 5"
+        HarnessError, match=r"the catalogue's snapshot is version 2, but the run began with version 3"
     ):
         older.open_journal(kernel)
 
@@ -175,9 +172,9 @@ def test_a_record_that_lies_about_its_file_stops_a_run_before_it_begins(tmp_path
             if "01020000" in path:
                 target["custom"].update(version=NEW, from_versions=[OLD])
 
-    Forger(catalogue, example.SEED).supplier(supplier_role(example.SUPPLIER), lie)
+    Forger(catalogue, example.SEED).role(ROLE, lie)
     with pytest.raises(
-        CatalogError, match=r"signed as version 0x02000000, but the file's header says 0x01020000"
+        CatalogError, match=r"signed as version 0x02000000, but the file itself says 0x01020000"
     ):
         Workspace.create(RunOptions(installation=installation.path, out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
@@ -195,10 +192,12 @@ def test_a_run_takes_what_is_signed_along_and_nothing_else_that_lies_in_the_cata
         path.name for path in (DORMANT_SEMI.parent / "catalogue" / "targets").rglob("*.ota")
     )
     assert sorted(path.name for path in (copied / "metadata").iterdir()) == [
+        "1.approver-rehearsal-firmware-board.json",
         "1.root.json",
+        "1.supplier-90-b3-d5-1f-30-03-00-00.1002.json",
+        "1.supplier-90-b3-d5-1f-30-03-00-00.json",
+        "2.snapshot.json",
         "2.targets.json",
-        "3.supplier-90-b3-d5-1f-30-03-00-00.json",
-        "4.snapshot.json",
         "timestamp.json",
     ]
     assert Workspace.resume(run.folder).images.versions == run.images.versions
