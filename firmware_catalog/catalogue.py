@@ -72,7 +72,8 @@ class Catalogue:
         """Make an empty catalogue at `path`, signed at `now`.
 
         The operator's keys are made in the first of `keys`, or derived from a published `seed` for a rehearsal;
-        `memory` is as for `open`. Raises `CatalogError` when there is a catalogue already or the folder cannot be written.
+        `memory` is as for `open`. Raises `CatalogError` when there is a catalogue already or the folder cannot be
+        written.
         """
         if (path / "metadata" / "timestamp.json").exists():
             raise CatalogError(f"catalogue {path}: there is one already; open it, or choose another folder")

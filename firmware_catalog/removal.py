@@ -12,9 +12,7 @@ from firmware_catalog.repository import Access, exclusive
 from firmware_catalog.trusted import TrustedView, read_trusted, root_digest
 
 
-def remove(
-    path: Path, name: str, access: Access, *, publish: bool = False
-) -> tuple[str, tuple[Signed, ...]]:
+def remove(path: Path, name: str, access: Access, *, publish: bool = False) -> tuple[str, tuple[Signed, ...]]:
     """Stage the targets of a party without one target of the catalogue at `path`, signed with the keys at hand.
 
     `name` is the target's path, as refusals name it, or 8 or more digits of its SHA-256. The stored octets

@@ -236,7 +236,7 @@ def _says(**fields: object) -> Callable[[Json], None]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (_with(says="yes"), "says = 'yes': expected a table"),
+        (_with(says="yes"), "'yes': expected a table"),
         (_with(says={}), "reference: missing"),
         (_says(since="2019-02-30"), "since = '2019-02-30': expected a date"),
         (_says(since=2019), "since = 2019: expected"),

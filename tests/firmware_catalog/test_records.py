@@ -85,7 +85,7 @@ def refusal(custom: Any, path: str = ENTRY.path, sha256: object = ENTRY.id, octe
 
 
 WHOLE = to_custom(ENTRY)
-OPTIONAL = {"hardware_minimum": None, "hardware_maximum": None, "destination": None}
+OPTIONAL: dict[str, Any] = {"hardware_minimum": None, "hardware_maximum": None, "destination": None}
 OPTIONAL |= {"provenance": "", "capability_release": ""}
 
 
@@ -139,7 +139,18 @@ def test_a_value_that_its_field_cannot_have_is_refused_with_what_it_can(
 
 
 @pytest.mark.parametrize(
-    "path", ["", "image.ota", "/etc/passwd", "../1002/y", "A/1002/b", "a/b", "a/b/c", "a/1002/" + "x" * 121, "a/1002/\n"]
+    "path",
+    [
+        "",
+        "image.ota",
+        "/etc/passwd",
+        "../1002/y",
+        "A/1002/b",
+        "a/b",
+        "a/b/c",
+        "a/1002/" + "x" * 121,
+        "a/1002/\n",
+    ],
 )
 def test_a_path_is_a_suppliers_and_a_file_name(path: str) -> None:
     assert "a path as supplier-a/1002/image.ota" in refusal(WHOLE, path=path)
@@ -229,9 +240,8 @@ def test_a_record_that_says_what_the_header_says_is_honest() -> None:
 def test_each_lie_about_the_header_is_told_with_the_truth(name: str, lie: Any, shown: str) -> None:
     with pytest.raises(CatalogError) as refused:
         replace(HONEST, **{name: lie}).require_file(FILE)
-    assert str(refused.value) == (
-        f"catalogue entry supplier-a/1002/image.ota: signed as {shown}; its supplier must sign what it is, or withdraw it"
-    )
+    advice = "its supplier must sign what it is, or withdraw it"
+    assert str(refused.value) == f"catalogue entry supplier-a/1002/image.ota: signed as {shown}; {advice}"
 
 
 def test_every_claim_that_the_header_decides_is_held_against_it() -> None:
