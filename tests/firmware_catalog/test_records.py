@@ -93,7 +93,7 @@ OPTIONAL |= {"provenance": "", "capability_release": ""}
 def test_each_field_that_is_left_out_is_missed_unless_it_may_be(name: str) -> None:
     less = {key: value for key, value in WHOLE.items() if key != name}
     if name in OPTIONAL:
-        assert from_custom(ENTRY.path, ENTRY.id, 300, less) == replace(ENTRY, **{name: OPTIONAL[name]})  # type: ignore[arg-type]
+        assert from_custom(ENTRY.path, ENTRY.id, 300, less) == replace(ENTRY, **{name: OPTIONAL[name]})
     else:
         assert f"{name}: missing" in refusal(less)
 
