@@ -13,7 +13,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
-from types import MappingProxyType, NoneType, UnionType
+from types import GenericAlias, MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hw_profiles.bounds import Bound, Distinct, Problem, shown
@@ -25,6 +25,7 @@ Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_PLAIN = frozenset((NoneType, bool, int, float, str))
 _EXACT = 2**53
 """Whole numbers below this are the same as floating-point numbers."""
 
@@ -34,21 +35,33 @@ def encode(value: object, *, sparse: bool = False) -> Any:
 
     `sparse` leaves out what is None by default. Raises `TypeError` for a value that no annotation of a record allows.
     """
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):
-        held = ((each, getattr(value, each.name)) for each in fields(value))
-        told = ((each, item) for each, item in held if not (sparse and item is None and each.default is None))
-        return {each.name: encode(item, sparse=sparse) for each, item in told}
+        kind: Any = type(value)
+        held = ((name, getattr(value, name), optional) for name, optional in _names(kind))
+        return {
+            name: item if type(item) in _PLAIN else encode(item, sparse=sparse)
+            for name, item, optional in held
+            if not (sparse and optional and item is None)
+        }
     if isinstance(value, Mapping):
         return {key: encode(value[key], sparse=sparse) for key in sorted(value)}
     if isinstance(value, tuple | list):
         return [encode(item, sparse=sparse) for item in value]
     if isinstance(value, bytes):
         return value.hex()
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, int | float | str):
         return value
     raise TypeError(f"{type(value).__name__} has no place in a record")
+
+
+@cache
+def _names(kind: Any) -> tuple[tuple[str, bool], ...]:
+    """Return the fields of a kind of record, and whether each is None by default."""
+    return tuple((each.name, each.default is None) for each in fields(kind))
 
 
 def decode(
@@ -170,6 +183,8 @@ def _reader(hint: Any) -> _Reader:
         return lambda value: _schema(kind).read(value)
     if issubclass(hint, Enum):
         return _member(hint)
+    if issubclass(hint, tuple):
+        return _named(hint)
     return _OF_THEIR_OWN.get(hint) or _exactly(hint)
 
 
@@ -223,6 +238,12 @@ def _array(hint: Any) -> _Reader:
         return tuple(made)
 
     return read
+
+
+def _named(kind: Any) -> _Reader:
+    """Return what reads a named tuple: an array of its fields."""
+    read = _array(GenericAlias(tuple, tuple(get_type_hints(kind, include_extras=True).values())))
+    return lambda value: kind(*read(value))
 
 
 def _mapping(key_hint: Any, hint: Any) -> _Reader:

@@ -34,6 +34,7 @@ from harness.homes.preflight import (
 )
 from harness.homes.reality import DECLARATION, DECLARATION_HELP
 from hw_profiles.installation import load_installation
+from hw_profiles.records import encode
 
 _STYLES = {
     Outcome.PASSED: "green",
@@ -86,7 +87,7 @@ def handle(arguments: argparse.Namespace) -> int:
         *by_hand(),
     ]
     if arguments.json:
-        print(json.dumps([each.as_json() for each in checks], indent=1))
+        print(json.dumps(encode(checks), indent=1))
     else:
         console_for().print(_table(checks))
     return ENDED_WITHOUT if any(each.outcome is Outcome.FAILED for each in checks) else DONE

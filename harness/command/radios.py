@@ -20,6 +20,7 @@ from harness.errors import HarnessError
 from harness.homes import backups
 from harness.homes.attached import Attached, at, attached, probed
 from harness.homes.dongle import NetworkHeldError, RadioUnavailableError, connected, network_of
+from hw_profiles.records import encode
 
 _EPILOG = f"""\
 examples:
@@ -84,7 +85,7 @@ def handle(arguments: argparse.Namespace) -> int:
     if named and errors:
         raise RadioUnavailableError(errors[0])
     if arguments.json:
-        print(json.dumps([radio.as_json() for radio in radios], indent=1))
+        print(json.dumps(encode(radios), indent=1))
     else:
         _show(radios)
     return DONE

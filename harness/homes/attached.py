@@ -27,12 +27,6 @@ class Attached:
     report: DongleReport | None = None
     error: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        fields["report"] = None if self.report is None else self.report.as_json()
-        return fields
-
 
 def attached(ports: Iterable[Any] | None = None) -> list[Attached]:
     """Return the USB serial ports of this machine, in order of their names; `ports` are as pyserial lists them."""

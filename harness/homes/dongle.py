@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlparse
 
 import bellows.types as b
@@ -57,10 +56,6 @@ class DongleReport:
     cbke: bool
     cbke_283k1: bool
     network: str | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @asynccontextmanager

@@ -46,10 +46,6 @@ class Check:
     outcome: Outcome
     text: str
 
-    def as_json(self) -> dict[str, str]:
-        """Return the fields."""
-        return {"name": self.name, "outcome": self.outcome.value, "text": self.text}
-
 
 BY_HAND = (
     ("labels", "EUI-64 and install code in the installation file are those on each device's label"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -49,6 +49,14 @@ class StrangeError(Exception):
     pass
 
 
+class Place(NamedTuple):
+    grade: Grade
+    level: U8
+
+
+NOWHERE = Place(Grade.FIRST, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     octets: bytes
@@ -59,6 +67,7 @@ class Sent:
     scalar: Scalar | None = None
     anything: Json = None
     note: str | None = None
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,7 @@ def test_what_breaks_the_schema_is_refused_in_one_line(change: dict[str, object]
         st.none() | st.booleans() | st.integers() | st.text(max_size=3),
         st.none() | st.lists(st.integers(), max_size=2),
         st.none() | st.text(max_size=3),
+        st.builds(Place, st.sampled_from(Grade), st.integers(0, 255)),
     ),
     st.booleans(),
 )
@@ -137,7 +147,7 @@ def test_a_record_written_as_json_is_the_record_read(sent: Sent, sparse: bool) -
 
 def test_a_sparse_record_leaves_out_what_is_none_by_default() -> None:
     sent = Sent(b"\1\xff", (1, "a"), Grade.SECOND, (), {})
-    told = {"octets": "01ff", "pair": [1, "a"], "grade": 2, "inner": [], "scores": {}}
+    told = {"octets": "01ff", "pair": [1, "a"], "grade": 2, "inner": [], "scores": {}, "place": [1, 0]}
     assert encode(sent, sparse=True) == told
     assert encode(sent) == {**told, "scalar": None, "anything": None, "note": None}
 
@@ -154,6 +164,8 @@ def test_what_no_annotation_allows_is_not_written() -> None:
         ({"octets": 3}, "m: octets = 3: expected octets in hexadecimal"),
         ({"pair": [1]}, "m: pair = [1]: expected an array of 2"),
         ({"pair": [1, 2]}, "m: pair[1] = 2: expected a string"),
+        ({"place": [1]}, "m: place = [1]: expected an array of 2"),
+        ({"place": [1, 256]}, "m: place[1] = 256: expected a number from 0 to 255"),
         ({"grade": 3}, "m: grade = 3: expected one of 1, 2"),
         ({"grade": True}, "m: grade = True: expected one of 1, 2"),
         ({"inner": [{"level": 1}, {"level": None}]}, "m: inner[1].level = None: expected a whole number"),

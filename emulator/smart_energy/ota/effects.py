@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum, auto
+from enum import Enum, IntEnum
 from struct import Struct
 from typing import NamedTuple
 
@@ -279,9 +279,9 @@ ServerEffect = (
 class ActivationKind(Enum):
     """What Upgrade End Response tells the device."""
 
-    NOW = auto()
-    AT = auto()
-    HOLD = auto()
+    NOW = "NOW"
+    AT = "AT"
+    HOLD = "HOLD"
 
 
 class Activation(NamedTuple):

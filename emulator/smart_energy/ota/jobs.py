@@ -6,13 +6,15 @@ Jobs turn into JSON and back, so that the hub keeps them in non-volatile memory.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from emulator.clock.kernel import MICROSECONDS as SECOND
 from emulator.errors import NonVolatileError
-from emulator.smart_energy.ota.effects import Activation, ActivationKind, JobState, Outcome
+from emulator.smart_energy.ota.effects import Activation, JobState, Outcome
 from emulator.smart_energy.ota.messages import ImageKey
+from hw_profiles.bounds import Choice
+from hw_profiles.records import decode, encode
 
 _FORMAT = 2
 
@@ -114,52 +116,24 @@ class Job:
     counts: TransferCounts = field(default_factory=TransferCounts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """The jobs as the hub keeps them."""
+
+    format: Annotated[int, Choice((_FORMAT,))]
+    jobs: tuple[Job, ...]
+
+
 def dump_jobs(jobs: dict[int, Job]) -> bytes:
     """Return the jobs as canonical JSON."""
-    records = [_record(jobs[device]) for device in sorted(jobs)]
-    return json.dumps({"format": _FORMAT, "jobs": records}, sort_keys=True, separators=(",", ":")).encode()
+    saved = _Saved(_FORMAT, tuple(jobs[device] for device in sorted(jobs)))
+    return json.dumps(encode(saved), sort_keys=True, separators=(",", ":")).encode()
 
 
 def load_jobs(data: bytes) -> dict[int, Job]:
     """Return the jobs that `dump_jobs` wrote; raises `NonVolatileError` for anything else."""
     try:
         document = json.loads(data)
-        if document["format"] != _FORMAT:
-            raise NonVolatileError(f"OTA jobs: format {document['format']}, expected {_FORMAT}")
-        jobs = [_job(record) for record in document["jobs"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise NonVolatileError(
-            f"OTA jobs: {len(data)} octets that are not a saved job table: {error}"
-        ) from error
-    return {job.device: job for job in jobs}
-
-
-def _record(job: Job) -> dict[str, Any]:
-    return {
-        "device": job.device,
-        "key": list(job.key),
-        "activation": [job.activation.kind.name, job.activation.at_unix_seconds],
-        "state": job.state.value,
-        "offset": job.offset,
-        "attempts": job.attempts,
-        "detail": job.detail,
-        "outcome": None if job.outcome is None else job.outcome.value,
-        "device_status": job.device_status,
-        "counts": asdict(job.counts),
-    }
-
-
-def _job(record: dict[str, Any]) -> Job:
-    kind, at = record["activation"]
-    return Job(
-        device=record["device"],
-        key=ImageKey(*record["key"]),
-        activation=Activation(ActivationKind[kind], at),
-        state=JobState(record["state"]),
-        offset=record["offset"],
-        attempts=record["attempts"],
-        detail=record["detail"],
-        outcome=None if record["outcome"] is None else Outcome(record["outcome"]),
-        device_status=record["device_status"],
-        counts=TransferCounts(**record["counts"]),
-    )
+    except (ValueError, RecursionError) as error:
+        raise NonVolatileError(f"OTA jobs: {len(data)} octets that are not JSON: {error}") from error
+    return {job.device: job for job in decode(_Saved, document, "OTA jobs", NonVolatileError).jobs}
