@@ -5,11 +5,20 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import typing
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from emulator.wan.alerts import ALERTS
+from emulator.wan.operations import OPERATIONS
+from harness.facts import FACTS
+from harness.facts.enrolment import EnrolmentResult, Placement, PlacementNoted
+from harness.facts.firmware import Activation, Transfer
+from harness.facts.plan import DevicePlan, Hop
+from harness.report.model import CampaignReport, DeviceReport, TransferReport
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("emulator", "firmware_catalog", "harness", "hw_profiles")
@@ -125,3 +134,73 @@ def test_every_field_of_a_file_and_every_parameter_has_an_effect(module: str) ->
         for field in dataclasses.fields(record)
         if field.name not in read
     ] == []
+
+
+# One shape for a fact
+
+SHAPES = {Placement: "a certificate", Hop: "a hop"}
+"""What has one type from file to page, and what people call it."""
+
+
+@cache
+def records() -> tuple[type, ...]:
+    """Every dataclass of the product."""
+    names = [".".join(path.with_suffix("").parts) for path, _ in modules()]
+    found = (
+        item
+        for name in names
+        if not name.endswith("__main__")
+        for item in vars(importlib.import_module(name)).values()
+        if isinstance(item, type) and dataclasses.is_dataclass(item) and item.__module__ == name
+    )
+    return tuple(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=list(SHAPES.values()))
+def test_what_has_one_shape_has_no_second(shape: type) -> None:
+    """Another record with three of its fields would be the same thing once more."""
+    own = {field.name for field in dataclasses.fields(shape)}
+    assert [
+        record.__qualname__
+        for record in records()
+        if record is not shape and len(own & {field.name for field in dataclasses.fields(record)}) >= 3
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "places"),
+    [
+        (Placement, ((PlacementNoted, "placement"), (EnrolmentResult, "placements"))),
+        (Placement, ((CampaignReport, "certificates"),)),
+        (Hop, ((DevicePlan, "hops"), (Transfer, "hop"), (Activation, "hop"))),
+        (Hop, ((DeviceReport, "planned_hops"), (TransferReport, "hop"))),
+    ],
+    ids=["a certificate in the journal", "on the page", "a hop in the journal", "a hop on the page"],
+)
+def test_it_is_the_same_type_from_the_journal_to_the_page(
+    shape: type, places: tuple[tuple[type, str], ...]
+) -> None:
+    for record, field in places:
+        declared = typing.get_type_hints(record)[field]
+        assert shape in (declared, *typing.get_args(declared)), f"{record.__name__}.{field}"
+
+
+def test_no_operation_or_alert_of_the_wide_area_link_is_a_literal_outside_its_codec() -> None:
+    """Names of one word are words of other things too; those of several can be nothing else."""
+    names = {name for name in (*OPERATIONS, *ALERTS) if "_" in name or "-" in name}
+    facts = {kind.ACTION for kind in FACTS}
+    assert (
+        [
+            f"{path}:{node.lineno} {node.value}"
+            for path, tree in modules()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and node.value in names
+            # A radio has fields of its own under such names, and knows no wide-area link.
+            and path.parts[:2] != ("emulator", "coordinator")
+            # What the journal makes of an alert may be called as the hub calls it.
+            and path.parent != Path("emulator/wan")
+            and not (path.parent == Path("harness/facts") and node.value in facts)
+        ]
+        == []
+    )

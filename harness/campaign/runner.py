@@ -42,7 +42,7 @@ from harness.journal import Entry, Journal, read_entries, told
 from harness.progress import ProgressObserver, SilentProgress
 from harness.regime.world import Regime
 from harness.report.assembly import assemble
-from harness.report.model import CampaignReport, DeviceRole
+from harness.report.model import CampaignReport
 from harness.report.narrative import Narrator
 from harness.report.stored import read_report
 from harness.report.wording import named_device
@@ -145,7 +145,7 @@ class _Teller:
         self._observer = observer
         self._narrator = Narrator(installation)
         self._names = {
-            (name := format_eui64(entry.address)): named_device(DeviceRole(entry.role.value), name)
+            (name := format_eui64(entry.address)): named_device(entry.role, name)
             for entry in installation.record.devices
         }
 

@@ -19,7 +19,6 @@ from harness.report.history import Done, History
 from harness.report.model import (
     CampaignReport,
     DeviceReport,
-    DeviceRole,
     ExchangedFile,
     Obligation,
 )
@@ -86,7 +85,7 @@ def _verdict(history: History) -> tuple[Verdict, str]:
 
 def _obligations(installation: Installation, enrolment: EnrolmentResult | None) -> Iterator[Obligation]:
     names = {
-        (name := format_eui64(entry.address)): named_device(DeviceRole(entry.role.value), name)
+        (name := format_eui64(entry.address)): named_device(entry.role, name)
         for entry in installation.record.devices
     }
     for item in () if enrolment is None else enrolment.obligations:

@@ -18,7 +18,6 @@ from harness.report.identifiers import cluster_name, device_name
 from harness.report.model import (
     ConfigurationResult,
     DeviceReport,
-    DeviceRole,
     EndpointSummary,
     Link,
     TransferReport,
@@ -63,7 +62,7 @@ class _Devices:
         x, y = entry.position
         return DeviceReport(
             eui64=name,
-            role=DeviceRole(entry.role.value),
+            role=entry.role,
             manufacturer=model.identity.manufacturer_name,
             model=model.title,
             position_m=(x, y),

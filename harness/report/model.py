@@ -10,26 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from harness.errors import ReportError
 from harness.facts.enrolment import Placement
 from harness.facts.files import CaptureSummary
 from harness.facts.plan import Admitted, Hop
 from harness.facts.terms import Severity, StepResult, Verdict
+from hw_profiles.model import DeviceKind
 from hw_profiles.records import Json, decode, encode
 
 SCHEMA_VERSION = 2
-
-
-class DeviceRole(StrEnum):
-    """What a device is on the home area network."""
-
-    COMMS_HUB = "CHF"
-    ELECTRICITY_METER = "ESME"
-    GAS_METER = "GSME"
-    IN_HOME_DISPLAY = "IHD"
-    CONSUMER_ACCESS_DEVICE = "CAD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +60,7 @@ class DeviceReport:
     """One device of the installation, before and after."""
 
     eui64: str
-    role: DeviceRole
+    role: DeviceKind
     manufacturer: str
     model: str
     position_m: tuple[float, float] = (0.0, 0.0)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from harness.report.markup import EMPTY, Html, element, join, text
-from harness.report.model import CampaignReport, DeviceReport, DeviceRole
+from harness.report.model import CampaignReport, DeviceReport
 from harness.report.placement import HEIGHT, RADIUS, WIDTH, Layout, lay_out
 from harness.report.wording import device_model, device_name, moment
+from hw_profiles.model import DeviceKind
 
 _STRONG_LQI, _FAIR_LQI = 170, 100
 
 _ICONS = {
-    DeviceRole.COMMS_HUB: "M12 12v9M8 21h8M8.3 9.6a5.2 5.2 0 0 1 7.4 0M5 6.3a9.8 9.8 0 0 1 14 0",
-    DeviceRole.ELECTRICITY_METER: "M13 2.5 5.5 13.5h5.5l-1 8 8-12h-6z",
-    DeviceRole.GAS_METER: "M12 2.8c.8 4 5.2 5.6 5.2 11a5.2 5.2 0 0 1-10.4 0c0-2.2 1-3.6 2-4.6"
+    DeviceKind.CHF: "M12 12v9M8 21h8M8.3 9.6a5.2 5.2 0 0 1 7.4 0M5 6.3a9.8 9.8 0 0 1 14 0",
+    DeviceKind.ESME: "M13 2.5 5.5 13.5h5.5l-1 8 8-12h-6z",
+    DeviceKind.GSME: "M12 2.8c.8 4 5.2 5.6 5.2 11a5.2 5.2 0 0 1-10.4 0c0-2.2 1-3.6 2-4.6"
     ".3 1.7 1.1 2.6 2 2.8-.6-3.2-.3-6.6 1.2-9.2z",
-    DeviceRole.IN_HOME_DISPLAY: "M3.5 4.5h17v12h-17zM8.5 20.5h7M12 16.5v4M7 13l3-3.5 3 2 4-4.5",
-    DeviceRole.CONSUMER_ACCESS_DEVICE: "M9 3v5M15 3v5M6.5 8h11v3.5a5.5 5.5 0 0 1-11 0zM12 17v4.5",
+    DeviceKind.IHD: "M3.5 4.5h17v12h-17zM8.5 20.5h7M12 16.5v4M7 13l3-3.5 3 2 4-4.5",
+    DeviceKind.CAD: "M9 3v5M15 3v5M6.5 8h11v3.5a5.5 5.5 0 0 1-11 0zM12 17v4.5",
 }
 
 

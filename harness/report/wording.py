@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 
 from emulator.clock.kernel import MICROSECONDS
 from harness.facts.terms import Verdict
-from harness.report.model import CampaignReport, DeviceReport, DeviceRole
+from harness.report.model import CampaignReport, DeviceReport
+from hw_profiles.model import DeviceKind
 
 ROLE_NAMES = {
-    DeviceRole.COMMS_HUB: "Communications hub",
-    DeviceRole.ELECTRICITY_METER: "Electricity meter",
-    DeviceRole.GAS_METER: "Gas meter",
-    DeviceRole.IN_HOME_DISPLAY: "In-home display",
-    DeviceRole.CONSUMER_ACCESS_DEVICE: "Consumer access device",
+    DeviceKind.CHF: "Communications hub",
+    DeviceKind.ESME: "Electricity meter",
+    DeviceKind.GSME: "Gas meter",
+    DeviceKind.IHD: "In-home display",
+    DeviceKind.CAD: "Consumer access device",
 }
 
 VERDICTS = {
@@ -89,7 +90,7 @@ def device_name(device: DeviceReport) -> str:
     return ROLE_NAMES[device.role]
 
 
-def named_device(role: DeviceRole, eui64: str) -> str:
+def named_device(role: DeviceKind, eui64: str) -> str:
     """Return a device as a line of its own names it: `Gas meter (\u202690-A2)`."""
     return f"{ROLE_NAMES[role]} (\u2026{eui64[-5:]})"
 

@@ -13,7 +13,8 @@ from rich.text import Text
 from harness.command.terminal import LiveProgress, PlainProgress, clean, close, progress_for
 from harness.facts.terms import Severity, Verdict
 from harness.progress import ProgressObserver, SilentProgress
-from harness.report.model import CampaignReport, DeviceReport, DeviceRole, Obligation, ReportedException
+from harness.report.model import CampaignReport, DeviceReport, Obligation, ReportedException
+from hw_profiles.model import DeviceKind
 
 HOUR = 3_600_000_000
 
@@ -21,7 +22,7 @@ HOUR = 3_600_000_000
 def _report() -> CampaignReport:
     gas = DeviceReport(
         eui64="00-DB-12-34-56-78-90-A2",
-        role=DeviceRole.GAS_METER,
+        role=DeviceKind.GSME,
         manufacturer="Generic",
         model="gas",
         version_before="2.1.0",

@@ -15,7 +15,6 @@ from harness.report.model import (
     CampaignReport,
     ConfigurationResult,
     DeviceReport,
-    DeviceRole,
     EndpointSummary,
     ExchangedFile,
     Link,
@@ -26,6 +25,7 @@ from harness.report.model import (
     TransferMark,
     TransferReport,
 )
+from hw_profiles.model import DeviceKind
 
 HUB = "00-DB-12-34-56-78-90-A0"
 ESME = "00-DB-12-34-56-78-90-A1"
@@ -39,7 +39,7 @@ HOUR = 60 * MINUTE
 def _devices() -> tuple[DeviceReport, ...]:
     hub = DeviceReport(
         eui64=HUB,
-        role=DeviceRole.COMMS_HUB,
+        role=DeviceKind.CHF,
         manufacturer="Generic",
         model="SMETS1 comms hub",
         position_m=(0.0, 0.0),
@@ -52,7 +52,7 @@ def _devices() -> tuple[DeviceReport, ...]:
     )
     esme = DeviceReport(
         eui64=ESME,
-        role=DeviceRole.ELECTRICITY_METER,
+        role=DeviceKind.ESME,
         manufacturer="Generic",
         model="SMETS1 single-phase meter",
         position_m=(1.0, 0.4),
@@ -88,7 +88,7 @@ def _devices() -> tuple[DeviceReport, ...]:
     )
     gsme = DeviceReport(
         eui64=GSME,
-        role=DeviceRole.GAS_METER,
+        role=DeviceKind.GSME,
         manufacturer="Generic",
         model="SMETS1 gas meter",
         position_m=(4.0, -6.0),
@@ -120,7 +120,7 @@ def _devices() -> tuple[DeviceReport, ...]:
     )
     ihd = DeviceReport(
         eui64=IHD,
-        role=DeviceRole.IN_HOME_DISPLAY,
+        role=DeviceKind.IHD,
         manufacturer="Generic",
         model="In-home display",
         position_m=(-5.0, 3.0),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.model import DeviceReport, DeviceRole
+from harness.report.model import DeviceReport
 from harness.report.placement import HEIGHT, PICTURE, WIDTH, Box, Point, arrange, lay_out
+from hw_profiles.model import DeviceKind
 
 NAMES = ("Communications hub", "56-78-90-A0", "1.0.0")
 POSITIONS = st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=5)
@@ -18,7 +19,7 @@ POSITIONS = st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size
 
 def _devices(positions: list[tuple[float, float]]) -> tuple[DeviceReport, ...]:
     return tuple(
-        DeviceReport(eui64=str(n), role=DeviceRole.GAS_METER, manufacturer="", model="", position_m=place)
+        DeviceReport(eui64=str(n), role=DeviceKind.GSME, manufacturer="", model="", position_m=place)
         for n, place in enumerate(positions)
     )
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from harness.facts.plan import Hop
 from harness.facts.terms import Verdict
 from harness.report.html import render_html
-from harness.report.model import CampaignReport, DeviceReport, DeviceRole, TransferReport
+from harness.report.model import CampaignReport, DeviceReport, TransferReport
 from harness.report.plots import course, thinned, transfer_plot
 from harness.report.timeline import TimeAxis, timeline_picture
 from harness.report.wording import device_model, duration, network_clock, octets
+from hw_profiles.model import DeviceKind
 
 _VOID = {"meta", "br", "hr"}
 
@@ -98,7 +99,7 @@ def test_an_empty_campaign_still_has_a_page(report: CampaignReport, verdict: Ver
 @given(st.text(max_size=40))
 def test_text_from_outside_stays_text(words: str) -> None:
     hostile = f'</script><script>alert("{words}")</script>'
-    each = DeviceReport(eui64=hostile, role=DeviceRole.GAS_METER, manufacturer=hostile, model=hostile)
+    each = DeviceReport(eui64=hostile, role=DeviceKind.GSME, manufacturer=hostile, model=hostile)
     page = render_html(
         CampaignReport(
             product_version=hostile,
@@ -231,7 +232,7 @@ def test_a_finished_transfer_was_not_given_up(report: CampaignReport) -> None:
 
 def test_a_device_that_fell_silent_is_not_shown_as_heard(report: CampaignReport) -> None:
     devices = tuple(
-        replace(device, silent_since_us=3_600_000_000) if device.role is DeviceRole.GAS_METER else device
+        replace(device, silent_since_us=3_600_000_000) if device.role is DeviceKind.GSME else device
         for device in report.devices
     )
     page = render_html(replace(report, devices=devices))
