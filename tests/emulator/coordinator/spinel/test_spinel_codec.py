@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator.coordinator.spinel import codec, hdlc
 from emulator.coordinator.spinel.codec import (
     Reception,
     SpinelFrame,
@@ -154,3 +157,99 @@ def test_transmit_options_left_out_have_openthreads_defaults() -> None:
         pack("dCCCbbbbLLC", b"frame", 20, 1, 2, False, True, True, True, 7, 8, 21), 11
     )
     assert options == (20, 1, 2, False, True, True, True, 7, 8, 21)
+
+
+TYPED: list[tuple[str, tuple[Any, ...]]] = [
+    ("b", (True,)),
+    ("C", (255,)),
+    ("c", (-128,)),
+    ("S", (65535,)),
+    ("s", (-32768,)),
+    ("L", (2**32 - 1,)),
+    ("l", (-(2**31),)),
+    ("X", (2**64 - 1,)),
+    ("E", (0x00DB000000000001,)),
+    ("i", (300,)),
+    ("U", ("radio",)),
+    ("d", (b"octets",)),
+    ("CSd", (1, 2, b"three")),
+    ("dccSdd", (b"psdu", -60, -105, 0, b"phy", b"vendor")),
+]
+
+
+@pytest.mark.parametrize(("types", "values"), TYPED)
+def test_values_cut_short_anywhere_are_refused_by_offset(types: str, values: tuple[Any, ...]) -> None:
+    octets = codec.pack(types, *values)
+    assert codec.unpack(types, octets) == values
+    for end in range(len(octets)):
+        with pytest.raises(FrameError, match=r"^Spinel .*offset \d+"):
+            codec.unpack(types, octets[:end])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("C", 256),
+        ("C", -1),
+        ("c", 128),
+        ("S", 65536),
+        ("L", 2**32),
+        ("X", -1),
+        ("E", 2**64),
+        ("d", bytes(65536)),
+    ],
+)
+def test_a_value_that_does_not_fit_its_type_is_refused(kind: str, value: Any) -> None:
+    with pytest.raises(FrameError, match=rf"of type {kind}: "):
+        codec.pack(kind, value)
+
+
+@pytest.mark.parametrize("value", [-1, codec.MAX_PACKED_UINT + 1])
+def test_a_packed_integer_out_of_three_octets_is_refused(value: int) -> None:
+    with pytest.raises(FrameError, match=rf"^Spinel packed integer {value}: expected 0 to 2097151$"):
+        codec.pack_uint(value)
+
+
+@given(st.binary(min_size=1, max_size=60), st.data())
+def test_no_flipped_bit_passes_the_check_sequence(frame: bytes, data: st.DataObject) -> None:
+    body = bytearray(frame + hdlc.crc16(frame).to_bytes(2, "little"))
+    body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    wire = bytes(body)
+    for octet in hdlc.ESCAPED:
+        wire = wire.replace(bytes((octet,)), bytes((hdlc.ESCAPE, octet ^ hdlc.ESCAPE_XOR)))
+    decoder = hdlc.HdlcDecoder()
+    assert decoder.receive(b"\x7e" + wire + b"\x7e") == []
+    assert decoder.dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("wire", "dropped"), [("7e7e7e", 0), ("7e117d7e", 1), ("7e7d7e", 1), ("7e0102037e", 1), ("7e8d7e", 1)]
+)
+def test_flags_alone_are_silence_and_an_escape_before_a_flag_aborts(wire: str, dropped: int) -> None:
+    decoder = hdlc.HdlcDecoder()
+    assert decoder.receive(bytes.fromhex(wire)) == []
+    assert decoder.dropped == dropped
+
+
+def test_a_stream_that_was_closed_takes_the_frame_begun_with_it() -> None:
+    decoder = hdlc.HdlcDecoder()
+    wire = hdlc.encode_hdlc(b"whole")
+    decoder.receive(wire[:4])
+    decoder.reset()
+    assert decoder.receive(wire) == [b"whole"]
+    assert decoder.dropped == 0
+
+
+@pytest.mark.parametrize("known", range(16))
+def test_transmit_options_may_end_after_any_field(known: int) -> None:
+    whole = (
+        bytes((20, 1, 2, 0, 1, 1, 1)) + (5).to_bytes(4, "little") + (6).to_bytes(4, "little") + bytes((21,))
+    )
+    value = codec.pack("d", b"psdu") + whole[:known]
+    psdu, options = codec.unpack_transmit(value, 15)
+    assert psdu == b"psdu"
+    assert options.channel == (20 if known else 15)
+    assert options.max_backoffs == (1 if known > 1 else 4)
+    assert options.max_retries == (2 if known > 2 else 15)
+    assert options.csma is (known <= 3)
+    assert options.rx_channel_after == options.channel
