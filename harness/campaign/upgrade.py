@@ -16,6 +16,7 @@ from emulator.wan.messages import ATTACHMENT_MAX
 from emulator.wan.results import JobStatus
 from harness.campaign.context import Context, NoAnswerError
 from harness.campaign.device_reasons import device_reasons, telling
+from harness.campaign.hop_failures import HUB_REFUSED, STALLED, HopFailed, failure_of
 from harness.campaign.problems import record
 from harness.campaign.read_back import patiently, read_back
 from harness.facts import Fact, Failed
@@ -49,29 +50,10 @@ ACTIVATION_POLL_S = 300.0
 BLOCK_OCTETS = 48
 """Data octets of a block that fit beside APS security (protocol facts 4.6)."""
 HELD_STATES = ("held", "released", "activated")
-FINAL_OUTCOMES = ("HardwareVersionMismatch", "ActivationFailure")
-"""What another attempt would not change."""
 FAILED_STATES = ("failed", "withdrawn", "none")
 
 
 TRANSFER_SUCCESS, ACTIVATION_SUCCESS = "FileTransferSuccess", "ActivationSuccess"
-
-_ADVICE = {
-    "Unreachable": "Restore the link or the device",
-    "FileTransferFailure": "Find out what keeps the device from the hub: range, power, interference",
-    "HardwareVersionMismatch": "Obtain the image for the hardware that is really there",
-    "ActivationFailure": "Find out why the device keeps its firmware",
-}
-"""What to do about a hop that failed, by outcome; a discarded image is the rest."""
-
-
-class _HopFailed(Exception):  # noqa: N818 - an ending that the caller reports
-    def __init__(self, outcome: str, cause: str, *, final: bool = False) -> None:
-        """`final` says that another attempt would change nothing."""
-        super().__init__(cause)
-        self.outcome = outcome
-        self.cause = cause
-        self.final = final or outcome in FINAL_OUTCOMES
 
 
 async def upgrade(context: Context, stages: Sequence[Sequence[DevicePlan]]) -> list[Problem]:
@@ -143,10 +125,10 @@ class _DeviceUpgrade:
         try:
             for hop in self._plan.hops:
                 await self._install(hop)
-        except _HopFailed as failure:
+        except HopFailed as failure:
             return self._failed(failure, await device_reasons(self._context, self._entry))
         except (HubUnreachableError, NoAnswerError) as error:
-            return self._failed(_HopFailed("Unreachable", str(error)), [])
+            return self._failed(HopFailed("Unreachable", str(error)), [])
         finally:
             unsubscribe()
         return None
@@ -159,11 +141,11 @@ class _DeviceUpgrade:
                 await self._images.bring(hop, self._plan.device)
                 await self._transfer(hop)
                 await self._activate(hop)
-            except _HopFailed as failure:
-                if remaining == 0 or failure.final:
+            except HopFailed as failure:
+                if remaining == 0 or failure.is_final:
                     raise
             except HubRefusedError as error:
-                raise _HopFailed("FileTransferFailure", error.text) from error
+                raise HopFailed("FileTransferFailure", error.text, HUB_REFUSED) from error
             else:
                 return
 
@@ -176,7 +158,7 @@ class _DeviceUpgrade:
             try:
                 await self._ask(wan.Schedule(self._plan.device, hop.sha256, BLOCK_OCTETS, 0))
                 job = await self._transferred()
-            except _HopFailed as failure:
+            except HopFailed as failure:
                 effect.failed(Failed(failure.cause, failure.outcome))
                 raise
             # A job that holds its image tells both.
@@ -197,10 +179,9 @@ class _DeviceUpgrade:
             if (latest, state) != (offset, stayed):
                 offset, stayed, moved_s = latest, state, loop.time()
             if loop.time() - moved_s > self._limits.transfer_stall_s:
-                # The hub has offered the image all this time; asking it to begin again would not reach the device.
                 cause = f"nothing happened for {_hours(self._limits.transfer_stall_s)}"
                 self._counted(job)
-                raise _HopFailed("FileTransferFailure", cause, final=True)
+                raise HopFailed("FileTransferFailure", cause, STALLED)
             await self._alert_or(min(TRANSFER_POLL_S, self._limits.transfer_stall_s))
 
     async def _activated(self) -> None:
@@ -209,24 +190,22 @@ class _DeviceUpgrade:
         downloads, released_s = self._downloads, loop.time()
         while (await self._job()).state != "activated":
             if self._downloads - downloads >= self._limits.downloads_after_release:
-                raise _HopFailed(
+                raise HopFailed(
                     "ActivationFailure", "the device fetches the image again instead of running it"
                 )
             if loop.time() - released_s > self._limits.activation_s:
-                raise _HopFailed(
-                    "ActivationFailure", f"no restart within {_hours(self._limits.activation_s)}"
-                )
+                raise HopFailed("ActivationFailure", f"no restart within {_hours(self._limits.activation_s)}")
             await self._alert_or(min(ACTIVATION_POLL_S, self._limits.activation_s))
 
     async def _ask(self, operation: wan.Operation[R]) -> R:
         return await patiently(self._context, lambda: self._context.head_end.call(operation))
 
     async def _job(self) -> JobStatus:
-        """Ask the hub for the device's job; raises `_HopFailed` when it has failed."""
+        """Ask the hub for the device's job; raises `HopFailed` when it has failed."""
         self._alerted.clear()
         job = await self._ask(wan.Job(self._plan.device))
         if job.state in FAILED_STATES:
-            raise _HopFailed(*_failure_of(job, self._outcome))
+            raise failure_of(job, self._outcome)
         return job
 
     async def _alert_or(self, timeout_s: float) -> None:
@@ -261,7 +240,7 @@ class _DeviceUpgrade:
                 return
             try:
                 await self._release(hop)
-            except _HopFailed as failure:
+            except HopFailed as failure:
                 effect.failed(Failed(failure.cause, failure.outcome))
                 raise
             effect.done(Activated(ACTIVATION_SUCCESS, hop.version))
@@ -271,18 +250,18 @@ class _DeviceUpgrade:
             await self._ask(wan.Release(self._plan.device))
         except HubRefusedError as error:
             if not await self._runs(hop):
-                raise _HopFailed("ActivationFailure", error.text) from error
+                raise HopFailed("ActivationFailure", error.text) from error
             return
         try:
             await self._activated()
-        except _HopFailed as failure:
+        except HopFailed as failure:
             # The job is the hub's opinion; the truth is what the device says it runs.
             if await self._runs(hop):
                 return
             await self._withdraw()
-            raise _HopFailed("ActivationFailure", failure.cause) from failure
+            raise HopFailed("ActivationFailure", failure.cause) from failure
         if not await self._runs(hop):
-            raise _HopFailed("ActivationFailure", "the device reports the old version after its restart")
+            raise HopFailed("ActivationFailure", "the device reports the old version after its restart")
 
     async def _withdraw(self) -> None:
         """Take a release back, so that a device cannot act on it after it was reported as failed."""
@@ -302,27 +281,16 @@ class _DeviceUpgrade:
 
     # Ends
 
-    def _failed(self, failure: _HopFailed, reasons: Sequence[DeviceReason]) -> Problem:
-        advice = _ADVICE.get(failure.outcome, "Find out why the device refuses the image")
+    def _failed(self, failure: HopFailed, reasons: Sequence[DeviceReason]) -> Problem:
         problem = Problem(
             self._plan.device,
             f"The {self._plan.name} device did not reach firmware {self._plan.target_display}",
             "; ".join((f"{failure.outcome}: {failure.cause}", *telling(reasons))),
-            f"{advice}, then run the campaign again; the previous head end keeps control",
+            f"{failure.reason.advice}, then run the campaign again; the previous head end keeps control",
             Severity.ERROR,
         )
         record(problem, self._journal)
         return problem
-
-
-def _failure_of(job: JobStatus, told: str) -> tuple[str, str]:
-    """Return outcome and cause of a failed job; `told` is the outcome the hub's last alert named, if it came."""
-    detail = job.detail or f"the hub's job is {job.state}"
-    named = f"{job.outcome or ''} {told} {detail}".replace(" ", "").lower()
-    for outcome in ("HardwareVersionMismatch", "FirmwareImageDiscarded"):
-        if outcome.lower() in named:
-            return outcome, detail
-    return "FileTransferFailure", detail
 
 
 def _fact_of(alert: alerts.Alert) -> Fact | None:

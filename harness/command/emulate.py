@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +30,7 @@ from harness.command.arguments import (
 )
 from harness.command.console import console_for
 from harness.command.main import DONE, EXIT_STATUSES
+from harness.command.stopping import requests_to_stop
 from harness.errors import HarnessError
 from harness.homes.dongle import SUPPORTED_VERSIONS
 from harness.homes.emulation import Emulation, EmulationOptions, NodeState, Stranger
@@ -150,7 +150,7 @@ def _served(name: str, text: str) -> Moniker:
 
 
 def handle(arguments: argparse.Namespace) -> int:
-    """Emulate until Ctrl-C."""
+    """Emulate until Ctrl-C, or another request to stop."""
     options = options_of(arguments)
     installation = load_installation(arguments.installation, arguments.models)
     for notice in notices(options):
@@ -163,7 +163,7 @@ def handle(arguments: argparse.Namespace) -> int:
 async def _live(emulation: Emulation, seconds: float | None, stream: TextIO) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in requests_to_stop():
         loop.add_signal_handler(number, ended.set)
     if seconds is not None:
         loop.call_later(seconds, ended.set)

@@ -24,6 +24,13 @@ def stop_when_asked() -> None:
         signal.signal(signal.SIGHUP, _interrupt)
 
 
+def requests_to_stop() -> list[signal.Signals]:
+    """Return the signals that ask for an end, for an event loop to hear; what a shell has ignored stays so."""
+    asking = (signal.SIGINT, signal.SIGHUP)
+    heard = [number for number in asking if signal.getsignal(number) is not signal.SIG_IGN]
+    return [signal.SIGTERM, *heard]
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     del number
     handler = signal.getsignal(signal.SIGINT)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from emulator.wan.results import TransferCounts
-from harness.facts.fact import Act, Names, Observation, Result, Sentence
+from harness.facts.fact import Act, Fact, Failed, Names, Observation, Result, Sentence
 from harness.facts.plan import Hop
 from harness.facts.terms import Severity
 
@@ -81,6 +81,11 @@ class Transfer(Act):
     def told_done(self, result: Result, names: Names) -> Sentence:
         """Say that the device holds it."""
         return Sentence("Image complete on the device, activation held", Severity.NOTICE)
+
+    def told_failed(self, failure: Failed) -> Sentence:
+        """Say why, and how the hub calls it where that says more."""
+        named = f" ({failure.outcome})" if failure.outcome not in ("", "FileTransferFailure") else ""
+        return Sentence(f"Transfer failed: {failure.cause}{named}", Severity.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,8 @@ class TransferAttemptFailed(Observation):
 class JobOutcome(Observation):
     """How the hub's job ended, what it counted, and the status the device itself gave, empty when it gave none.
 
-    `silent_ms` is the longest the hub heard nothing of a device that activated.
+    `silent_ms` is the longest the hub heard nothing of a device that activated. People are told by the act that waits
+    for it, once.
     """
 
     ACTION: ClassVar[str] = "job-outcome"
@@ -181,10 +187,6 @@ class JobOutcome(Observation):
     detail: str = ""
     device_status: str = ""
     silent_ms: int | None = None
-
-    def told(self, names: Names) -> Sentence:
-        """Say how it ended."""
-        return Sentence(f"{self.outcome}: {self.detail}" if self.detail else self.outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,40 @@ def test_a_run_under_nohup_outlives_its_terminal(quick_home: Path, tmp_path: Pat
     assert running.returncode == 0
 
 
+def _emulating(home: Path, folder: Path, ignoring: str = "") -> subprocess.Popen[bytes]:
+    """Start an emulation with a state, and return it when its dongle is served."""
+    running = _started(
+        "emulate", home, "--ncp", f"pty:{folder}/dongle", "--state", folder / "state", ignoring=ignoring
+    )
+    assert running.stdout is not None
+    assert b"dongle at" in running.stdout.readline()
+    return running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
+def test_an_emulation_ends_in_good_order_when_asked(
+    number: signal.Signals, quick_home: Path, tmp_path: Path
+) -> None:
+    """A terminal that was closed ended it on the spot, with its memory in several files."""
+    running = _emulating(quick_home, tmp_path)
+    running.send_signal(number)
+    output, complaint = running.communicate(timeout=PATIENCE_S)
+    assert (running.returncode, complaint) == (0, b"")
+    assert b"stopped after" in output
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_an_emulation_under_nohup_outlives_its_terminal(quick_home: Path, tmp_path: Path) -> None:
+    running = _emulating(quick_home, tmp_path, ignoring="HUP INT")
+    running.send_signal(signal.SIGHUP)
+    running.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(0.5)
+    running.terminate()
+    running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0
+
+
 def _wait_for(due: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:
     while not due():
         assert running.poll() is None, "it ended before"

@@ -187,6 +187,23 @@ def test_what_a_hub_sent_in_vain_is_counted(
     assert transfer["blocks"] > 0
 
 
+def test_an_image_that_the_device_found_wrong_is_downloaded_once_and_told_of_in_one_line(
+    quick_home: Path, tmp_path: Path
+) -> None:
+    """It was fetched three times before the hop was given up, and each end was two lines."""
+    home = variant(
+        quick_home, tmp_path / "home", fault("electricity", 'name = "corrupt_block", at_block = 20')
+    )
+    ended = Killable(("run", home, "--out", tmp_path / "run")).wait()
+    assert ended.status == 1
+    assert ended.output.count("Transfer of esme-1.2.0.ota (1.2.0) scheduled") == 1
+    (line,) = [line for line in ended.output.splitlines() if "Transfer failed" in line]
+    assert line.endswith("Transfer failed: the device found the image invalid (FirmwareImageDiscarded)")
+    about = [line for line in ended.output.splitlines() if "the device found the image invalid" in line]
+    assert about[0] == line
+    assert len(about) == 3, "beside it only the problem, with the device's own reason, and the verdict"
+
+
 @pytest.mark.sweep
 def test_a_gas_meter_out_of_range_from_the_start_is_not_migrated(quick_home: Path, tmp_path: Path) -> None:
     status, content = _run(quick_home, tmp_path, (fault("gas", 'name = "out_of_range"'),))
