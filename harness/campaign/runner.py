@@ -13,7 +13,7 @@ from functools import partial
 
 from emulator.clock.kernel import Kernel
 from emulator.clock.loop import run as run_virtually
-from emulator.errors import SurroundingsError
+from emulator.errors import EmulatorError, SurroundingsError
 from emulator.eui64 import format_eui64
 from firmware_catalog.errors import CatalogError
 from harness.campaign.batteries import note_batteries
@@ -26,7 +26,7 @@ from harness.campaign.problems import CampaignEnd, record
 from harness.campaign.read_back import confirm_done
 from harness.campaign.readiness.check import check_files
 from harness.campaign.upgrade import upgrade
-from harness.errors import FolderInUseError, HarnessError, JournalError, UnreachableError
+from harness.errors import FolderInUseError, HarnessError, JournalError
 from harness.evidence.seal import close
 from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
 from harness.facts.discovery import Found, Topology
@@ -191,33 +191,34 @@ class _Campaign:
         await world.stop()
 
     async def _course(self, world: World) -> None:
-        if not await self._started(world):
-            return
-        regime = open_regime(self._workspace, self._kernel, self._installation)
-        regime.take_on(case_as_upgraded(self._installation, {}))
-        hub = self._installation.hub.address
-        head_end = HeadEnd(
-            world.link,
-            hub,
-            ControllingKeys(regime, hub),
-            limits=self._installation.record.limits,
-        )
-        head_end.on_control = lambda: self._settle(world)
-        try:
-            await self._to_the_end(head_end, regime)
-        finally:
-            head_end.close()
-
-    async def _started(self, world: World) -> bool:
-        """Bring the home up; one that does not come up is the end for now, like any other silence."""
-        try:
+        with self._stopping():
             with self._phase("install"):
                 await world.start()
-        except UnreachableError as error:
+            self._settle(world)
+            regime = open_regime(self._workspace, self._kernel, self._installation)
+            regime.take_on(case_as_upgraded(self._installation, {}))
+            hub = self._installation.hub.address
+            head_end = HeadEnd(
+                world.link,
+                hub,
+                ControllingKeys(regime, hub),
+                limits=self._installation.record.limits,
+            )
+            head_end.on_control = lambda: self._settle(world)
+            try:
+                await self._to_the_end(head_end, regime)
+            finally:
+                head_end.close()
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Make an end for now of whatever keeps the campaign from going on: a home that does not come up, silence."""
+        try:
+            yield
+        except (FolderInUseError, JournalError, SurroundingsError):
+            raise  # nothing can be written down then
+        except (HarnessError, CatalogError, EmulatorError) as error:
             self._stopped(error)
-            return False
-        self._settle(world)
-        return True
 
     def _settle(self, world: World) -> None:
         """Have the devices' memory on disk: nobody concludes from what they did before it cannot be undone."""
@@ -231,15 +232,10 @@ class _Campaign:
             verdict, reason = await self._phases(head_end, regime)
         except CampaignEnd as end:
             verdict, reason = end.verdict, end.reason
-        except (FolderInUseError, JournalError):
-            raise  # nothing can be written down then
-        except (HarnessError, CatalogError) as error:
-            self._stopped(error)
-            return
         self._journal.before_outcome()
         self._journal.write(Ended(verdict, reason))
 
-    def _stopped(self, error: HarnessError | CatalogError) -> None:
+    def _stopped(self, error: HarnessError | CatalogError | EmulatorError) -> None:
         """End for now: nothing is decided about the installation, and `--resume` goes on."""
         self._journal.before_outcome()
         problem = Problem(
@@ -313,7 +309,9 @@ class _Campaign:
         self._observer.phase_started(name)
         try:
             yield
-        except (CampaignEnd, HarnessError) as error:
+        except SurroundingsError:
+            raise  # nothing can be written down then
+        except (CampaignEnd, HarnessError, CatalogError, EmulatorError) as error:
             self._end_phase(name, str(error))
             raise
         self._end_phase(name, "done")
