@@ -84,8 +84,9 @@ class Transfer(Act):
 
     def told_failed(self, failure: Failed) -> Sentence:
         """Say why, and how the hub calls it where that says more."""
-        named = f" ({failure.outcome})" if failure.outcome not in ("", "FileTransferFailure") else ""
-        return Sentence(f"Transfer failed: {failure.cause}{named}", Severity.WARNING)
+        says_more = failure.cause and failure.outcome not in ("", "FileTransferFailure")
+        named = f" ({failure.outcome})" if says_more else ""
+        return Sentence(f"Transfer failed: {failure.cause or failure.outcome}{named}", Severity.WARNING)
 
 
 @dataclass(frozen=True, slots=True)

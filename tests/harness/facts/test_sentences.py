@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator.wan.results import TransferCounts
-from harness.facts import FACTS, Act, Fact, Failed, Result
+from harness.facts import FACTS, Act, Fact, Failed, Result, Sentence
 from harness.facts.campaign import Checkpoint, Ended, Planned, Problem, Stopped
 from harness.facts.configuration import StepDone, StepPerformed, StepRetried
 from harness.facts.discovery import BatteryRead, Found, ReportedLink, Topology
@@ -177,19 +177,27 @@ def test_what_a_person_is_told(fact: Fact, text: str, severity: Severity) -> Non
 
 def test_every_fact_that_tells_people_something_has_its_sentence_above() -> None:
     tells = {kind for kind in FACTS if kind.told is not Fact.told}
-    assert tells - {type(row[0]) for row in SEEN} == {JobOutcome}
+    assert tells == {type(row[0]) for row in SEEN}
+
+
+@pytest.mark.parametrize("outcome", ["ActivationSuccess", "FirmwareImageDiscarded"])
+def test_how_a_job_ended_is_told_by_the_act_that_waited_for_it(outcome: str) -> None:
+    assert JobOutcome(DEVICE, 2, outcome, COUNTS, "what the hub adds").told(Called()) is None
 
 
 @pytest.mark.parametrize(
-    ("detail", "text"),
+    ("failure", "text"),
     [
-        ("", "ActivationSuccess"),
-        ("the device reports the new version", "ActivationSuccess: the device reports "),
+        (
+            Failed("the device found the image invalid", "FirmwareImageDiscarded"),
+            "Transfer failed: the device found the image invalid (FirmwareImageDiscarded)",
+        ),
+        (Failed("nothing happened", "FileTransferFailure"), "Transfer failed: nothing happened"),
+        (Failed("no answer"), "Transfer failed: no answer"),
     ],
 )
-def test_how_a_job_ended_is_told_with_what_the_hub_adds(detail: str, text: str) -> None:
-    sentence = JobOutcome(DEVICE, 2, "ActivationSuccess", COUNTS, detail).told(Called())
-    assert sentence.text.startswith(text)
+def test_a_transfer_that_failed_is_one_sentence(failure: Failed, text: str) -> None:
+    assert Transfer(DEVICE, HOP).told_failed(failure) == Sentence(text, Severity.WARNING)
 
 
 DONE: list[tuple[Act, Result, str]] = [
