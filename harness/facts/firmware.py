@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from emulator.wan.results import TransferCounts
-from harness.facts.fact import Act, Fact, Failed, Names, Observation, Result, Sentence
+from harness.facts.fact import Act, Failed, Names, Observation, Result, Sentence
 from harness.facts.plan import Hop
 from harness.facts.terms import Severity
 
