@@ -204,3 +204,14 @@ def test_no_operation_or_alert_of_the_wide_area_link_is_a_literal_outside_its_co
         ]
         == []
     )
+
+
+def test_no_two_records_hold_the_same_fields() -> None:
+    """Only what the server of blocks counts is told in a record of the link's own: neither layer knows the other."""
+    fields: dict[frozenset[str], list[str]] = {}
+    for record in records():
+        names = frozenset(field.name for field in dataclasses.fields(record))
+        if len(names) >= 3:
+            fields.setdefault(names, []).append(record.__qualname__)
+    alike = [names for names in fields.values() if len(names) > 1]
+    assert alike == [["TransferCounts", "TransferCounts"]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 
 from emulator.eui64 import format_eui64
 from emulator.smart_energy.clusters import attribute_ids
@@ -11,7 +10,7 @@ from emulator.wan import operations as wan
 from emulator.wan.results import AttributeValue, HubStatus
 from emulator.zcl.identifiers import BASIC, OTA_UPGRADE
 from harness.facts.campaign import Problem
-from harness.facts.discovery import Found, ReportedLink, Topology
+from harness.facts.discovery import Found, Topology
 from harness.facts.terms import Severity
 from harness.head_end import HeadEnd, HubRefusedError
 from harness.journal import Journal
@@ -57,8 +56,7 @@ async def discover_topology(head_end: HeadEnd, journal: Journal, timeout_s: floa
     except HubRefusedError as error:
         journal.write(Topology(detail=error.text))
         return
-    links = tuple(ReportedLink(**asdict(link)) for link in answer.links)
-    journal.write(Topology(links, answer.silent))
+    journal.write(Topology(answer.links, answer.silent))
 
 
 def _hub(name: str, status: HubStatus, model: Model) -> Found:

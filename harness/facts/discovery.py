@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from emulator.wan.results import LinkHeard
 from harness.facts.fact import CampaignObservation, Names, Observation, Sentence
 from harness.facts.terms import Reading
 
@@ -43,23 +44,12 @@ class Found(Observation):
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedLink:
-    """A radio link as `device` reports it: how well it hears `peer` (0-255), and what the peer is to it."""
-
-    device: str
-    peer: str
-    lqi: int
-    relationship: str
-    type: int
-
-
-@dataclass(frozen=True, slots=True)
 class Topology(CampaignObservation):
     """Who hears whom in the home; `silent` are the routers that did not answer."""
 
     ACTION: ClassVar[str] = "topology"
 
-    links: tuple[ReportedLink, ...] = ()
+    links: tuple[LinkHeard, ...] = ()
     silent: tuple[str, ...] = ()
     detail: str = ""
     """Why the hub tells no links."""

@@ -19,7 +19,6 @@ from harness.report.history import Done, History
 from harness.report.model import (
     CampaignReport,
     DeviceReport,
-    ExchangedFile,
     Obligation,
 )
 from harness.report.transfers import transfers
@@ -59,7 +58,7 @@ def assemble(installation: Installation, entries: Sequence[Entry], frames: Frame
         certificates=() if enrolment is None else enrolment.placements,
         obligations=tuple(_obligations(installation, enrolment)),
         exceptions=tuple(exceptions(history)),
-        files=tuple(_files(enrolment)),
+        files=() if enrolment is None else enrolment.files,
         journal_head=last.hash.hex(),
         journal_entries=len(entries),
         capture=None if sealed is None else sealed.capture,
@@ -94,11 +93,6 @@ def _obligations(installation: Installation, enrolment: EnrolmentResult | None) 
             what=f"Place the {item.role} certificate for {names.get(item.device, item.device)}",
             due_us=(item.due_unix_seconds - installation.start_unix_seconds) * 1_000_000,
         )
-
-
-def _files(enrolment: EnrolmentResult | None) -> Iterator[ExchangedFile]:
-    for item in () if enrolment is None else enrolment.files:
-        yield ExchangedFile(name=item.name, sender=item.sender, receiver=item.receiver, sha256=item.sha256)
 
 
 def _end_state(report: CampaignReport, done: Mapping[str, Done]) -> dict[str, Json]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from harness.facts.enrolment import HandedOver
 from harness.report.markup import EMPTY, Html, element, join, text
-from harness.report.model import CampaignReport, ExchangedFile, TimelineEntry
+from harness.report.model import CampaignReport, TimelineEntry
 from harness.report.wording import moment, octets, subject_name
 from harness.run_folder import CAPTURE_FILE, EXCHANGE_FOLDER
 
@@ -16,7 +17,7 @@ def file_chain(report: CampaignReport) -> Html:
     return element("ol", *items, class_="files") if items else EMPTY
 
 
-def _file(file: ExchangedFile) -> Html:
+def _file(file: HandedOver) -> Html:
     return element(
         "li",
         element(
@@ -27,7 +28,6 @@ def _file(file: ExchangedFile) -> Html:
             class_="between",
         ),
         element("p", _link(f"{EXCHANGE_FOLDER}/{file.name}", file.name), class_="name"),
-        element("p", text(file.outcome), class_="quiet") if file.outcome else EMPTY,
         element("code", text(f"{file.sha256[:16]}\u2026"), title=f"sha256 {file.sha256}"),
         class_="card",
     )

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.errors import ReportError
-from harness.facts.enrolment import Placement
+from harness.facts.enrolment import HandedOver, Placement
 from harness.facts.files import CaptureSummary
 from harness.facts.plan import Admitted, Hop
 from harness.facts.terms import Severity, StepResult, Verdict
 from hw_profiles.model import DeviceKind
 from hw_profiles.records import Json, decode, encode
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,17 +173,6 @@ class ReportedException:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangedFile:
-    """A signed file that passed between two parties."""
-
-    name: str
-    sender: str
-    receiver: str
-    sha256: str
-    outcome: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignReport:
     """Everything a reader needs to know about one campaign on one installation."""
 
@@ -209,7 +198,7 @@ class CampaignReport:
     certificates: tuple[Placement, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     exceptions: tuple[ReportedException, ...] = ()
-    files: tuple[ExchangedFile, ...] = ()
+    files: tuple[HandedOver, ...] = ()
     journal_head: str = ""
     """Hexadecimal SHA-256 of the journal's last entry, which chains all before it."""
     journal_entries: int = 0

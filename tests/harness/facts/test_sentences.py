@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from emulator.wan.results import TransferCounts
+from emulator.wan.results import LinkHeard, TransferCounts
 from harness.facts import FACTS, Act, Fact, Failed, Result, Sentence
 from harness.facts.campaign import Checkpoint, Ended, Planned, Problem, Stopped
 from harness.facts.configuration import StepDone, StepPerformed, StepRetried
-from harness.facts.discovery import BatteryRead, Found, ReportedLink, Topology
+from harness.facts.discovery import BatteryRead, Found, Topology
 from harness.facts.enrolment import (
     Commissioned,
     CommissioningOf,
@@ -90,7 +90,7 @@ SEEN: list[tuple[Fact, str, Severity]] = [
     (found(), "Found: Liberty", INFO),
     (found(model_identifier=""), "Found: no model name", INFO),
     (found(answered=False, detail="no route"), "Does not answer: no route", INFO),
-    (Topology((ReportedLink("a", "b", 200, "child", 1),)), "1 links reported", INFO),
+    (Topology((LinkHeard("a", "b", 200, "child", 1),)), "1 links reported", INFO),
     (Topology((), ("a", "b")), "0 links reported, 2 routers did not answer", INFO),
     (Topology(detail="time-out"), "The hub tells no links: time-out", INFO),
     (BatteryRead(DEVICE, Reading.BEFORE, 181), "Battery at 90.5 % before the upgrade", INFO),

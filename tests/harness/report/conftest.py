@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from harness.facts.enrolment import Placement
+from harness.facts.enrolment import HandedOver, Placement
 from harness.facts.files import CaptureSummary
 from harness.facts.plan import Hop
 from harness.facts.terms import CertificateRole, Severity, StepResult, Verdict
@@ -16,7 +16,6 @@ from harness.report.model import (
     ConfigurationResult,
     DeviceReport,
     EndpointSummary,
-    ExchangedFile,
     Link,
     Obligation,
     PhaseReport,
@@ -319,26 +318,23 @@ def build_report() -> CampaignReport:
             ),
         ),
         files=(
-            ExchangedFile(
+            HandedOver(
                 name="authorisation.xml",
                 sender="Responsible Supplier",
                 receiver="DCC",
                 sha256="0a" * 32,
-                outcome="accepted",
             ),
-            ExchangedFile(
+            HandedOver(
                 name="common.xml",
                 sender="Requesting Party",
                 receiver="Commissioning Party",
                 sha256="1b" * 32,
-                outcome="valid",
             ),
-            ExchangedFile(
+            HandedOver(
                 name="outcome.xml",
                 sender="Commissioning Party",
                 receiver="Requesting Party",
                 sha256="2c" * 32,
-                outcome="commissioned",
             ),
         ),
         journal_head="c4" * 32,

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ReportError
+from harness.facts.enrolment import HandedOver
 from harness.facts.terms import Verdict
 from harness.report.model import (
     CampaignReport,
     DeviceReport,
-    ExchangedFile,
     Link,
     Obligation,
     PhaseReport,
@@ -50,8 +50,8 @@ def test_mapping_order_does_not_show(report: CampaignReport) -> None:
         ("", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("[]", "schema_version"),
-        ('{"schema_version": 3}', "schema_version"),
-        ('{"schema_version": 2}', "report: product_version: missing"),
+        ('{"schema_version": 2}', "schema_version"),
+        ('{"schema_version": 3}', "report: product_version: missing"),
     ],
 )
 def test_what_is_not_a_report_is_refused(text: str, where: str) -> None:
@@ -120,7 +120,7 @@ _reports = st.builds(
     transfers=st.lists(_transfers, max_size=2).map(tuple),
     phases=st.lists(st.from_type(PhaseReport), max_size=2).map(tuple),
     obligations=st.lists(st.from_type(Obligation), max_size=2).map(tuple),
-    files=st.lists(st.from_type(ExchangedFile), max_size=2).map(tuple),
+    files=st.lists(st.from_type(HandedOver), max_size=2).map(tuple),
 )
 
 
