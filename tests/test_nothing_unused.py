@@ -18,6 +18,7 @@ from harness.facts import FACTS
 from harness.facts.enrolment import EnrolmentResult, Placement, PlacementNoted
 from harness.facts.firmware import Activation, Transfer
 from harness.facts.plan import DevicePlan, Hop
+from harness.facts.terms import Event
 from harness.report.model import CampaignReport, DeviceReport, TransferReport
 
 ROOT = Path(__file__).parents[1]
@@ -215,3 +216,20 @@ def test_no_two_records_hold_the_same_fields() -> None:
             fields.setdefault(names, []).append(record.__qualname__)
     alike = [names for names in fields.values() if len(names) > 1]
     assert alike == [["TransferCounts", "TransferCounts"]]
+
+
+STAGES_TO_COME = {"FIRMWARE_NOTIFIED", "FIRMWARE_DONE", "FIRMWARE_NOT_DONE", "EXCLUDE"}
+"""Events of the lifecycle whose stages still happen beside its table."""
+
+
+def test_every_event_of_the_lifecycle_is_fired_by_somebody() -> None:
+    """Standing in the table is not being fired."""
+    table = {Path("harness/facts/terms.py"), Path("harness/regime/lifecycle.py")}
+    fired = {
+        node.attr
+        for path, tree in modules()
+        if path not in table and path.parts[0] == "harness"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Event"
+    }
+    assert {event.name for event in Event} - fired <= STAGES_TO_COME
