@@ -161,11 +161,13 @@ class Draft:
         return tuple(self._signed(role, metadata) for role, metadata in sorted(self._staged.items()))
 
     def publish(self) -> tuple[str, ...]:
-        """Make what is staged visible, all of it or nothing; returns the roles.
+        """Make what is staged visible, all of it or nothing; returns the roles, none when nothing is staged.
 
         Raises `CatalogError` when a role lacks signatures, a delegation leaves a published role without its
         signatures, somebody has published meanwhile, or the operator's keys are not at hand.
         """
+        if not self._staged:
+            return ()
         self._writer.require_keys(self._view)
         for role, version, signatures, threshold in self.signed():
             if signatures < threshold:
