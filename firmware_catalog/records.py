@@ -50,7 +50,10 @@ class IsoDate:
 
 Text = Annotated[str, Line(300)]
 TargetPath = Annotated[
-    str, Pattern(r"[a-z0-9-]+/[0-9a-f]{4}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}", "a path as supplier-a/1002/image.ota")
+    str,
+    Pattern(
+        r"[a-z0-9-]+/[0-9a-f]{4}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}", "a path as supplier-a/1002/image.ota"
+    ),
 ]
 _R = TypeVar("_R")
 
