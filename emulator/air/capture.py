@@ -96,39 +96,49 @@ class PcapngCapture:
         self._file = open(path, "r+b" if end else "wb", buffering=0)  # noqa: SIM115 - closed by close()
         self._file.truncate(end)
         self._file.seek(end)
-        self._pending: list[bytes] = [] if end else [_HEADER]
+        self._pending: list[tuple[int, int, bytes, int, int]] = []
         self._around: dict[tuple[int, int, int, int], tuple[bytes, bytes]] = {}
         self._limit = limit
         self._octets = end or len(_HEADER)
         self.full = is_full(self._octets, limit)
         """Whether the limit has been reached, so that frames are forgotten."""
         if not end:
-            self.flush()
+            self._write(_HEADER)
 
     def frame(self, time_us: int, channel: int, psdu: bytes, lqi: int, rssi_dbm: int) -> None:
         """Record a frame."""
         if self.full:
             return
-        length = len(psdu)
-        shape = (length, channel, lqi, rssi_dbm)
-        around = self._around.get(shape)
-        if around is None:
-            # A home has few kinds of frames on few links: all but the time is the same again and again.
-            around = self._around[shape] = _around_times(*shape)
         pending = self._pending
-        pending.append(
-            around[0] + _TIMES.pack(time_us >> 32, time_us & 0xFFFFFFFF) + around[1] + psdu + _TAILS[length]
-        )
+        pending.append((time_us, channel, psdu, lqi, rssi_dbm))
         if self._limit is not None:
-            self._octets += _LENGTHS[length]
+            self._octets += _LENGTHS[len(psdu)]
             self.full = is_full(self._octets, self._limit)
         if len(pending) >= _FLUSH_FRAMES:
             self.flush()
 
     def flush(self) -> None:
         """Hand everything recorded to the operating system; it survives a killed process then."""
-        octets = memoryview(b"".join(self._pending))
+        blocks = self._blocks()
         self._pending.clear()
+        self._write(blocks)
+
+    def _blocks(self) -> bytes:
+        """Return the packet blocks of the frames that wait."""
+        around, pack_times = self._around, _TIMES.pack
+        blocks: list[bytes] = []
+        for time_us, channel, psdu, lqi, rssi_dbm in self._pending:
+            shape = (len(psdu), channel, lqi, rssi_dbm)
+            before_after = around.get(shape)
+            if before_after is None:
+                # A home has few kinds of frames on few links: all but the time is the same again and again.
+                before_after = around[shape] = _around_times(*shape)
+            times = pack_times(time_us >> 32, time_us & 0xFFFFFFFF)
+            blocks += (before_after[0], times, before_after[1], psdu, _TAILS[len(psdu)])
+        return b"".join(blocks)
+
+    def _write(self, record: bytes) -> None:
+        octets = memoryview(record)
         while octets:
             try:
                 octets = octets[self._file.write(octets) :]

@@ -23,7 +23,8 @@ class Channel:
         "active",
         "extended",
         "jammed_until_us",
-        "last",
+        "last_end_us",
+        "last_source",
         "meters",
         "number",
         "promiscuous",
@@ -34,7 +35,8 @@ class Channel:
     def __init__(self, number: int) -> None:
         self.number = number
         self.active: list[Transmission] = []
-        self.last: Transmission | None = None
+        self.last_source: Radio | None = None
+        self.last_end_us = 0
         self.radios: list[Radio] = []
         self.promiscuous: list[Radio] = []
         self.short: dict[int, list[Radio]] = {}

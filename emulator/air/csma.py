@@ -58,7 +58,9 @@ class Transmitter:
     def send(self, psdu: bytes, wants_ack: bool, confirm: Confirm | None) -> None:
         """Queue a PSDU; `confirm` gets SUCCESS, NO_ACK, CHANNEL_ACCESS_FAILURE or TRANSACTION_OVERFLOW."""
         if self._current is None and not self._paused:
-            self._start((psdu, wants_ack, confirm))
+            self._current = psdu, wants_ack, confirm
+            self._retries = 0
+            self._contend()
         elif len(self._queue) < QUEUE_LIMIT:
             self._queue.append((psdu, wants_ack, confirm))
         elif confirm is not None:
@@ -108,10 +110,7 @@ class Transmitter:
     def _contend(self) -> None:
         self._backoffs = 0
         self._exponent = MIN_BACKOFF_EXPONENT
-        self._back_off()
-
-    def _back_off(self) -> None:
-        wait_us = self._draw_bits(self._exponent) * UNIT_BACKOFF_US + CCA_US
+        wait_us = self._draw_bits(MIN_BACKOFF_EXPONENT) * UNIT_BACKOFF_US + CCA_US
         kernel = self._kernel
         kernel.schedule(kernel.now + wait_us, self._assess, (), self._scope)
 
@@ -123,7 +122,7 @@ class Transmitter:
         medium = radio.medium
         if medium.clear(radio):
             psdu, wants_ack, _ = current
-            medium.transmit(radio, psdu, wants_ack)
+            medium.transmit_last(radio, psdu, wants_ack)
             return
         self._backoffs += 1
         if self._backoffs > MAX_CSMA_BACKOFFS:
@@ -131,7 +130,9 @@ class Transmitter:
             return
         if self._exponent < MAX_BACKOFF_EXPONENT:
             self._exponent += 1
-        self._back_off()
+        wait_us = self._draw_bits(self._exponent) * UNIT_BACKOFF_US + CCA_US
+        kernel = self._kernel
+        kernel.schedule(kernel.now + wait_us, self._assess, (), self._scope)
 
     def _finish(self, status: Status) -> None:
         current = self._current

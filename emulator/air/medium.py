@@ -2,9 +2,10 @@
 
 Frames take their real airtime, are heard or not according to path loss or explicit links, collide when they
 overlap at a receiver, and are acknowledged 192 us after they end. One kernel event ends a frame, one ends its
-acknowledgement. A unicast frame is looked up by address and touches only its addressee (and promiscuous
-radios). A frame that is acknowledged goes up at its receiver when the acknowledgement has been sent.
-Propagation delay, below a microsecond in a home, is left out.
+acknowledgement; where nothing else happens in between, both take place in the event that began the frame. A unicast
+frame is looked up by address and touches only its addressee (and promiscuous radios). A frame that is acknowledged goes
+up at its receiver when the acknowledgement has been sent. Propagation delay, below a microsecond in a home, is left
+out.
 """
 
 from __future__ import annotations
@@ -176,8 +177,8 @@ class Medium:
         now = self.kernel.now
         if now < channel.jammed_until_us:
             return False
-        last = channel.last
-        if last is not None and last.end_us > now - CCA_US and self._audible(last.source, radio):
+        last = channel.last_source
+        if last is not None and channel.last_end_us > now - CCA_US and self._audible(last, radio):
             return False
         for other in channel.active:
             source = other.source
@@ -196,6 +197,54 @@ class Medium:
         self._begin(channel, transmission)
         self.kernel.schedule(end, self._frame_ended, (channel, transmission), self._scope)
         return transmission
+
+    def transmit_last(self, radio: Radio, psdu: bytes, wants_ack: bool) -> None:
+        """Do as `transmit`, for a call of the kernel that ends with it: on a quiet air the frame ends at once."""
+        channel = self._channels[radio.tuned_channel]
+        kernel = self.kernel
+        start = kernel.now + TURNAROUND_US
+        end = start + airtime_us(len(psdu))
+        transmission = Transmission(radio, psdu, start, end, wants_ack)
+        # Who overhears, measures or interferes is left to the long way.
+        quiet = not (channel.active or channel.promiscuous or channel.meters or self.interference)
+        if quiet and channel.jammed_until_us <= start and kernel.run_on(end):
+            self._exchange(channel, transmission)
+            return
+        self._begin(channel, transmission)
+        kernel.schedule(end, self._frame_ended, (channel, transmission), self._scope)
+
+    def _exchange(self, channel: Channel, transmission: Transmission) -> None:
+        """End a frame that was alone on the air, and its acknowledgement too if nothing else comes before.
+
+        It is `_frame_ended`, `_acknowledge` and `_ack_ended` in one, for a unicast over links that lose nothing; any
+        other frame goes the long way.
+        """
+        kernel, capture = self.kernel, self.capture
+        source, psdu = transmission.source, transmission.psdu
+        radios = channel.addressees(psdu)
+        receiver = radios[0] if radios is not None and len(radios) == 1 else None
+        link = None if receiver is None else self.link(source, receiver)
+        if receiver is None or link is None or link.loss or receiver.ready_us > transmission.start_us:
+            channel.active.append(transmission)
+            self._frame_ended(channel, transmission)
+            return
+        channel.last_source, channel.last_end_us = source, transmission.end_us
+        if capture is not None:
+            capture.frame(kernel.epoch_us + kernel.now, channel.number, psdu, link.lqi, link.rssi_dbm)
+        kind = receiver.accept(psdu)
+        back = self.link(receiver, source)
+        ack_end = transmission.end_us + TURNAROUND_US + ACK_US
+        if kind == NO_ACK or back is None or back.loss or not kernel.run_on(ack_end):
+            self._answer(channel, transmission, receiver, kind, psdu, link.lqi)
+            return
+        pending = kind == ACK_PENDING
+        channel.last_source, channel.last_end_us = receiver, ack_end
+        if capture is not None:
+            ack = _ACKS[pending][psdu[2]]
+            capture.frame(kernel.epoch_us + ack_end, channel.number, ack, back.lqi, back.rssi_dbm)
+        receiver.indicate(psdu, link.lqi)
+        if source.attached:
+            source.sent(transmission, True, pending)
 
     def measure(self, radio: Radio) -> EnergyMeter:
         """Start measuring energy on the radio's channel; give the meter back to `read_meter`."""
@@ -233,8 +282,8 @@ class Medium:
 
     def _frame_ended(self, channel: Channel, transmission: Transmission) -> None:
         channel.active.remove(transmission)
-        channel.last = transmission
-        source = transmission.source
+        source = channel.last_source = transmission.source
+        channel.last_end_us = transmission.end_us
         if not source.attached:
             return
         radios = channel.addressees(transmission.psdu)
@@ -251,13 +300,24 @@ class Medium:
         if received is None or link is None:
             self._finish_unacked(transmission)
             return
-        ack = receiver.accept(received)
-        if ack == NO_ACK:
-            receiver.indicate(received, link.lqi)
+        self._answer(channel, transmission, receiver, receiver.accept(received), received, link.lqi)
+
+    def _answer(  # noqa: PLR0917 (hot path: positional)
+        self,
+        channel: Channel,
+        transmission: Transmission,
+        receiver: Radio,
+        kind: int,
+        received: bytes,
+        lqi: int,
+    ) -> None:
+        """Go on with a frame that arrived, as its addressee said: `NO_ACK`, `ACK` or `ACK_PENDING`."""
+        if kind == NO_ACK:
+            receiver.indicate(received, lqi)
             self._finish_unacked(transmission)
             return
-        transmission.received, transmission.lqi = received, link.lqi
-        self._acknowledge(channel, transmission, receiver, ack == ACK_PENDING)
+        transmission.received, transmission.lqi = received, lqi
+        self._acknowledge(channel, transmission, receiver, kind == ACK_PENDING)
 
     def _finish_unacked(self, transmission: Transmission) -> None:
         if transmission.wants_ack:
@@ -279,8 +339,8 @@ class Medium:
     ) -> None:
         """End an acknowledgement: the acknowledged frame goes up at its receiver, and its sender is told."""
         channel.active.remove(ack)
-        channel.last = ack
         receiver, sender = ack.source, transmission.source
+        channel.last_source, channel.last_end_us = receiver, ack.end_us
         heard = False
         if receiver.attached:
             link = self.link(receiver, sender)

@@ -47,6 +47,9 @@ class Air(Protocol):
     def transmit(self, radio: Radio, psdu: bytes, wants_ack: bool) -> Transmission:
         """Send a PSDU; `radio.sent` tells how it ended."""
 
+    def transmit_last(self, radio: Radio, psdu: bytes, wants_ack: bool) -> None:
+        """Do as `transmit`, for a call of the kernel that ends with it."""
+
     def measure(self, radio: Radio) -> EnergyMeter:
         """Start measuring energy on the radio's channel."""
 

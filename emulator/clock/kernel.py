@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from heapq import heappop, heappush
 from typing import Any
 
@@ -17,6 +17,9 @@ MICROSECONDS = 1_000_000
 
 FOREVER = 1 << 62
 """A time that never comes."""
+
+_NOT_RUNNING = -1
+"""`Kernel._until_us` between runs, and while one call is made by itself."""
 
 Timer = list[Any]
 """One scheduled call: [due_us, order, callback or None when cancelled, arguments, scope]."""
@@ -66,7 +69,7 @@ class Scope:
 class Kernel:
     """Seeded, heap-ordered virtual time; equal seeds and equal calls give equal histories."""
 
-    __slots__ = ("_heap", "_order", "epoch_us", "now", "seed")
+    __slots__ = ("_heap", "_order", "_until_us", "epoch_us", "now", "seed")
 
     def __init__(self, seed: int = 0, *, epoch_unix_seconds: int = 1_767_225_600, start_us: int = 0) -> None:
         """`epoch_unix_seconds` is the wall-clock time at `now == 0`; `start_us` resumes a stopped scenario."""
@@ -75,6 +78,7 @@ class Kernel:
         self.epoch_us = epoch_unix_seconds * MICROSECONDS
         self._heap: list[Timer] = []
         self._order = 0
+        self._until_us = _NOT_RUNNING
 
     @property
     def unix_us(self) -> int:
@@ -99,9 +103,26 @@ class Kernel:
     ) -> Timer:
         """Put a call on the heap; a time already past means as soon as possible."""
         self._order += 1
-        timer = [max(due_us, self.now), self._order, callback, arguments, scope]
+        now = self.now
+        timer = [due_us if due_us > now else now, self._order, callback, arguments, scope]
         heappush(self._heap, timer)
         return timer
+
+    def run_on(self, due_us: int) -> bool:
+        """Move time to `due_us` if no other call comes before; whoever gets True does then and there what is due then.
+
+        It is the short way of scheduling a call, for the last thing that a call of the kernel does: what happens, and
+        when, is the same. Never so in `step`, which makes one call alone.
+        """
+        heap = self._heap
+        while heap and heap[0][0] <= due_us:
+            if heap[0][2] is not None and heap[0][4].alive:
+                return False
+            heappop(heap)
+        if due_us > self._until_us:
+            return False
+        self.now = due_us
+        return True
 
     def next_due(self) -> int | None:
         """Return when the next live call is due, or None when the heap is empty."""
@@ -128,9 +149,35 @@ class Kernel:
 
     def run_until(self, until_us: int) -> None:
         """Run every call due up to and including `until_us`, then set the time to it."""
-        while self.step(until_us):
-            pass
+        self.run_calls(until_us, (), FOREVER)
         self.now = max(self.now, until_us)
+
+    def run_calls(self, until_us: int, stop: Sized, most: int) -> bool:
+        """Run the calls due by `until_us` until `stop` is no longer empty, or `most` were run.
+
+        Returns False when no more are due. `draw_near` may shorten the run while it lasts.
+        """
+        heap = self._heap
+        self._until_us = until_us
+        try:
+            for _ in range(most):
+                while heap and (heap[0][2] is None or not heap[0][4].alive):
+                    heappop(heap)
+                if not heap or heap[0][0] > self._until_us:
+                    return False
+                timer = heappop(heap)
+                self.now, _, callback, arguments, _ = timer
+                timer[2] = None
+                callback(*arguments)
+                if stop:
+                    return True
+        finally:
+            self._until_us = _NOT_RUNNING
+        return True
+
+    def draw_near(self, until_us: int) -> None:
+        """Have the run under way, if there is one, end at `until_us` if not before."""
+        self._until_us = min(self._until_us, until_us)
 
     def run_for(self, duration_us: int) -> None:
         """Run for `duration_us` of virtual time."""

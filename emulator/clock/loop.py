@@ -99,6 +99,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         selector = self._kernel_selector
         due_us = _ceil_us(when)
         selector.deadline_us = min(selector.deadline_us, due_us)
+        self.kernel.draw_near(due_us)
         return handle
 
     @contextmanager
@@ -188,16 +189,12 @@ class _KernelSelector(selectors.PollSelector):
     def _advance(self, limit_us: int) -> list[tuple[selectors.SelectorKey, int]]:
         """Run kernel events until a callback is ready, a timer due, `limit_us` passed or a poll due."""
         kernel = self._kernel
-        step, ready = kernel.step, self.ready
-        for _ in range(EVENTS_PER_SELECT):
-            # Read afresh each time: a kernel callback may have set an earlier asyncio timer.
-            deadline = self.deadline_us
-            if not step(min(deadline, limit_us)):
-                due = kernel.next_due()
-                return self._reach_deadline(deadline, limit_us) if due is None or due > deadline else []
-            if ready:
-                return []
-        return []
+        if kernel.run_calls(min(self.deadline_us, limit_us), self.ready, EVENTS_PER_SELECT):
+            return []
+        # Read after the run: a kernel callback may have set an earlier asyncio timer.
+        deadline = self.deadline_us
+        due = kernel.next_due()
+        return self._reach_deadline(deadline, limit_us) if due is None or due > deadline else []
 
     def _reach_deadline(self, deadline_us: int, limit_us: int) -> list[tuple[selectors.SelectorKey, int]]:
         if deadline_us == FOREVER:
