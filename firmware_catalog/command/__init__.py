@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from firmware_catalog.command import exchanging, keeping, providing, reading, saying
+from firmware_catalog.command import exchanging, keeping, making, providing, reading, saying
 
 _OVERVIEW = """\
 A catalogue keeps firmware images with what is known of them: who provides them, which versions they may follow, the
@@ -54,5 +54,5 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     actions = parser.add_subparsers(
         title="actions", metavar="ACTION", required=True, parser_class=type(parser)
     )
-    for room in (keeping, providing, saying, reading, exchanging):
+    for room in (keeping, providing, saying, reading, exchanging, making):
         room.register(actions)

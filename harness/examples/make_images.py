@@ -20,6 +20,7 @@ from emulator.crypto.authority import Identity, IssuingAuthority
 from emulator.crypto.suite import Suite
 from emulator.smart_energy.ota.file import OtaHeader, pack
 from emulator.smart_energy.ota.signature import build_signed
+from firmware_catalog import making
 from firmware_catalog.catalogue import Catalogue
 from firmware_catalog.parties import PartyKind
 from firmware_catalog.provision import Image
@@ -30,8 +31,7 @@ from harness.examples import DORMANT_SEMI
 
 SEED = "dormant-semi"
 FOLDER = DORMANT_SEMI.parent
-ISSUER = b"REHEARFW"
-SIGNER = 0x00DB12345678_9F01
+SIGNER = making.SIGNER
 MADE = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 LASTING = Lifetimes(timestamp=timedelta(days=3650), snapshot=timedelta(days=3650))
 SUPPLIER = "90-B3-D5-1F-30-03-00-00"
@@ -62,7 +62,7 @@ IMAGES = (
 
 def firmware_signer() -> tuple[IssuingAuthority, Identity]:
     """Return the rehearsal authority of suite 1 and the identity that signs firmware under it."""
-    authority = IssuingAuthority.from_seed(Suite.SUITE_1, f"{SEED}/firmware".encode(), ISSUER)
+    authority = IssuingAuthority.from_seed(Suite.SUITE_1, f"{SEED}/firmware".encode(), making.ISSUER)
     return authority, authority.issue(SIGNER)
 
 
