@@ -42,6 +42,9 @@ class ScriptedAir(Medium):
         self.transmitted.append(psdu)
         return Transmission(radio, psdu, self.kernel.now, self.kernel.now, wants_ack)
 
+    def transmit_last(self, radio: Radio, psdu: bytes, wants_ack: bool) -> None:
+        self.transmit(radio, psdu, wants_ack)
+
 
 class Bench:
     """A transmitter on a scripted air; `statuses` is what its confirms were told."""
