@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from firmware_catalog.gate import Grounds
 from harness.facts.enrolment import HandedOver, Placement
 from harness.facts.files import CaptureSummary
-from harness.facts.plan import Hop
+from harness.facts.plan import Admitted, Hop
 from harness.facts.terms import CertificateRole, Severity, StepResult, Verdict
 from harness.report.model import (
     CampaignReport,
@@ -33,6 +34,17 @@ IHD = "00-DB-12-34-56-78-90-A3"
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
+
+GROUNDS = Grounds(
+    "Installing Supplier Ltd",
+    "Field record 9: 36 devices since 2025-06-30, an estate, says Installing Supplier Ltd",
+    "5b" * 32,
+    "Firmware Board",
+    "5c" * 32,
+    "DCC",
+    ("from-versions waived by Firmware Board: a lost step",),
+    ("5d" * 32,),
+)
 
 
 def _devices() -> tuple[DeviceReport, ...]:
@@ -97,6 +109,7 @@ def _devices() -> tuple[DeviceReport, ...]:
         version_target="2.3.1",
         version_after="2.3.1",
         planned_hops=hops("2.1.0", "2.3.1"),
+        admitted=(Admitted(GSME, "5a" * 32, "2.3.1", GROUNDS),),
         configuration=(
             ConfigurationResult(
                 step="Calorific value",

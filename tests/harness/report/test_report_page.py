@@ -81,6 +81,10 @@ def test_the_page_depends_on_the_report_alone(report: CampaignReport) -> None:
         "5e" * 32,
         "smets1 verify",
         "WAIT_FOR_DATA",
+        "5a" * 32,
+        "Installing Supplier Ltd, adopted by DCC",
+        "36 devices since 2025-06-30",
+        "from-versions waived by Firmware Board: a lost step",
     ],
 )
 def test_the_page_shows_what_matters(report: CampaignReport, shown: str) -> None:
