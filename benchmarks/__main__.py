@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    catalogue,
     ezsp_line,
     ezsp_ota,
     first_capture,
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Callable[[bool], list[Result]]] = {
     "saturated": saturated.measure,
     "cbke": key_establishment.measure,
     "memory": memory.measure,
+    "catalogue": catalogue.measure,
     "ezsp": ezsp_line.measure,
     "ezsp-ota": ezsp_ota.measure,
     "first-capture": first_capture.measure,
