@@ -19,7 +19,9 @@ Who signs what, each with keys of his own:
   suppliers  add, vouch, withdraw: an Installing Supplier's images, and evidence of their use
   others     vouch (voucher), approve and waive (approver), adopt (dcc), withdraw
 
-A change is staged, signed by whoever's it is, and published by the operator:
+A change is staged, signed by whoever's it is, and published by the operator.
+
+examples:
   smets1 catalog init
   smets1 catalog supplier add 90-B3-D5-1F-30-03-00-00
   smets1 catalog party add "Firmware Board" --kind approver

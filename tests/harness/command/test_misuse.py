@@ -78,7 +78,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["catalog"], "the following arguments are required: ACTION; see: smets1 catalog --help"),
     (
         ["catalog", "frob"],
-        "argument ACTION: invalid choice: 'frob' (choose from 'add', 'list', 'show', 'check'",
+        "argument ACTION: invalid choice: 'frob' (choose from 'init', 'key', 'supplier', 'party'",
     ),
     (["catalog", "add", "x.ota"], "the following arguments are required: --supplier"),
 ]
@@ -191,11 +191,11 @@ INPUT: list[tuple[list[str], str]] = [
         ["radios", "serial:x", "--restore", "folder"],
         "folder: cannot be read (a folder); expected a regular file",
     ),
-    (["catalog", "list"], "catalogue catalogue: not there; create it with `smets1 catalog add`"),
+    (["catalog", "list"], "catalogue catalogue: not there; create it with `smets1 catalog init`"),
     (["catalog", "list", "--catalogue", "folder"], "catalogue folder: not there"),
     (["catalog", "show", "zz"], "catalogue catalogue: not there"),
-    (["catalog", "withdraw", "x"], "catalogue catalogue: not there"),
-    (["catalog", "refresh"], "catalogue catalogue: not there; create it with `smets1 catalog add`"),
+    (["catalog", "remove", "x"], "catalogue catalogue: not there"),
+    (["catalog", "refresh"], "catalogue catalogue: not there; create it with `smets1 catalog init`"),
     (
         ["catalog", "add", "text", "--supplier", "90-B3-D5-1F-30-03-00-00", "--model", "m"],
         "text: OTA file: no identifier 1ef1ee0b; expected a ZigBee OTA upgrade file",
