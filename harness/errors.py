@@ -59,6 +59,12 @@ class UnreachableError(HarnessError):
     exit_status = 1
 
 
+class NoticeRunsError(HarnessError):
+    """Work on an installation that must not begin yet, and nobody here can wait for so long; says until when."""
+
+    exit_status = 1
+
+
 class RegimeError(HarnessError):
     """A step the enrolment regime forbids: an illegal transition, or a party acting outside its control."""
 

@@ -104,7 +104,7 @@ FAULTS: Mapping[str, FaultKind] = MappingProxyType(
 class Fault:
     """A fault to inject into a device: what, when, and how.
 
-    `at_s` counts seconds of the scenario; a fault that is due before the home is installed waits for that.
+    `at_s` counts seconds since the home first had power; a fault due before the home is installed waits for that.
     `at_block` counts OTA blocks of a download from 0. `parameters` are those of the fault's kind.
     """
 

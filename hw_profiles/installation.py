@@ -201,6 +201,7 @@ class Enrolment:
     """
 
     group_id: GroupId = "AA"
+    firmware_notice_days: Annotated[int, Range(0, 3650)] = 7
     authorisation_valid_days: Annotated[int, Range(1, 3650)] = 90
     certificate_cut_off_hours: Annotated[float, Range(0, 8760)] = 24.0
     device_test_attempts: Annotated[int, Range(1, 100)] = 3

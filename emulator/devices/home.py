@@ -37,7 +37,7 @@ from emulator.wan.link import WanLink
 from hw_profiles.installation import DeviceEntry, Installation
 from hw_profiles.model import DeviceKind, Model
 
-_INSTALLED = "world.installed"
+_BEGUN, _INSTALLED = "world.begun", "world.installed"
 _KINDS: Mapping[DeviceKind, type[SmartEnergyDevice]] = {
     DeviceKind.ESME: ElectricityMeter,
     DeviceKind.GSME: GasMeter,
@@ -98,16 +98,21 @@ class Home:
         was installed before, a device that stays away is left to the campaign to find.
         """
         self._clock.start()
+        if self._world.get(_BEGUN) is None:
+            self._world.put(_BEGUN, self.kernel.now.to_bytes(8, "little"))
         await self._start_hub()
         for device in self.devices.values():
             device.power_on()
         if not self.installed:
             await self._install(patience_s)
             self._world.put(_INSTALLED, self.kernel.now.to_bytes(8, "little"))
-            self.faults.start(self.kernel.now)
+            self.faults.start(self._time(_BEGUN), self.kernel.now)
         else:
-            self.faults.start(int.from_bytes(self._world.get(_INSTALLED) or b"", "little"))
+            self.faults.start(self._time(_BEGUN), self._time(_INSTALLED))
             await self._settled(patience_s=300.0)
+
+    def _time(self, name: str) -> int:
+        return int.from_bytes(self._world.get(name) or b"", "little")
 
     async def stop(self) -> None:
         """Cut the power."""

@@ -1,7 +1,8 @@
 """Faults of a home that happen at a time: power, radio and wide-area link.
 
-The schedule counts in seconds of the scenario and is the same in every life of a world: a home reopened after its
-process was killed finds what lasts still in force, what is over left out, and the rest still to come.
+The schedule counts in seconds since the home first had power and is the same in every life of a world: a home
+reopened after its process was killed finds what lasts still in force, what is over left out, and the rest still to
+come.
 
 Faults may overlap: each holds what it concerns while it lasts, and a device has power, a link is whole and the
 wide-area link is up when nothing holds them down any more.
@@ -74,9 +75,9 @@ class FaultSchedule:
         self._unpowered: set[str] = set()
         self._hub = _HubSwitch(home)
 
-    def start(self, installed_us: int) -> None:
-        """Arm every fault; those due before `installed_us` happen then."""
-        for timed in timed_faults(self._home.installation, installed_us):
+    def start(self, begun_us: int, installed_us: int) -> None:
+        """Arm every fault, counted from `begun_us`; those due before `installed_us` happen then."""
+        for timed in timed_faults(self._home.installation, begun_us, installed_us):
             if timed.end_us is not None and timed.end_us <= self._scope.now:
                 continue
             self._scope.call_at(max(timed.begin_us, self._scope.now), self._begin, timed)
@@ -166,13 +167,15 @@ class _HubSwitch:
             self._task.cancel()
 
 
-def timed_faults(installation: Installation, installed_us: int) -> Iterator[TimedFault]:
-    """Yield when each timed fault of an installation begins, not before `installed_us`, and ends."""
+def timed_faults(installation: Installation, begun_us: int, installed_us: int) -> Iterator[TimedFault]:
+    """Yield when each timed fault of an installation begins and ends: counted from `begun_us`, none before
+    `installed_us`.
+    """
     for entry in installation.record.devices:
         for fault in entry.faults:
             if not fault.kind.takes:
                 continue
-            begin_us = max(int(fault.at_s * MICROSECONDS), installed_us)
+            begin_us = max(begun_us + int(fault.at_s * MICROSECONDS), installed_us)
             seconds = fault.lasts_s
             end_us = None if seconds is None else begin_us + int(seconds * MICROSECONDS)
             yield TimedFault(entry, fault, begin_us, end_us)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emulator.eui64 import format_eui64
@@ -29,7 +28,8 @@ class Context:
     head_end: HeadEnd
     journal: Journal
     images: Images
-    found: Mapping[str, Found]
+    found: dict[str, Found]
+    """What the survey found, by EUI-64 as text."""
 
     @property
     def limits(self) -> Limits:

@@ -23,15 +23,14 @@ HW_VERSION, MANUFACTURER, MODEL = attribute_ids(BASIC, "hw_version", "manufactur
 
 
 async def discover(
-    installation: Installation, head_end: HeadEnd, journal: Journal, already: Mapping[str, Found]
-) -> dict[str, Found]:
-    """Ask every device what it is and journal the answers; those in `already` are not asked again.
+    installation: Installation, head_end: HeadEnd, journal: Journal, found: dict[str, Found]
+) -> None:
+    """Ask every device that is not in `found` what it is, and keep the answers there and in the journal.
 
-    Returns the findings by EUI-64 as text. Raises `HubUnreachableError` when the hub itself gives no answer.
+    Devices are known by their EUI-64 as text. Raises `HubUnreachableError` when the hub itself gives no answer.
     """
     status = await head_end.call(wan.Status())
     known = {item.device for item in status.devices}
-    found = dict(already)
     for entry in installation.record.devices:
         name = format_eui64(entry.address)
         if name in found:
@@ -43,7 +42,6 @@ async def discover(
         else:
             found[name] = Found(name, False, detail="the hub does not know it")
         journal.write(found[name])
-    return found
 
 
 async def discover_topology(head_end: HeadEnd, journal: Journal, timeout_s: float) -> None:
@@ -150,8 +148,7 @@ def _firmware_difference(entry: DeviceEntry, model: Model, found: Found) -> Iter
     )
 
 
-def running(installation: Installation, found: Found, entry: DeviceEntry) -> int:
-    """Return the version a device runs: what it says, else what the installation file says."""
-    if found.version is not None:
-        return found.version
-    return installation.installed_firmware(entry.name).ota_version
+def display(model: Model, version: int) -> str:
+    """Return how people call a firmware version: its display string where the profile knows it."""
+    known = model.firmware_version(version)
+    return f"0x{version:08X}" if known is None else known.display

@@ -7,13 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from emulator.eui64 import format_eui64
 from firmware_catalog.acceptance import LISTED_KINDS
 from firmware_catalog.errors import CatalogError
-from harness.campaign.discovery import running
-from harness.campaign.problems import CampaignEnd, record
 from harness.facts.campaign import Problem
-from harness.facts.discovery import Found
 from harness.facts.plan import Admitted, DevicePlan, Hop, Plan
-from harness.facts.terms import Severity, Verdict
-from harness.journal import Journal
+from harness.facts.terms import Severity
 from harness.workspace.images import Images
 from hw_profiles.epcl import Combination, Product
 from hw_profiles.installation import DeviceEntry, Installation, product_of
@@ -29,29 +25,16 @@ class NoPlanError(Exception):
         self.problems = tuple(dict.fromkeys(problems))
 
 
-def make_plan(
-    installation: Installation, found: Mapping[str, Found], images: Images, journal: Journal
-) -> Plan:
-    """Choose the first combination every device can reach from what it runs, and each device's way there.
-
-    Raises `CampaignEnd` when there is none, after journalling why for each device.
-    """
-    versions = {
-        entry.name: running(installation, found[format_eui64(entry.address)], entry)
-        for entry in installation.record.devices
-    }
-    try:
-        return choose_plan(installation, versions, images)
-    except NoPlanError as error:
-        for problem in error.problems:
-            record(problem, journal)
-        raise CampaignEnd(Verdict.NOT_MIGRATED, error.reason) from error
+def recorded_versions(installation: Installation) -> dict[str, int]:
+    """Return the version that each device runs by what the installation file says, by device name."""
+    devices = installation.record.devices
+    return {entry.name: installation.installed_firmware(entry.name).ota_version for entry in devices}
 
 
 def choose_plan(installation: Installation, versions: Mapping[str, int], images: Images) -> Plan:
-    """Return the plan for devices that run `versions`, 32-bit OTA versions by device name.
+    """Choose the first combination every device can reach from what it runs, and each device's way there.
 
-    Raises `NoPlanError` when no combination can be reached.
+    `versions` are 32-bit OTA versions by device name. Raises `NoPlanError` when no combination can be reached.
     """
     combinations = _candidates(installation, versions)
     if not combinations:

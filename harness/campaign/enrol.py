@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from emulator.clock.kernel import Kernel
 from emulator.devices.control import ControlRole, probe_payload, response_holds
 from emulator.eui64 import format_eui64
@@ -11,19 +9,15 @@ from emulator.smart_energy.clusters import attribute_ids
 from emulator.wan import operations as wan
 from emulator.zcl.identifiers import BASIC
 from harness.campaign.context import Context, NoAnswerError
-from harness.campaign.late_certificates import place_late_certificates
 from harness.campaign.problems import record
 from harness.campaign.read_back import read_back
 from harness.errors import UnreachableError
 from harness.facts.campaign import Problem
-from harness.facts.enrolment import EnrolmentProblem, EnrolmentResult, OldHeadEndRefused, Transition
+from harness.facts.enrolment import OldHeadEndRefused
 from harness.facts.firmware import VersionReadBack
-from harness.facts.terms import Retry, Severity, State
+from harness.facts.terms import Severity
 from harness.head_end import HeadEnd, HubUnreachableError, NotInControlError, Send
-from harness.journal import Journal
-from harness.regime.case import DeviceTest, EnrolmentCase, case_of
-from harness.regime.enrolment import enrol, retry
-from harness.regime.lifecycle import FAILED
+from harness.regime.case import DeviceTest, inventory_version
 from harness.regime.parameters import RegimeParameters
 from harness.regime.party import Party
 from harness.regime.world import Regime
@@ -31,7 +25,6 @@ from harness.workspace.workspace import Workspace
 from hw_profiles.installation import Installation
 
 (ZCL_VERSION,) = attribute_ids(BASIC, "zcl_version")
-DAY_S = 86_400
 
 
 def open_regime(workspace: Workspace, kernel: Kernel, installation: Installation) -> Regime:
@@ -127,54 +120,14 @@ class HomeByWan:
         except NoAnswerError as error:
             raise UnreachableError(f"{format_eui64(eui64)}: {error}") from error
         self._context.journal.write(VersionReadBack(format_eui64(eui64), version))
-        known = self._context.installation.models[entry.name].firmware_version(version)
-        return f"0x{version:08X}" if known is None else known.inventory_version
+        return inventory_version(self._context.installation.models[entry.name], version)
 
     async def send_control(self, eui64: int, envelope: bytes) -> bytes:
         """Carry an envelope to a device and return its response."""
         return await self._context.head_end.send_control(eui64, envelope)
 
 
-def case_as_upgraded(installation: Installation, versions: dict[str, int]) -> EnrolmentCase:
-    """Return the enrolment case with the firmware now running, by device name."""
-    return case_of(installation, versions)
-
-
-async def enrol_installation(context: Context, regime: Regime, case: EnrolmentCase) -> EnrolmentResult:
-    """Enrol, prove that the old head end is locked out, and journal the result.
-
-    An attempt that failed for nothing but what passes by itself is repeated after a pause, until as many have failed
-    as lead to an exclusion review; one that was deferred is repeated the next day. Certificates that come after the
-    cut-off are placed when it has passed.
-    """
-    world = HomeByWan(context)
-    result = await enrol(regime, context.journal, case, world)
-    while (pause_s := _pause_before_another(context.journal, regime, result)) is not None:
-        await asyncio.sleep(pause_s)
-        retry(context.journal, case)
-        result = await enrol(regime, context.journal, case, world)
-    if result.commissioned:
-        await _prove_lock_out(context, regime)
-        result = await place_late_certificates(context, regime, case, result)
-    context.journal.write(result)
-    return result
-
-
-def _pause_before_another(journal: Journal, regime: Regime, result: EnrolmentResult) -> float | None:
-    """Return how many seconds to wait before another attempt, None when none is worth while or none is left."""
-    parameters = regime.office.parameters
-    if result.state is State.DEFERRED:
-        waited = sum(moved.to is State.DEFERRED for moved in journal.facts(Transition))
-        left_of_day = DAY_S - regime.office.unix_seconds % DAY_S
-        return left_of_day if waited <= parameters.deferrals else None
-    if result.state not in FAILED:
-        return None
-    met = [item.retry for item in journal.facts(EnrolmentProblem) if item.attempt == result.attempts]
-    passing = bool(met) and all(how is Retry.AUTOMATIC for how in met)
-    return parameters.migration_retry_hours * 3600.0 if passing else None
-
-
-async def _prove_lock_out(context: Context, regime: Regime) -> None:
+async def prove_lock_out(context: Context, regime: Regime) -> None:
     """Have the old head end ask for the hub's status and be refused."""
     head_end: HeadEnd = context.head_end
     keys, hub = head_end.keys, context.installation.hub.address

@@ -1,14 +1,14 @@
-"""One campaign from its options to its report: bring up, discover, plan, upgrade, configure, enrol.
+"""One campaign from its options to its report: an installation is led through its lifecycle to where it rests.
 
-A resumed campaign runs the same code again: what the journal has as done is skipped, what it has in doubt is settled by
-asking the world. A campaign that ends badly ends properly: the report says why and what to do.
+A resumed campaign runs the same code again: it stands where the journal says, what is done is skipped, and what is in
+doubt is settled by asking the world. A campaign that ends badly ends properly: the report says why and what to do.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 from emulator.clock.kernel import Kernel
@@ -16,23 +16,20 @@ from emulator.clock.loop import run as run_virtually
 from emulator.errors import EmulatorError, SurroundingsError
 from emulator.eui64 import format_eui64
 from firmware_catalog.errors import CatalogError
-from harness.campaign.batteries import note_batteries
-from harness.campaign.configure import configure
 from harness.campaign.context import Context
-from harness.campaign.discovery import compare, discover, discover_topology
-from harness.campaign.eligibility import make_plan
-from harness.campaign.enrol import ControllingKeys, case_as_upgraded, enrol_installation, open_regime
-from harness.campaign.problems import CampaignEnd, record
+from harness.campaign.enrol import ControllingKeys, HomeByWan, open_regime
+from harness.campaign.problems import record
 from harness.campaign.read_back import confirm_done
 from harness.campaign.readiness.check import check_files
-from harness.campaign.upgrade import upgrade
-from harness.errors import FolderInUseError, HarnessError, JournalError
+from harness.campaign.running import case_as_it_runs
+from harness.campaign.stages import Foresight, HomeWork
+from harness.errors import FolderInUseError, HarnessError, JournalError, NoticeRunsError
 from harness.evidence.seal import close
-from harness.facts.campaign import Ended, PhaseFinished, PhaseStarted, Planned, Problem, Stopped
-from harness.facts.discovery import Found, Topology
+from harness.facts.campaign import Ended, Planned, Problem, Stopped
+from harness.facts.discovery import Found
+from harness.facts.enrolment import EnrolmentResult
 from harness.facts.firmware import TransferProgress
-from harness.facts.plan import Plan
-from harness.facts.terms import Reading, Severity, State, Verdict
+from harness.facts.terms import Severity, State, Verdict
 from harness.head_end import HeadEnd
 from harness.homes.device_memory import merge_memory
 from harness.homes.ground import REHEARSED, Ground, ground_of
@@ -40,7 +37,12 @@ from harness.homes.injected import note_change
 from harness.homes.rehearsal import World, kernel_for
 from harness.journal import Entry, Journal, read_entries, told
 from harness.progress import ProgressObserver, SilentProgress
-from harness.regime.world import Regime
+from harness.regime.case import case_of
+from harness.regime.dossier import Dossier
+from harness.regime.driver import Stages, lead
+from harness.regime.enrolment_result import result_of
+from harness.regime.lifecycle import LOOKING, PLACES, RESTING
+from harness.regime.stages import at_the_desk, migration
 from harness.report.assembly import assemble
 from harness.report.model import CampaignReport
 from harness.report.narrative import Narrator
@@ -53,11 +55,6 @@ from hw_profiles.installation import Installation
 
 MakeWorld = Callable[[Workspace, Kernel], World]
 OnAppend = Callable[[Entry], None]
-
-_VERDICTS = {
-    State.COMMISSIONED: Verdict.COMMISSIONED,
-    State.ELECTRICITY_ONLY: Verdict.ELECTRICITY_ONLY,
-}
 
 
 def run(options: RunOptions, observer: ProgressObserver | None = None) -> CampaignReport:
@@ -127,10 +124,7 @@ def run_workspace(
         if any(journal.facts(Ended)):
             merge_memory(workspace)
         else:
-            campaign = _Campaign(workspace, kernel, journal, observer)
-            run_virtually(
-                campaign.run(make_world(workspace, kernel)), kernel, pace=ground.pace, grace_s=ground.grace_s
-            )
+            _Campaign(workspace, kernel, journal, observer, ground).run(make_world)
         frames = close(journal, workspace.folder)
         report = assemble(workspace.installation, list(journal.entries()), frames)
     workspace.write_report(report)
@@ -166,72 +160,115 @@ class _Teller:
 
 
 class _Campaign:
-    """The phases of one campaign."""
+    """One installation led through its lifecycle: at the desk as far as no device is needed, then at the home."""
 
     def __init__(
-        self, workspace: Workspace, kernel: Kernel, journal: Journal, observer: ProgressObserver
+        self,
+        workspace: Workspace,
+        kernel: Kernel,
+        journal: Journal,
+        observer: ProgressObserver,
+        ground: Ground,
     ) -> None:
         self._workspace = workspace
         self._installation = workspace.installation
         self._kernel = kernel
         self._journal = journal
         self._observer = observer
+        self._ground = ground
+        self._regime = open_regime(workspace, kernel, self._installation)
+        self._regime.take_on(case_of(self._installation, {}))
+        case = case_as_it_runs(self._installation, journal)
+        self._dossier = Dossier(self._regime, journal, case)
 
-    async def run(self, world: World) -> None:
+    def run(self, make_world: MakeWorld) -> None:
         """Take the installation as far as it goes, and journal how it ended."""
+        dry_run = self._workspace.request.dry_run
+        foresight = Foresight(self._workspace.images, self._journal, look_only=dry_run)
+        desk = {**at_the_desk(self._dossier, foresight.targets), State.DORMANT: foresight.foresee}
+        stages = {state: stage for state, stage in desk.items() if not dry_run or _is_look(state)}
+        # No device exists yet: days of notice cost nothing, except where time is the real world's.
+        self._dossier.may_wait_days = not self._ground.real_time
+        # What is closed when a home stops is closed by starting it again, though there is nothing left to do.
+        killed_at_its_end = self._dossier.standing.state in RESTING and self._workspace.world_path.exists()
+        if killed_at_its_end or run_virtually(self._led(stages), self._kernel):
+            world = make_world(self._workspace, self._kernel)
+            run_virtually(
+                self._at_the_home(world, desk),
+                self._kernel,
+                pace=self._ground.pace,
+                grace_s=self._ground.grace_s,
+            )
+
+    async def _at_the_home(self, world: World, desk: Stages) -> None:
         self._journal.before_outcome = lambda: self._settle(world)
+        self._dossier.may_wait_days = self._ground.pace is None
         world.watch_faults(partial(note_change, self._journal))
+        hub, limits = self._installation.hub.address, self._installation.record.limits
+        head_end = HeadEnd(world.link, hub, ControllingKeys(self._regime, hub), limits=limits)
+        head_end.on_control = lambda: self._settle(world)
+        found = {each.subject: each for each in self._journal.facts(Found)}
+        context = Context(self._installation, head_end, self._journal, self._workspace.images, found)
+        self._dossier.world = HomeByWan(context)
+        stages = {**desk, **HomeWork(context, self._dossier).stages(), **migration(self._dossier)}
+        dry_run = self._workspace.request.dry_run
+        stages = {state: stage for state, stage in stages.items() if not dry_run or _is_look(state)}
         try:
-            await self._course(world)
+            if await self._led(stages, lambda: self._arrive(world, context)):
+                self._end(Verdict.PLANNED, "")
         except BaseException:
             # What went wrong first is told, not what then cannot be left in order: a resume mends both.
             with suppress(SurroundingsError, JournalError, OSError):
                 await world.stop()
             raise
+        finally:
+            head_end.close()
         await world.stop()
 
-    async def _course(self, world: World) -> None:
-        with self._stopping():
-            with self._phase("install"):
-                await world.start()
-            self._settle(world)
-            regime = open_regime(self._workspace, self._kernel, self._installation)
-            regime.take_on(case_as_upgraded(self._installation, {}))
-            hub = self._installation.hub.address
-            head_end = HeadEnd(
-                world.link,
-                hub,
-                ControllingKeys(regime, hub),
-                limits=self._installation.record.limits,
-            )
-            head_end.on_control = lambda: self._settle(world)
-            try:
-                await self._to_the_end(head_end, regime)
-            finally:
-                head_end.close()
-
-    @contextmanager
-    def _stopping(self) -> Iterator[None]:
-        """Make an end for now of whatever keeps the campaign from going on: a home that does not come up, silence."""
-        try:
-            yield
-        except (FolderInUseError, JournalError, SurroundingsError):
-            raise  # nothing can be written down then
-        except (HarnessError, CatalogError, EmulatorError) as error:
-            self._stopped(error)
+    async def _arrive(self, world: World, context: Context) -> None:
+        """Bring the home up, and see that it is as the journal of a resumed run has it."""
+        await world.start()
+        self._settle(world)
+        # A rotation of the hub's own keys in doubt is settled before anything is asked of it under either key.
+        for controller in (self._regime.s1sp, self._regime.dco):
+            await controller.settle(context.head_end.hub_eui64, context.head_end.send_control)
+        if self._workspace.resumed:
+            for planned in self._journal.facts(Planned):
+                await confirm_done(context, self._regime, planned.plan)
+        self._dossier.case = case_as_it_runs(self._installation, self._journal)
 
     def _settle(self, world: World) -> None:
         """Have the devices' memory on disk: nobody concludes from what they did before it cannot be undone."""
         world.sync(self._journal.last)
 
-    async def _to_the_end(self, head_end: HeadEnd, regime: Regime) -> None:
+    async def _led(self, stages: Stages, arrive: Callable[[], Awaitable[None]] | None = None) -> bool:
+        """Lead the installation as far as `stages` go; says whether it is left to others to lead it on."""
         try:
-            # A rotation of the hub's own keys in doubt is settled before anything is asked of it under either key.
-            for controller in (regime.s1sp, regime.dco):
-                await controller.settle(head_end.hub_eui64, head_end.send_control)
-            verdict, reason = await self._phases(head_end, regime)
-        except CampaignEnd as end:
-            verdict, reason = end.verdict, end.reason
+            state = await lead(self._dossier, stages, self._observer, arrive)
+        except (FolderInUseError, JournalError, SurroundingsError):
+            raise  # nothing can be written down then
+        except NoticeRunsError as error:
+            self._journal.write(Stopped(str(error)))
+            return False
+        except (HarnessError, CatalogError, EmulatorError) as error:
+            self._stopped(error)
+            return False
+        if state not in RESTING:
+            return True
+        result = result_of(self._dossier)
+        self._journal.checkpoint(f"installation {state}")
+        self._journal.write(result)
+        self._end(RESTING[state], self._reason(result))
+        return False
+
+    def _reason(self, result: EnrolmentResult) -> str:
+        """Return why the installation rests where it does, empty for one that is commissioned."""
+        if result.state is State.COMMISSIONED:
+            return ""
+        met = [problem.text for problem in result.problems] or [f"the installation rests as {result.state}"]
+        return self._dossier.standing.reason or met[-1]
+
+    def _end(self, verdict: Verdict, reason: str) -> None:
         self._journal.before_outcome()
         self._journal.write(Ended(verdict, reason))
 
@@ -248,78 +285,7 @@ class _Campaign:
         record(problem, self._journal)
         self._journal.write(Stopped(str(error)))
 
-    async def _phases(self, head_end: HeadEnd, regime: Regime) -> tuple[Verdict, str]:
-        found = await self._discover(head_end)
-        context = Context(self._installation, head_end, self._journal, self._workspace.images, found)
-        plan = self._plan(context)
-        if self._workspace.request.dry_run:
-            return Verdict.PLANNED, ""
-        if self._workspace.resumed:
-            await confirm_done(context, regime, plan)
-        with self._phase("upgrade"):
-            await note_batteries(context, Reading.BEFORE)
-            problems = await upgrade(context, plan.stages)
-            await note_batteries(context, Reading.AFTER)
-            if problems:
-                raise CampaignEnd(Verdict.NOT_MIGRATED, _because(problems[0]))
-        with self._phase("configure"):
-            problem = await configure(context)
-            if problem is not None:
-                raise CampaignEnd(Verdict.NOT_MIGRATED, _because(problem))
-        with self._phase("enrol"):
-            return await self._enrol(context, regime, plan)
 
-    async def _discover(self, head_end: HeadEnd) -> dict[str, Found]:
-        with self._phase("discover"):
-            already = {found.subject: found for found in self._journal.facts(Found)}
-            found = await discover(self._installation, head_end, self._journal, already)
-            if not any(self._journal.facts(Topology)):
-                await discover_topology(head_end, self._journal, self._installation.record.limits.topology_s)
-            for problem in compare(self._installation, found):
-                record(problem, self._journal)
-            return found
-
-    def _plan(self, context: Context) -> Plan:
-        with self._phase("plan"):
-            for planned in self._journal.facts(Planned):
-                return planned.plan
-            self._refuse_wrong_models(context)
-            plan = make_plan(self._installation, context.found, context.images, self._journal)
-            self._journal.write(Planned(plan))
-            return plan
-
-    def _refuse_wrong_models(self, context: Context) -> None:
-        """Stop before any firmware is chosen for a device that is not the model it was taken for."""
-        for problem in compare(self._installation, context.found):
-            if problem.what.startswith("Unexpected") and problem.severity is Severity.ERROR:
-                raise CampaignEnd(Verdict.NOT_MIGRATED, _because(problem))
-
-    async def _enrol(self, context: Context, regime: Regime, plan: Plan) -> tuple[Verdict, str]:
-        versions = {device.name: device.target for device in plan.devices}
-        result = await enrol_installation(context, regime, case_as_upgraded(self._installation, versions))
-        verdict = _VERDICTS.get(result.state, Verdict.NOT_MIGRATED)
-        if verdict is Verdict.COMMISSIONED:
-            return verdict, ""
-        causes = [problem.text for problem in result.problems] or [f"the enrolment rests as {result.state}"]
-        return verdict, causes[-1]
-
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        self._journal.write(PhaseStarted(name))
-        self._observer.phase_started(name)
-        try:
-            yield
-        except SurroundingsError:
-            raise  # nothing can be written down then
-        except (CampaignEnd, HarnessError, CatalogError, EmulatorError) as error:
-            self._end_phase(name, str(error))
-            raise
-        self._end_phase(name, "done")
-
-    def _end_phase(self, name: str, result: str) -> None:
-        self._journal.write(PhaseFinished(name, result))
-        self._observer.phase_finished(name, result)
-
-
-def _because(problem: Problem) -> str:
-    return f"{problem.what} ({problem.cause})"
+def _is_look(state: State) -> bool:
+    """Say whether nobody is told anything and nothing is changed in a state: a dry run goes no further."""
+    return PLACES[state].phase in LOOKING

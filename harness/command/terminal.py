@@ -44,6 +44,7 @@ _VERDICT_STYLES = {
     Verdict.ELECTRICITY_ONLY: "bold yellow",
     Verdict.PLANNED: "bold cyan",
     Verdict.NOT_MIGRATED: "bold red",
+    Verdict.RETURNED: "bold yellow",
     Verdict.STOPPED: "bold red",
 }
 

@@ -10,6 +10,7 @@ from harness.evidence.record import Record
 from harness.facts import Outcome
 from harness.facts.enrolment import Commissioned
 from harness.facts.firmware import VersionReadBack
+from harness.regime.case import inventory_version
 from hw_profiles.installation import Installation
 from hw_profiles.model import Model
 
@@ -39,7 +40,6 @@ def _unlike(device: str, end: Commissioned, model: Model | None, version: int | 
         return
     if version is None:
         return  # A device without an OTA client has no say; the profile's version stands.
-    known = model.firmware_version(version)
-    name = f"0x{version:08X}" if known is None else known.inventory_version
+    name = inventory_version(model, version)
     if name != end.firmware:
         yield f"{device} is commissioned with firmware {end.firmware}, and said that it runs {name}"

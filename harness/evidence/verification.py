@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import HarnessError, JournalError
+from harness.evidence.course import check_lifecycle
 from harness.evidence.exchanged import check_exchange
 from harness.evidence.finding import Finding, guarded, stated
 from harness.evidence.folder import check_folder
@@ -41,6 +42,7 @@ def verify_run(folder: Path, trust: str | None = None) -> tuple[Finding, ...]:
         *_course(record),
         *_journal(journal, record),
         *check_signer(record.begun, journal.checkpoints, trusted),
+        *guarded("lifecycle", lambda: check_lifecycle(record, record.installation)),
         *guarded("control", lambda: _control(record)),
         *guarded("firmware", lambda: check_provenance(record)),
         *guarded("inventory", lambda: check_inventory(record, record.installation)),

@@ -23,7 +23,7 @@ from harness.facts.terms import CertificateRole, Event, KeyRole, Retry, Severity
 
 @dataclass(frozen=True, slots=True)
 class Transition(Decision):
-    """The enrolment of an installation moved on."""
+    """An installation moved on in its lifecycle; `reason` says why it comes to rest there, where nothing else does."""
 
     ACTION: ClassVar[str] = "transition"
 
@@ -31,10 +31,11 @@ class Transition(Decision):
     event: Event
     to: State
     attempt: int
+    reason: str = ""
 
     def told(self, names: Names) -> Sentence:
         """Say where it stands now."""
-        return Sentence(f"Enrolment: {self.to.replace('-', ' ')}")
+        return Sentence(f"Installation: {self.to.replace('-', ' ')}")
 
 
 @dataclass(frozen=True, slots=True)

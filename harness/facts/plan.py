@@ -72,6 +72,11 @@ class Plan:
         stages = (tuple(device for device in due if device.kind in kinds) for kinds in ORDER)
         return tuple(stage for stage in stages if stage)
 
+    @property
+    def is_work(self) -> bool:
+        """Whether anything is to be installed or configured."""
+        return bool(self.stages or self.steps)
+
     def device(self, eui64: str) -> DevicePlan | None:
         """Return the plan of a device, or None for one the plan does not mention."""
         return next((device for device in self.devices if device.device == eui64), None)

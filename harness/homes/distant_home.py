@@ -70,7 +70,7 @@ class DistantHome:
         hub = hub_of(installation, self._store, self._surroundings, port, self.link)
         self._hub = hub
         port.on_radio = self._radio_changed
-        if not self._workspace.resumed:
+        if not (self._workspace.folder / backups.BEFORE_FILE).exists():
             await self._keep(hub, backups.BEFORE_FILE)
         await self._install(hub)
 

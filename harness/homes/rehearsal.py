@@ -66,7 +66,7 @@ class Rehearsal:
         """Power on; a new home is installed first, as its installer would."""
         await self._home.start()
         self._started = True
-        if not self._workspace.resumed:
+        if not (self._workspace.folder / backups.BEFORE_FILE).exists():
             await self._backup(backups.BEFORE_FILE)
 
     def sync(self, last: Entry) -> None:

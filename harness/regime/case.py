@@ -1,9 +1,6 @@
-"""What an enrolment is about, what it needs from outside, and how it ends.
+"""What an enrolment is about, and what it needs from outside.
 
-    regime = Regime.open(folder, clock=kernel, secret=kernel.secret, epcl=epcl, parameters=parameters)
-    result = await enrol(regime, journal, case, world)
-
-`case_of` makes the case from an installation file and the firmware that discovery found.
+`case_of` makes the case from an installation file and the firmware that its devices run.
 """
 
 from __future__ import annotations
@@ -15,7 +12,7 @@ from typing import Protocol
 from emulator.eui64 import format_eui64
 from hw_profiles.epcl import Product
 from hw_profiles.installation import Authorisation, Installation
-from hw_profiles.model import DeviceKind
+from hw_profiles.model import DeviceKind, Model
 
 CONTROLLED_KINDS = (DeviceKind.CHF, DeviceKind.ESME, DeviceKind.GSME)
 """Kinds of device that a head end controls; displays are listed in the files and nothing more."""
@@ -71,16 +68,15 @@ class EnrolmentCase:
 def case_of(installation: Installation, firmware: Mapping[str, int]) -> EnrolmentCase:
     """Return the case of an installation file; `firmware` is the OTA version running, by device name.
 
-    Devices whose running version the profile does not know, and devices not in `firmware`, keep the version
-    of the file.
+    Devices not in `firmware` keep the version of the file; a version that the profile does not know is in hexadecimal,
+    and no list has it.
     """
     record = installation.record
     devices = []
     for entry in record.devices:
         model = installation.models[entry.name]
         listed = model.firmware_displayed(entry.firmware)
-        running = model.firmware_version(firmware[entry.name]) if entry.name in firmware else listed
-        version = running or listed
+        running = firmware.get(entry.name, None if listed is None else listed.ota_version)
         identity = model.identity
         devices.append(
             MigratingDevice(
@@ -89,7 +85,7 @@ def case_of(installation: Installation, firmware: Mapping[str, int]) -> Enrolmen
                 identity.inventory_manufacturer,
                 identity.inventory_model,
                 identity.hardware_version,
-                "" if version is None else version.inventory_version,
+                "" if running is None else inventory_version(model, running),
             )
         )
     return EnrolmentCase(
@@ -104,6 +100,12 @@ def case_of(installation: Installation, firmware: Mapping[str, int]) -> Enrolmen
         devices=tuple(devices),
         certificates=record.authorisation,
     )
+
+
+def inventory_version(model: Model, ota_version: int) -> str:
+    """Return how the inventory writes a version: in hexadecimal where the model's profile does not know it."""
+    known = model.firmware_version(ota_version)
+    return f"{ota_version:08X}" if known is None else known.inventory_version
 
 
 @dataclass(frozen=True, slots=True)

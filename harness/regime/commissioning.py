@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from emulator.eui64 import parse_eui64
+from emulator.eui64 import format_eui64, parse_eui64
 from harness.errors import ContradictionError, RegimeError, UnreachableError
 from harness.exchange.document import Document, FileKind, Row
-from harness.facts.enrolment import Commissioned, CommissioningOf, ObligationNoted, PlacementNoted
-from harness.facts.terms import CertificateRole, Event
+from harness.facts import Kind
+from harness.facts.enrolment import (
+    Commissioned,
+    CommissioningOf,
+    CredentialsUpdate,
+    LateCertificatePlaced,
+    ObligationNoted,
+    PlacementNoted,
+    PostCommissioningObligation,
+    Transition,
+)
+from harness.facts.terms import CertificateRole, Event, State
+from harness.journal import told
+from harness.pki.profile import holder_of
 from harness.regime.case import EnrolmentCase, MigratingDevice
 from harness.regime.dossier import Stage
 from harness.regime.parties import ROLE_TEXT
-from harness.regime.result_rows import placement_of, result_rows
+from harness.regime.result_rows import obligation_of, placement_of, result_rows, supply_of
 from harness.regime.validation import Finding
+from hw_profiles.installation import Supply
 from hw_profiles.model import DeviceKind
 
 
@@ -56,8 +69,52 @@ class Commissioning(Stage):
         for other in (regime.requesting_party, regime.dno, regime.gas_transporter):
             self._dossier.receive(other, FileKind.OUTCOME)
         self._note_placements(outcome)
-        left_out = len(list(response.having("Inventory"))) < len(self._case.controlled())
+        return Event.CERTIFICATES_TO_FOLLOW if self._late(outcome) else self._came_out(outcome)
+
+    def _came_out(self, outcome: Document) -> Event:
+        left_out = len(list(outcome.having("Inventory"))) < len(self._case.controlled())
         return Event.GAS_EXCLUDED if left_out else Event.ALL_COMMISSIONED
+
+    def _late(self, outcome: Document) -> list[PostCommissioningObligation]:
+        """Return what is owed and will be supplied after the cut-off."""
+        owed = map(obligation_of, outcome.having("Obligation"))
+        certificates = self._case.certificates
+        return [item for item in owed if supply_of(item.role, certificates) is Supply.AFTER_CUT_OFF]
+
+    async def place_late_certificates(self) -> Event:
+        """Wait for the cut-off and place what comes after it, one by one, as Service Request 6.15.1 would.
+
+        SMETS1 devices hold no DCC certificates; what changes is the record the DSP keeps for them (fact sheet, DCC
+        migration). Each one placed ends the obligation that the outcome laid on the supplier.
+        """
+        outcome = self._dossier.own(self._regime.responsible_supplier, FileKind.OUTCOME)
+        await self._dossier.wait_until(self._cut_off_us())
+        for item in self._late(outcome):
+            self._place(item)
+        return self._came_out(outcome)
+
+    def _cut_off_us(self) -> int:
+        """Return when the cut-off is of which a dormant installation's supplier was told, 0 for an active one's."""
+        if not self._case.dormant:
+            return 0
+        scheduled_us = max(
+            entry.time_us
+            for entry, transition in told(self._journal.entries(Kind.DECISION), Transition)
+            if transition.to is State.MIGRATION_SCHEDULED
+        )
+        return scheduled_us + self._dossier.parameters.certificate_cut_off_hours * 3_600_000_000
+
+    def _place(self, item: PostCommissioningObligation) -> None:
+        regime = self._regime
+        certificate = regime.certificates()[item.role]
+        holder = format_eui64(holder_of(regime.office.directory.lookup(certificate)).eui64)
+        update = CredentialsUpdate(item.device, item.role, certificate, holder)
+        if self._journal.done(update.key) is not None:
+            return
+        with self._journal.effect(update) as effect:
+            regime.dsp.update_credentials(parse_eui64(item.device), {item.role: certificate})
+            regime.responsible_supplier.discharge(item.role, item.device)
+            effect.done(LateCertificatePlaced(item.role, holder))
 
     async def _confirmed(self, row: Row) -> bool:
         """Ask a device for its firmware and keys; a gas meter that has fallen silent is left out.

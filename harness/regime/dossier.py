@@ -1,12 +1,14 @@
-"""The papers of one enrolment: each signed file published and received once, and its problems, by the journal.
+"""The papers of one installation: each signed file published and received once, and its problems, by the journal.
 
 A killed enrolment finds its dossier as it left it: a file already published is the file, and is not made again.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from harness.errors import RegimeError, UnreachableError
@@ -41,15 +43,39 @@ class Dossier:
     """One attempt at one case, as its stages share it."""
 
     def __init__(
-        self, regime: Regime, journal: Journal, case: EnrolmentCase, world: OutsideWorld, pause: Pause
+        self,
+        regime: Regime,
+        journal: Journal,
+        case: EnrolmentCase,
+        *,
+        world: OutsideWorld | None = None,
+        pause: Pause = asyncio.sleep,
+        may_wait_days: bool = True,
     ) -> None:
+        """`world` may come later, when the home is reached.
+
+        `may_wait_days` says that days cost nothing here; where they are real ones, a run stops instead.
+        """
         self.regime = regime
         self.journal = journal
         self.case = case
-        self.world = world
+        """The installation with the firmware it runs, as far as that is known."""
+        self._world = world
+        self.may_wait_days = may_wait_days
         self.parameters = regime.office.parameters
         self.standing = Standing.read(journal, case.installation)
         self._pause = pause
+
+    @property
+    def world(self) -> OutsideWorld:
+        """The way to the devices; raises `RegimeError` as long as there is none."""
+        if self._world is None:
+            raise RegimeError(f"{self.case.installation}: its devices are not reached from here")
+        return self._world
+
+    @world.setter
+    def world(self, world: OutsideWorld) -> None:
+        self._world = world
 
     def _key(self, kind: FileKind) -> str:
         return Publication.key_of(kind.prefix, self.case.installation, self.standing.attempt)
@@ -100,12 +126,23 @@ class Dossier:
 
         Raises `FileRejectedError` when it is not what was published, `RegimeError` when none was.
         """
-        answer = self.answer(kind)
-        if answer is None:
-            raise RegimeError(f"{self.case.installation}: no {kind.prefix} was issued; resume the campaign")
+        answer = self._issued(kind)
         document = party.receive(answer.name, kind)
         self.journal.write(Received(party.name, answer.name, answer.sha256))
         return document
+
+    def own(self, party: Party, kind: FileKind) -> Document:
+        """Return the file of a kind as the party that published or has received it reads it again.
+
+        Raises `FileRejectedError` for one altered since, `RegimeError` when none was published.
+        """
+        return party.read(self._issued(kind).name, kind).document
+
+    def _issued(self, kind: FileKind) -> Answer:
+        answer = self.answer(kind)
+        if answer is None:
+            raise RegimeError(f"{self.case.installation}: no {kind.prefix} was issued; resume the campaign")
+        return answer
 
     def problem(self, finding: Finding) -> None:
         """Write a problem with its code, fault owner and retry class."""
@@ -137,12 +174,15 @@ class Dossier:
         """Return the devices that both controllers found viable: the subset that goes on."""
         passed: list[set[str]] = []
         for controller, _, viable, _ in self.controllers():
-            answer = self.answer(viable)
-            if answer is None:
-                raise RegimeError(f"{controller.name} has issued no {viable.prefix}; resume the campaign")
-            document = controller.read(answer.name, viable).document
+            document = self.own(controller, viable)
             passed.append({row["device"] for row in document.having("Result") if device_passed(row)})
         return [device for device in self.case.controlled() if all(device.name in names for names in passed)]
+
+    async def wait_until(self, us: int) -> None:
+        """Wait until a time of the scenario, in microseconds; one that has passed is not waited for."""
+        left_ms = -((self.regime.office.clock.now - us) // 1000)
+        if left_ms > 0:
+            await self._pause(left_ms / 1000)
 
     async def persistently(
         self,
@@ -171,10 +211,18 @@ class Dossier:
 
 
 class Stage:
-    """A run of steps of an enrolment. Each step does its part once, however often it is performed."""
+    """Stages of a lifecycle that belong together. Each does its part once, however often it is performed."""
 
     def __init__(self, dossier: Dossier) -> None:
         self._dossier = dossier
         self._regime = dossier.regime
         self._journal = dossier.journal
-        self._case = dossier.case
+
+    @property
+    def _case(self) -> EnrolmentCase:
+        return self._dossier.case
+
+
+def utc(unix_seconds: int) -> str:
+    """Return a time as the files write it."""
+    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

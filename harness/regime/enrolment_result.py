@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from harness.exchange.document import Document, FileKind
 from harness.facts import Kind, Outcome
-from harness.facts.enrolment import EnrolmentProblem, EnrolmentResult, HandedOver, Placement
+from harness.facts.enrolment import (
+    CredentialsUpdate,
+    EnrolmentProblem,
+    EnrolmentResult,
+    HandedOver,
+    Placement,
+    PostCommissioningObligation,
+)
 from harness.facts.files import Published, Received
+from harness.facts.terms import CertificateRole
 from harness.journal import Journal
 from harness.regime.control import check_control
 from harness.regime.dossier import Dossier
@@ -17,7 +25,7 @@ from harness.regime.result_rows import obligation_of, placement_of
 
 def result_of(dossier: Dossier) -> EnrolmentResult:
     """Return how the enrolment stands, from its journal, its files and the inventory."""
-    outcome = _outcome(dossier)
+    outcome, late = _outcome(dossier), dict(_placed_late(dossier))
     control = check_control(dossier.journal.entries())
     return EnrolmentResult(
         state=dossier.standing.state,
@@ -25,15 +33,33 @@ def result_of(dossier: Dossier) -> EnrolmentResult:
         control={device.name: control.owner(device.name) for device in dossier.case.controlled()},
         inventory={device.name: dossier.regime.dsp.status(device.name) for device in dossier.case.devices},
         firmware={device.name: dossier.regime.dsp.firmware(device.name) for device in dossier.case.devices},
-        placements=tuple(_placements(dossier, outcome)) if outcome else (),
-        obligations=tuple(map(obligation_of, outcome.having("Obligation"))) if outcome else (),
+        placements=tuple(_placements(dossier, outcome, late)) if outcome else (),
+        obligations=tuple(_obligations(outcome, late)) if outcome else (),
         problems=_problems(dossier.journal),
         files=_files(dossier.journal),
     )
 
 
-def _placements(dossier: Dossier, outcome: Document) -> Iterator[Placement]:
-    return (placement_of(row, dossier.case.certificates) for row in outcome.having("Placement"))
+Late = Mapping[tuple[CertificateRole, str], Placement]
+"""Certificates placed after the outcome was issued, by role and device."""
+
+
+def _placed_late(dossier: Dossier) -> Iterator[tuple[tuple[CertificateRole, str], Placement]]:
+    for update in dossier.journal.facts(CredentialsUpdate):
+        if dossier.journal.done(update.key) is not None:
+            place = update.role, update.subject
+            yield place, Placement(*place, placed=True, holder=update.holder)
+
+
+def _placements(dossier: Dossier, outcome: Document, late: Late) -> Iterator[Placement]:
+    for row in outcome.having("Placement"):
+        placement = placement_of(row, dossier.case.certificates)
+        yield late.get((placement.role, placement.device), placement)
+
+
+def _obligations(outcome: Document, late: Late) -> Iterator[PostCommissioningObligation]:
+    owed = map(obligation_of, outcome.having("Obligation"))
+    return (item for item in owed if (item.role, item.device) not in late)
 
 
 def _outcome(dossier: Dossier) -> Document | None:

@@ -24,6 +24,9 @@ _NO_SOURCE = "no number found"
 class RegimeParameters:
     """Every unknown of the regime; the metadata of each field says its unit, confidence and source."""
 
+    firmware_notice_days: int = _parameter(
+        7, "days", _UNKNOWN, "that there is notice: MAM companions; no number found"
+    )
     authorisation_valid_days: int = _parameter(90, "days", _UNKNOWN, _NO_SOURCE)
     certificate_cut_off_hours: int = _parameter(24, "hours", _UNKNOWN, "that one exists: TMAD report")
     device_test_attempts: int = _parameter(3, "attempts", _UNKNOWN, _NO_SOURCE)
@@ -43,6 +46,7 @@ class RegimeParameters:
     def from_enrolment(cls, enrolment: Enrolment) -> RegimeParameters:
         """Return the parameters with the values an installation file sets."""
         return cls(
+            firmware_notice_days=enrolment.firmware_notice_days,
             authorisation_valid_days=enrolment.authorisation_valid_days,
             certificate_cut_off_hours=round(enrolment.certificate_cut_off_hours),
             device_test_attempts=enrolment.device_test_attempts,

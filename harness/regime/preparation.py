@@ -1,15 +1,13 @@
-"""The steps before a device is tested: who may be enrolled, and the files that agree on it."""
+"""The stages before a device is tested: who may be enrolled, and the files that agree on it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from harness.errors import FileRejectedError
-from harness.exchange.document import Answer, FileKind
+from harness.exchange.document import FileKind
 from harness.facts.enrolment import Eligible
 from harness.facts.terms import Event, Retry
-from harness.regime.dossier import Stage
-from harness.regime.parties import device_rows, installation_row
+from harness.regime.dossier import Stage, utc
+from harness.regime.parties import installation_row
 from harness.regime.result_rows import failing_codes, passed, result_rows
 from harness.regime.validation import BY_CODE, Finding
 
@@ -17,22 +15,12 @@ from harness.regime.validation import BY_CODE, Finding
 class Preparation(Stage):
     """From an installation discovered to a common file that the Commissioning Party has validated."""
 
-    def announce_firmware(self) -> Answer:
-        """Publish the firmware schedule notification and have both suppliers take it."""
-        rows = [installation_row(self._case), *device_rows(self._case)]
-        answer = self._dossier.publish(
-            self._regime.requesting_party, FileKind.FIRMWARE_SCHEDULE, lambda: rows
-        )
-        for supplier in (self._regime.responsible_supplier, self._regime.installing_supplier):
-            self._dossier.receive(supplier, FileKind.FIRMWARE_SCHEDULE)
-        return answer
-
     async def classify(self) -> Event:
         """Tell an active installation from a dormant one."""
         return Event.CLASSIFIED_DORMANT if self._case.dormant else Event.CLASSIFIED_ACTIVE
 
     async def check_combination(self) -> Event:
-        """Look the devices up in the list of eligible combinations."""
+        """Look the devices, as they run now, up in the list of eligible combinations."""
         combination = self._regime.requesting_party.eligible(self._case, self._regime.epcl)
         if combination is None:
             self._dossier.problem(Finding("V09", "the devices do not form an eligible combination"))
@@ -45,7 +33,7 @@ class Preparation(Stage):
         if self._case.dormant:
             hours = self._regime.office.parameters.certificate_cut_off_hours
             cut_off = self._regime.office.unix_seconds + hours * 3600
-            row = installation_row(self._case, cutOff=_utc(cut_off))
+            row = installation_row(self._case, cutOff=utc(cut_off))
             self._dossier.publish(self._regime.requesting_party, FileKind.MIGRATION_SCHEDULE, lambda: [row])
         return Event.MIGRATION_NOTIFIED
 
@@ -87,7 +75,3 @@ class Preparation(Stage):
             return Event.VALIDATION_PASSED
         ways = {BY_CODE[code].retry for code in failing_codes(validation)}
         return Event.CAPACITY_EXCEEDED if ways == {Retry.NEXT_DAY} else Event.VALIDATION_FAILED
-
-
-def _utc(unix_seconds: int) -> str:
-    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,11 +1,12 @@
-"""Where the enrolment of an installation stands, read from the transitions in the journal."""
+"""Where an installation stands in its lifecycle, read from the transitions in the journal."""
 
 from __future__ import annotations
 
+from harness.facts import Kind
 from harness.facts.enrolment import Transition
 from harness.facts.terms import Event, State
-from harness.journal import Journal
-from harness.regime.lifecycle import FAILED, advance
+from harness.journal import Journal, told
+from harness.regime.lifecycle import FAILED, NEW_ATTEMPT, advance
 
 
 class Standing:
@@ -17,29 +18,36 @@ class Standing:
     def __init__(self, installation: str) -> None:
         self.installation = installation
         self.state = State.DISCOVERED
+        self.reason = ""
+        """Why it came to this state, where nothing else in the journal says so."""
+        self.since_us = 0
+        """Since when, in microseconds of the scenario."""
         self.attempt = 1
         self.failures = 0
+        self.deferrals = 0
 
     @classmethod
     def read(cls, journal: Journal, installation: str) -> Standing:
         """Replay the transitions of the installation."""
         standing = cls(installation)
-        for transition in journal.facts(Transition):
+        for entry, transition in told(journal.entries(Kind.DECISION), Transition):
             if transition.subject == installation:
-                standing._follow(transition.event)
+                standing._follow(transition.event, transition.reason, entry.time_us)
         return standing
 
-    def _follow(self, event: Event) -> None:
+    def _follow(self, event: Event, reason: str, at_us: int) -> None:
         self.state = advance(self.state, event)
-        self.attempt += event is Event.RETRY
+        self.reason, self.since_us = reason, at_us
+        self.attempt += event in NEW_ATTEMPT
         self.failures += self.state in FAILED
+        self.deferrals += self.state is State.DEFERRED
 
-    def move(self, journal: Journal, event: Event) -> State:
+    def move(self, journal: Journal, event: Event, reason: str = "") -> State:
         """Write the transition that `event` makes, and return the state it leads to.
 
         Raises `RegimeError` where the table allows no such event.
         """
-        before, attempt = self.state, self.attempt
-        self._follow(event)
-        journal.write(Transition(self.installation, before, event, self.state, attempt))
+        before, attempt, to = self.state, self.attempt, advance(self.state, event)
+        entry = journal.write(Transition(self.installation, before, event, to, attempt, reason))
+        self._follow(event, reason, entry.time_us)
         return self.state

@@ -31,6 +31,7 @@ _TONES = {
     Verdict.COMMISSIONED: "good",
     Verdict.ELECTRICITY_ONLY: "partly",
     Verdict.PLANNED: "neutral",
+    Verdict.RETURNED: "partly",
     Verdict.NOT_MIGRATED: "bad",
     Verdict.STOPPED: "bad",
 }

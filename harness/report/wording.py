@@ -24,6 +24,10 @@ VERDICTS = {
         "The electricity meter is enrolled; the gas meter is not.",
     ),
     Verdict.NOT_MIGRATED: ("Not migrated", "The installation stays with its old head end."),
+    Verdict.RETURNED: (
+        "Back to its supplier",
+        "The DCC upgrades dormant installations only; this one is active.",
+    ),
     Verdict.PLANNED: ("Planned", "A rehearsal of the plan: nothing was changed on any device."),
     Verdict.STOPPED: ("Stopped", "The campaign stopped before its end and can be resumed."),
 }

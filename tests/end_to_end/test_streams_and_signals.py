@@ -61,7 +61,7 @@ def test_an_encoding_without_our_signs_shows_others(quick_home: Path, tmp_path: 
     )
     output, complaint = running.communicate(timeout=PATIENCE_S)
     assert (running.returncode, complaint) == (0, b"")
-    assert b"> install" in output
+    assert b"> classify" in output
     assert b"1.0.0 -> " in output or b"(...90-A1)" in output
 
 

@@ -14,7 +14,7 @@ from emulator.errors import EmulatorError
 from emulator.smart_energy.ota.signature import trust_of
 from firmware_catalog.acceptance import ObjectionKind
 from firmware_catalog.errors import CatalogError
-from harness.campaign.eligibility import NoPlanError, choose_plan
+from harness.campaign.eligibility import NoPlanError, choose_plan, recorded_versions
 from harness.campaign.readiness.finding import Finding, Weight, of_message
 from harness.errors import HarnessError
 from harness.facts.plan import Plan
@@ -51,10 +51,7 @@ def check_firmware(installation: Installation, image: Path | None, memory: Path 
 
 
 def _plan(installation: Installation, images: Images) -> tuple[tuple[Finding, ...], Plan | None]:
-    versions = {
-        entry.name: installation.installed_firmware(entry.name).ota_version
-        for entry in installation.record.devices
-    }
+    versions = recorded_versions(installation)
     try:
         return (), choose_plan(installation, versions, images)
     except NoPlanError as error:

@@ -97,7 +97,7 @@ def lived(name: str, *faults: Fault, seconds: float = 1000, start_s: int = 0, **
 
     async def live() -> None:
         schedule = FaultSchedule(kernel.scope("world"), home)
-        schedule.start(0)
+        schedule.start(0, 0)
         await asyncio.sleep(seconds)
         schedule.stop()
 
@@ -200,13 +200,13 @@ def test_what_is_over_before_the_world_is_reopened_does_not_happen() -> None:
 
 
 def test_faults_due_before_the_home_is_installed_wait_for_that() -> None:
-    (timed,) = timed_faults(with_entry("gas", faults=(cut(5, 60),)), 1000 * S)
+    (timed,) = timed_faults(with_entry("gas", faults=(cut(5, 60),)), 0, 1000 * S)
     assert (timed.begin_us, timed.end_us) == (1000 * S, 1060 * S)
 
 
 def test_faults_at_a_block_are_not_timed() -> None:
     block = Fault("corrupt_block", at_block=3)
-    assert list(timed_faults(with_entry("gas", faults=(block,)), 0)) == []
+    assert list(timed_faults(with_entry("gas", faults=(block,)), 0, 0)) == []
 
 
 @pytest.mark.parametrize("second", [cut(100, 100), cut(150, 10)], ids=["the same", "within"])
@@ -233,4 +233,4 @@ def test_a_device_that_has_power_does_not_boot_twice() -> None:
 
 
 def test_the_example_has_no_faults() -> None:
-    assert list(timed_faults(example(), 0)) == []
+    assert list(timed_faults(example(), 0, 0)) == []

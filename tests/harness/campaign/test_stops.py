@@ -35,7 +35,7 @@ def test_a_home_that_does_not_come_up_is_a_stop_with_its_evidence(
         report = rig.run()
     assert report.result is Verdict.STOPPED
     assert WHY in report.result_reason
-    assert PhaseFinished("install", WHY) in [entry.fact for entry in rig.entries()]
+    assert PhaseFinished("discover", WHY) in [entry.fact for entry in rig.entries()]
     assert (tmp_path / "run" / "report.html").exists()
     assert not [finding for finding in verify_run(tmp_path / "run") if finding.holds is False]
     assert rig.run().result is Verdict.COMMISSIONED

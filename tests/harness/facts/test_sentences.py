@@ -126,7 +126,7 @@ SEEN: list[tuple[Fact, str, Severity]] = [
     (StepRetried(DEVICE, "set-mode", "no answer"), "Step set-mode is tried again: no answer", WARNING),
     (
         Transition("home", State.VIABLE, Event.CONTROL_TRANSFERRED, State.CUT_OVER, 1),
-        "Enrolment: cut over",
+        "Installation: cut over",
         INFO,
     ),
     (Eligible("home", "pair-1"), "Eligible as combination pair-1", INFO),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -11,11 +11,17 @@ from emulator.clock.kernel import Kernel
 from emulator.devices.control import ControlReceiver, ControlRole, provision, rehearsal_identity
 from emulator.nonvolatile import MemoryNonVolatile
 from harness.errors import UnreachableError
-from harness.facts.enrolment import EnrolmentResult
-from harness.journal import Entry, Journal, has_begun, key_from_seed
+from harness.facts.enrolment import EnrolmentResult, Transition
+from harness.facts.terms import Event, State
+from harness.journal import Entry, Journal, has_begun, key_from_seed, read_entries, told
+from harness.progress import SilentProgress
 from harness.regime.case import DeviceTest, EnrolmentCase, MigratingDevice
-from harness.regime.enrolment import enrol
+from harness.regime.dossier import Dossier
+from harness.regime.driver import Stages, lead
+from harness.regime.enrolment_result import result_of
 from harness.regime.parameters import RegimeParameters
+from harness.regime.preparation import Preparation
+from harness.regime.stages import at_the_desk, migration
 from harness.regime.world import Regime
 from hw_profiles.epcl import Combination, EligibleDevice, Epcl
 from hw_profiles.installation import Authorisation, Supply
@@ -59,6 +65,15 @@ EPCL = Epcl(
 
 class Crash(BaseException):
     """The process dies here."""
+
+
+def saying(event: Event) -> Callable[[], Awaitable[Event]]:
+    """Return a stage that does nothing and comes to `event`."""
+
+    async def stage() -> Event:
+        return event
+
+    return stage
 
 
 @dataclass
@@ -132,6 +147,10 @@ class Bench:
             return Journal.open(self.journal_path, clock=self.kernel, key=self.key)
         return Journal.create(self.journal_path, begun(), clock=self.kernel, key=self.key)
 
+    def transitions(self) -> list[Transition]:
+        """Return the moves of the installation so far."""
+        return [move for _, move in told(read_entries(self.journal_path), Transition)]
+
     async def pause(self, seconds: float) -> None:
         self.kernel.run_for(int(seconds * 1_000_000))
 
@@ -140,7 +159,27 @@ class Bench:
             if on_append is not None:
                 journal.on_append = on_append
             self.kernel.run_for(1000)
-            return await enrol(self.regime(), journal, self.case, self.world, pause=self.pause)
+            dossier = self.dossier(journal)
+            await lead(dossier, self.stages(dossier), SilentProgress())
+            return result_of(dossier)
+
+    def dossier(self, journal: Journal) -> Dossier:
+        """Return the papers of the case, taken on by the parties."""
+        regime = self.regime()
+        regime.take_on(self.case)
+        return Dossier(regime, journal, self.case, world=self.world, pause=self.pause)
+
+    def stages(self, dossier: Dossier) -> Stages:
+        """Return the stages of the parties, with a home that is found as it is to be."""
+        return {
+            **at_the_desk(dossier, dict),
+            State.DORMANT: saying(Event.LOOK_FIRST),
+            State.UNSCHEDULED: saying(Event.HOME_SURVEYED),
+            State.UNSCHEDULED_SURVEYED: saying(Event.NOTHING_DUE),
+            State.PREPARED: Preparation(dossier).check_combination,
+            State.KEYS_ROTATED: saying(Event.OLD_HEAD_END_TRIED),
+            **migration(dossier),
+        }
 
     def with_certificates(self, *supplies: Supply) -> None:
         self.case = replace(self.case, certificates=Authorisation(*supplies))

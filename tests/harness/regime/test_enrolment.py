@@ -18,7 +18,6 @@ from harness.facts.terms import Retry, State
 from harness.journal import Entry, Journal, read_entries, verify_journal
 from harness.regime.case import DeviceTest, MigratingDevice
 from harness.regime.control import NEW_CONTROLLER, OLD_CONTROLLER, UNPROVEN, check_control
-from harness.regime.enrolment import retry
 from harness.regime.inventory import InventoryStatus
 from harness.regime.parameters import RegimeParameters
 from hw_profiles.installation import Supply
@@ -158,7 +157,7 @@ async def test_silence_after_cut_over_stops_and_a_resumed_run_goes_forward(bench
 
 
 async def test_network_certificates_not_supplied_in_time_become_obligations(bench: Bench) -> None:
-    bench.with_certificates(Supply.BEFORE_CUT_OFF, Supply.AFTER_CUT_OFF, Supply.NEVER)
+    bench.with_certificates(Supply.BEFORE_CUT_OFF, Supply.NEVER, Supply.NEVER)
     result = await bench.enrol()
     assert result.state is State.COMMISSIONED
     assert [(item.role, item.device) for item in result.obligations] == [
@@ -169,6 +168,19 @@ async def test_network_certificates_not_supplied_in_time_become_obligations(benc
     days = (result.obligations[0].due_unix_seconds - bench.kernel.unix_seconds) / 86_400
     assert days == pytest.approx(7, abs=0.01)
     assert len(bench.regime().responsible_supplier.table("obligations")) == 2
+
+
+async def test_a_certificate_that_comes_after_the_cut_off_ends_its_obligation(bench: Bench) -> None:
+    bench.with_certificates(Supply.BEFORE_CUT_OFF, Supply.AFTER_CUT_OFF, Supply.NEVER)
+    result = await bench.enrol()
+    assert result.state is State.COMMISSIONED
+    assert [(item.role, item.device) for item in result.obligations] == [("GT", GSME.name)]
+    assert ("DNO", ESME.name) in [(item.role, item.device) for item in result.placements if item.placed]
+    assert [moved.to for moved in bench.transitions()][-2:] == [
+        State.CERTIFICATES_AWAITED,
+        State.COMMISSIONED,
+    ]
+    assert len(bench.regime().responsible_supplier.table("obligations")) == 1
 
 
 async def test_without_a_certificate_of_the_supplier_nothing_is_commissioned(bench: Bench) -> None:
@@ -211,23 +223,26 @@ async def test_a_silent_display_is_reported_and_undoes_nothing(bench: Bench) -> 
 async def test_a_silent_electricity_meter_leaves_control_with_the_smso(bench: Bench) -> None:
     bench.world.silent.append(ESME.eui64)
     result = await bench.enrol()
-    assert result.state is State.NOT_VIABLE
+    assert (result.state, result.attempts) == (State.EXCLUSION_REVIEW, 5)
     assert set(result.control.values()) == {OLD_CONTROLLER}
     assert {bench.world.rotations(device) for device in CONTROLLED} == {(0, 0)}
 
 
-async def test_a_second_attempt_may_succeed_and_the_fifth_failure_goes_to_review(bench: Bench) -> None:
+def heals_in_the_pause(bench: Bench, after: int = 1) -> Callable[[Entry], None]:
+    """Have every device answer again in the pause after an attempt."""
+
+    def heal(entry: Entry) -> None:
+        fact = entry.fact
+        if isinstance(fact, Transition) and fact.to is State.RETRY_PAUSED and fact.attempt == after:
+            bench.world.silent.clear()
+
+    return heal
+
+
+async def test_an_attempt_after_one_that_failed_may_succeed(bench: Bench) -> None:
     bench.world.silent.append(ESME.eui64)
-    for _ in range(4):
-        assert (await bench.enrol()).state is State.NOT_VIABLE
-        with bench.journal() as journal:
-            assert retry(journal, bench.case) is State.ELIGIBLE
-    assert (await bench.enrol()).state is State.EXCLUSION_REVIEW
-    with bench.journal() as journal:
-        retry(journal, bench.case)
-    bench.world.silent.clear()
-    result = await bench.enrol()
-    assert (result.state, result.attempts) == (State.COMMISSIONED, 6)
+    result = await bench.enrol(heals_in_the_pause(bench, after=4))
+    assert (result.state, result.attempts) == (State.COMMISSIONED, 5)
 
 
 async def test_a_wrong_critical_key_stops_before_cut_over(bench: Bench) -> None:
@@ -238,7 +253,7 @@ async def test_a_wrong_critical_key_stops_before_cut_over(bench: Bench) -> None:
     bench.world.memory[ESME.eui64] = MemoryNonVolatile()
     provision(bench.world.memory[ESME.eui64], stranger)
     result = await bench.enrol()
-    assert result.state is State.NOT_VIABLE
+    assert result.state is State.AWAITING_RESOLUTION
     assert [(problem.code, problem.owner) for problem in result.problems] == [("V15", "DCO")]
     assert set(result.control.values()) == {OLD_CONTROLLER}
 
@@ -246,15 +261,14 @@ async def test_a_wrong_critical_key_stops_before_cut_over(bench: Bench) -> None:
 async def test_unlisted_firmware_is_ineligible_and_nothing_is_exchanged(bench: Bench) -> None:
     bench.case = replace(bench.case, devices=(CHF, replace(ESME, firmware="00000001"), GSME, IHD))
     result = await bench.enrol()
-    assert (result.state, result.files) == (State.INELIGIBLE, ())
-    bench.case = replace(bench.case, devices=DEVICES)
-    assert (await bench.enrol()).state is State.COMMISSIONED
+    assert (result.state, result.files) == (State.NOT_LISTED, ())
+    assert [problem.code for problem in result.problems] == ["V09"]
 
 
 async def test_a_bad_check_digit_is_refused_by_the_commissioning_party(bench: Bench) -> None:
     bench.case = replace(bench.case, mpan="1300001234561")
     result = await bench.enrol()
-    assert result.state is State.COMMON_REJECTED
+    assert result.state is State.AWAITING_RESOLUTION
     assert [problem.code for problem in result.problems] == ["V07"]
 
 
@@ -265,19 +279,21 @@ async def test_a_check_may_be_switched_off(tmp_path: Path) -> None:
 
 
 async def test_an_exhausted_day_defers_the_installation(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, parameters=RegimeParameters(daily_capacity=0))
+    bench = Bench(tmp_path, parameters=RegimeParameters(daily_capacity=0, deferrals=2))
     result = await bench.enrol()
-    assert result.state is State.DEFERRED
+    assert (result.state, result.attempts) == (State.AWAITING_CAPACITY, 3)
     assert [(problem.code, problem.retry) for problem in result.problems] == [("V11", Retry.NEXT_DAY)]
 
 
 async def test_days_without_capacity_cost_no_attempt(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, parameters=RegimeParameters(daily_capacity=0))
-    for _ in range(7):
-        assert (await bench.enrol()).state is State.DEFERRED
-        with bench.journal() as journal:
-            assert retry(journal, bench.case) is State.ELIGIBLE
-        await bench.pause(86_400)
+    bench = Bench(tmp_path, parameters=RegimeParameters(daily_capacity=0, attempts_before_exclusion=2))
+
+    def kill(entry: Entry) -> None:
+        if isinstance(entry.fact, Transition) and entry.fact.attempt == 7:
+            raise Crash
+
+    with pytest.raises(Crash):
+        await bench.enrol(kill)
     bench.parameters = RegimeParameters()
     assert (await bench.enrol()).state is State.COMMISSIONED
 
@@ -309,7 +325,7 @@ async def test_an_altered_file_stops_the_chain(bench: Bench) -> None:
             path.write_bytes(path.read_bytes().replace(b"1234567810", b"7400000108"))
 
     result = await bench.enrol(alter)
-    assert result.state is State.COMMON_REJECTED
+    assert result.state is State.AWAITING_RESOLUTION
     assert [problem.code for problem in result.problems] == ["V04"]
 
 
@@ -348,11 +364,7 @@ async def test_a_kill_between_a_file_and_its_counter_does_not_poison_later_attem
         monkeypatch.setattr(party_module.Party, "_note_sent", dying)
         with pytest.raises(Crash):
             await bench.enrol()
-    assert (await bench.enrol()).state is State.NOT_VIABLE
-    bench.world.silent.clear()
-    with bench.journal() as journal:
-        retry(journal, bench.case)
-    result = await bench.enrol()
+    result = await bench.enrol(heals_in_the_pause(bench))
     assert (result.state, [problem.code for problem in result.problems if problem.code == "V05"]) == (
         State.COMMISSIONED,
         [],
@@ -408,7 +420,8 @@ async def test_a_device_past_commissioning_is_refused_before_control_passes(
     record["status"] = str(status)
     regime.dsp.save()
     result = await bench.enrol()
-    assert result.state is State.COMMON_REJECTED
+    assert result.state is State.EXCLUDED
+    assert list(bench.regime().commissioning_party.table("exclusions")) == [bench.case.mpan]
     assert [(problem.code, problem.subject) for problem in result.problems] == [("V08", ESME.name)]
     assert str(status) in result.problems[0].text
     assert set(result.control.values()) == {OLD_CONTROLLER}
@@ -420,7 +433,7 @@ async def test_nothing_is_commissioned_without_a_certificate_of_the_supplier(
 ) -> None:
     bench.with_certificates(supply, Supply.BEFORE_CUT_OFF, Supply.BEFORE_CUT_OFF)
     result = await bench.enrol()
-    assert result.state is State.COMMON_REJECTED
+    assert result.state is State.AWAITING_RESOLUTION
     assert [problem.code for problem in result.problems] == ["V06"]
     assert set(result.control.values()) == {OLD_CONTROLLER}
 
@@ -439,17 +452,13 @@ def altering(bench: Bench, prefix: str) -> Callable[[Entry], None]:
 @pytest.mark.parametrize(
     "prefix", ["DMS", "MA", "MCF", "MCVF", "SHF", "MGF", "MGEF-S1SP", "MGEF-DCO", "VIF-S1SP", "VIF-DCO"]
 )
-async def test_a_refused_file_before_cut_over_ends_the_attempt_and_the_next_may_succeed(
+async def test_a_refused_file_before_cut_over_ends_the_attempt_until_that_is_resolved(
     bench: Bench, prefix: str
 ) -> None:
     result = await bench.enrol(altering(bench, prefix))
-    assert result.state in (State.COMMON_REJECTED, State.NOT_VIABLE)
+    assert result.state is State.AWAITING_RESOLUTION
     assert set(result.control.values()) == {OLD_CONTROLLER}
     assert check_control(read_entries(bench.journal_path)).faults == []
-    with bench.journal() as journal:
-        retry(journal, bench.case)
-    await bench.pause(3600)
-    assert (await bench.enrol()).state is State.COMMISSIONED
 
 
 def silent_from(bench: Bench, device: int, to: State) -> Callable[[Entry], None]:

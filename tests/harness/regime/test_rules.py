@@ -3,8 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.errors import RegimeError
 from harness.facts import Act, Result
@@ -17,41 +15,15 @@ from harness.facts.enrolment import (
     KeyRotation,
     Released,
 )
-from harness.facts.terms import Event, KeyRole, State
+from harness.facts.terms import KeyRole
 from harness.journal import Journal, read_entries
 from harness.regime.control import check_control
-from harness.regime.enrolment import announce_firmware
 from harness.regime.inventory import InventoryRecord, InventoryStatus
-from harness.regime.lifecycle import RESTING, TRANSITIONS, advance
 from harness.regime.parameters import RegimeParameters
 from harness.regime.validation import BY_CODE, CHECKS
 from hw_profiles.installation import Enrolment
 from hw_profiles.model import DeviceKind
-from tests.harness.regime.enrolment_bench import ESME, Bench
-
-
-@given(st.lists(st.sampled_from(Event), max_size=40))
-def test_control_never_returns_once_the_table_has_passed_cut_over(events: list[Event]) -> None:
-    after = (State.CUT_OVER, State.KEYS_ROTATED, State.COMMISSIONING, *RESTING[4:6])
-    state, passed = State.DISCOVERED, False
-    for event in events:
-        if (state, event) in TRANSITIONS:
-            state = advance(state, event)
-            passed = passed or state is State.CUT_OVER
-            assert not passed or state in after
-
-
-def test_every_state_is_reachable_and_leads_on_or_rests() -> None:
-    reached = {State.DISCOVERED} | set(TRANSITIONS.values())
-    assert reached == set(State)
-    for state in State:
-        leads_on = any(origin is state for origin, _ in TRANSITIONS)
-        assert leads_on or state in RESTING
-
-
-def test_an_event_out_of_place_names_what_is_allowed() -> None:
-    with pytest.raises(RegimeError, match="allowed: migration-notified"):
-        advance(State.ELIGIBLE, Event.ROTATION_COMPLETE)
+from tests.harness.regime.enrolment_bench import Bench
 
 
 def test_every_check_has_a_code_an_owner_and_a_retry_class() -> None:
@@ -119,14 +91,3 @@ def test_breaches_of_control_are_found(tmp_path: Path) -> None:
         "still obeys the old head end",
     ):
         assert part in faults
-
-
-async def test_a_firmware_announcement_is_published_once_and_enrolment_follows(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    with bench.journal() as journal:
-        regime = bench.regime()
-        regime.take_on(bench.case)
-        first = announce_firmware(regime, journal, bench.case)
-        assert announce_firmware(regime, journal, bench.case) == first
-    assert first.name == "DFS_AA_example-home_1.xml"
-    assert (await bench.enrol()).inventory[ESME.name] == "Commissioned"
