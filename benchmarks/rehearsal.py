@@ -7,7 +7,8 @@ import dataclasses
 import hashlib
 from types import MappingProxyType
 
-from emulator.air.medium import Capture, Medium
+from emulator.air.exchange import Capture
+from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.crypto.authority import IssuingAuthority
 from emulator.crypto.suite import Suite

@@ -2,19 +2,19 @@
 
 Frames take their real airtime, are heard or not according to path loss or explicit links, collide when they
 overlap at a receiver, and are acknowledged 192 us after they end. One kernel event ends a frame, one ends its
-acknowledgement; where nothing else happens in between, both take place in the event that began the frame. A unicast
-frame is looked up by address and touches only its addressee (and promiscuous radios). A frame that is acknowledged goes
-up at its receiver when the acknowledgement has been sent. Propagation delay, below a microsecond in a home, is left
-out.
+acknowledgement; where nothing else happens in between, both take place in the event that began the frame
+(`exchange.py`). A unicast frame is looked up by address and touches only its addressee (and promiscuous radios). A
+frame that is acknowledged goes up at its receiver when the acknowledgement has been sent. Propagation delay, below a
+microsecond in a home, is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from emulator.air.channel import Channel, is_broadcast, overlap
-from emulator.air.fcs import fcs_ok, with_fcs
+from emulator.air.exchange import ACKS, Capture, exchange
+from emulator.air.fcs import fcs_ok
 from emulator.air.link import Link, LinkOverride, link_at
 from emulator.air.phy import (
     ACK_US,
@@ -31,11 +31,6 @@ from emulator.air.radio import ACK_PENDING, NO_ACK, EnergyMeter, Radio, Transmis
 from emulator.clock.kernel import Kernel
 from emulator.errors import EmulatorError
 
-_ACKS = tuple(
-    tuple(with_fcs(bytes([control, 0x00, sequence])) for sequence in range(256)) for control in (0x02, 0x12)
-)
-"""Acknowledgement PSDUs by frame-pending bit and sequence number (fact sheet 4.2: 0x0002, 0x0012)."""
-
 NOISE_DBM = 0
 """What an energy scan shows of a jammed channel."""
 _BROADCAST_LINK = Link(-40, 255, 0.0)
@@ -44,13 +39,6 @@ _INAUDIBLE = Link(NOISE_FLOOR_DBM, 0, 1.0)
 
 Interference = Callable[[int, int, int, bytes], bytes | None]
 """(time in us, source EUI-64, destination EUI-64, PSDU) -> the PSDU as received, or None when it is lost."""
-
-
-class Capture(Protocol):
-    """Where every frame put on the air goes, acknowledgements included."""
-
-    def frame(self, time_us: int, channel: int, psdu: bytes, lqi: int, rssi_dbm: int) -> None:
-        """Record a frame that ended at `time_us` (Unix microseconds of the scenario)."""
 
 
 class Medium:
@@ -195,7 +183,7 @@ class Medium:
         end = start + airtime_us(len(psdu))
         transmission = Transmission(radio, psdu, start, end, wants_ack)
         self._begin(channel, transmission)
-        self.kernel.schedule(end, self._frame_ended, (channel, transmission), self._scope)
+        self.kernel.schedule(end, self.frame_ended, (channel, transmission), self._scope)
         return transmission
 
     def transmit_last(self, radio: Radio, psdu: bytes, wants_ack: bool) -> None:
@@ -208,43 +196,50 @@ class Medium:
         # Who overhears, measures or interferes is left to the long way.
         quiet = not (channel.active or channel.promiscuous or channel.meters or self.interference)
         if quiet and channel.jammed_until_us <= start and kernel.run_on(end):
-            self._exchange(channel, transmission)
+            exchange(self, channel, transmission)
             return
         self._begin(channel, transmission)
-        kernel.schedule(end, self._frame_ended, (channel, transmission), self._scope)
+        kernel.schedule(end, self.frame_ended, (channel, transmission), self._scope)
 
-    def _exchange(self, channel: Channel, transmission: Transmission) -> None:
-        """End a frame that was alone on the air, and its acknowledgement too if nothing else comes before.
+    def frame_ended(self, channel: Channel, transmission: Transmission) -> None:
+        """End a frame: its addressee receives and answers it, or everybody when it is a broadcast."""
+        channel.active.remove(transmission)
+        source = channel.last_source = transmission.source
+        channel.last_end_us = transmission.end_us
+        if not source.attached:
+            return
+        radios = channel.addressees(transmission.psdu)
+        if radios is None:
+            self._record(channel, transmission, _BROADCAST_LINK)
+            if is_broadcast(transmission.psdu):
+                self._broadcast(channel, transmission)
+            self._finish_unacked(transmission)
+            return
+        receiver = radios[0] if len(radios) == 1 else self._strongest(source, radios)
+        link = self.link(source, receiver)
+        self._record(channel, transmission, link)
+        received = self._reception(channel, transmission, receiver, link)
+        if received is None or link is None:
+            self._finish_unacked(transmission)
+            return
+        self.answer(channel, transmission, receiver, receiver.accept(received), received, link.lqi)
 
-        It is `_frame_ended`, `_acknowledge` and `_ack_ended` in one, for a unicast over links that lose nothing; any
-        other frame goes the long way.
-        """
-        kernel, capture = self.kernel, self.capture
-        source, psdu = transmission.source, transmission.psdu
-        radios = channel.addressees(psdu)
-        receiver = radios[0] if radios is not None and len(radios) == 1 else None
-        link = None if receiver is None else self.link(source, receiver)
-        if receiver is None or link is None or link.loss or receiver.ready_us > transmission.start_us:
-            channel.active.append(transmission)
-            self._frame_ended(channel, transmission)
+    def answer(  # noqa: PLR0917 (hot path: positional)
+        self,
+        channel: Channel,
+        transmission: Transmission,
+        receiver: Radio,
+        kind: int,
+        received: bytes,
+        lqi: int,
+    ) -> None:
+        """Go on with a frame that arrived, as its addressee said: `NO_ACK`, `ACK` or `ACK_PENDING`."""
+        if kind == NO_ACK:
+            receiver.indicate(received, lqi)
+            self._finish_unacked(transmission)
             return
-        channel.last_source, channel.last_end_us = source, transmission.end_us
-        if capture is not None:
-            capture.frame(kernel.epoch_us + kernel.now, channel.number, psdu, link.lqi, link.rssi_dbm)
-        kind = receiver.accept(psdu)
-        back = self.link(receiver, source)
-        ack_end = transmission.end_us + TURNAROUND_US + ACK_US
-        if kind == NO_ACK or back is None or back.loss or not kernel.run_on(ack_end):
-            self._answer(channel, transmission, receiver, kind, psdu, link.lqi)
-            return
-        pending = kind == ACK_PENDING
-        channel.last_source, channel.last_end_us = receiver, ack_end
-        if capture is not None:
-            ack = _ACKS[pending][psdu[2]]
-            capture.frame(kernel.epoch_us + ack_end, channel.number, ack, back.lqi, back.rssi_dbm)
-        receiver.indicate(psdu, link.lqi)
-        if source.attached:
-            source.sent(transmission, True, pending)
+        transmission.received, transmission.lqi = received, lqi
+        self._acknowledge(channel, transmission, receiver, kind == ACK_PENDING)
 
     def measure(self, radio: Radio) -> EnergyMeter:
         """Start measuring energy on the radio's channel; give the meter back to `read_meter`."""
@@ -280,45 +275,6 @@ class Medium:
             if link is not None and transmission.source is not meter.radio:
                 meter.peak_dbm = max(meter.peak_dbm, link.rssi_dbm)
 
-    def _frame_ended(self, channel: Channel, transmission: Transmission) -> None:
-        channel.active.remove(transmission)
-        source = channel.last_source = transmission.source
-        channel.last_end_us = transmission.end_us
-        if not source.attached:
-            return
-        radios = channel.addressees(transmission.psdu)
-        if radios is None:
-            self._record(channel, transmission, _BROADCAST_LINK)
-            if is_broadcast(transmission.psdu):
-                self._broadcast(channel, transmission)
-            self._finish_unacked(transmission)
-            return
-        receiver = radios[0] if len(radios) == 1 else self._strongest(source, radios)
-        link = self.link(source, receiver)
-        self._record(channel, transmission, link)
-        received = self._reception(channel, transmission, receiver, link)
-        if received is None or link is None:
-            self._finish_unacked(transmission)
-            return
-        self._answer(channel, transmission, receiver, receiver.accept(received), received, link.lqi)
-
-    def _answer(  # noqa: PLR0917 (hot path: positional)
-        self,
-        channel: Channel,
-        transmission: Transmission,
-        receiver: Radio,
-        kind: int,
-        received: bytes,
-        lqi: int,
-    ) -> None:
-        """Go on with a frame that arrived, as its addressee said: `NO_ACK`, `ACK` or `ACK_PENDING`."""
-        if kind == NO_ACK:
-            receiver.indicate(received, lqi)
-            self._finish_unacked(transmission)
-            return
-        transmission.received, transmission.lqi = received, lqi
-        self._acknowledge(channel, transmission, receiver, kind == ACK_PENDING)
-
     def _finish_unacked(self, transmission: Transmission) -> None:
         if transmission.wants_ack:
             self._scope.call_later(ACK_WAIT_US, self._report, transmission, False, False)
@@ -330,7 +286,7 @@ class Medium:
     ) -> None:
         start = transmission.end_us + TURNAROUND_US
         end = start + ACK_US
-        ack = Transmission(receiver, _ACKS[pending][transmission.psdu[2]], start, end, False)
+        ack = Transmission(receiver, ACKS[pending][transmission.psdu[2]], start, end, False)
         self._begin(channel, ack)
         self.kernel.schedule(end, self._ack_ended, (channel, ack, transmission, pending), self._scope)
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emulator.air.capture import PcapngCapture
+from emulator.air.exchange import Capture
 from emulator.air.fcs import FCS_OCTETS
 from emulator.air.frame import decode_frame
 from emulator.air.keylog import KeyLog
-from emulator.air.medium import Capture, Medium
+from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.coordinator.ezsp.core import NcpConfig
 from emulator.coordinator.ezsp.ncp import Ncp

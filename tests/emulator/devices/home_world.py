@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
 
-from emulator.air.medium import Capture, Medium
+from emulator.air.exchange import Capture
+from emulator.air.medium import Medium
 from emulator.clock.kernel import Kernel
 from emulator.clock.loop import run
 from emulator.crypto.authority import IssuingAuthority
