@@ -146,9 +146,3 @@ def _firmware_difference(entry: DeviceEntry, model: Model, found: Found) -> Iter
         "None needed: the plan starts from what the device says; correct the file",
         Severity.NOTICE,
     )
-
-
-def display(model: Model, version: int) -> str:
-    """Return how people call a firmware version: its display string where the profile knows it."""
-    known = model.firmware_version(version)
-    return f"0x{version:08X}" if known is None else known.display

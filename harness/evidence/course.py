@@ -9,27 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.errors import RegimeError
+from harness.evidence.exchanged import published, read_signed
 from harness.evidence.finding import Finding, stated
 from harness.evidence.record import Record
+from harness.exchange.document import Document, FileKind
+from harness.exchange.folder import ExchangeFolder
 from harness.facts.enrolment import Transition
 from harness.facts.firmware import Transfer
-from harness.facts.terms import Event, State
+from harness.facts.terms import State
 from harness.journal import told
+from harness.pki.directory import CertificateDirectory
 from harness.regime.lifecycle import advance
+from harness.regime.notice import not_before
+from harness.run_folder import EXCHANGE_FOLDER, SMKI_FOLDER
 from hw_profiles.installation import Installation
 
-_DAY_US = 86_400_000_000
-_SECOND_US = 1_000_000
-"""The notification names the second."""
+_DAY_S = 86_400
 
 
 def check_lifecycle(record: Record, installation: Installation) -> Iterator[Finding]:
     """Yield whether every move is one of the table's, and whether no work began before its notice was over."""
     moves = list(told(record.entries, Transition))
     faults = [*_off_the_table(record), *_before_the_notice(record, installation)]
-    yield from stated(
-        "lifecycle", faults, f"{len(moves)} moves of the table, {_notice(record, installation)}"
-    )
+    yield from stated("lifecycle", faults, f"{len(moves)} moves of the table, {_notice(installation)}")
 
 
 def _off_the_table(record: Record) -> Iterator[str]:
@@ -47,27 +49,32 @@ def _off_the_table(record: Record) -> Iterator[str]:
         state = move.to
 
 
-def _begins_us(record: Record, installation: Installation) -> int | None:
-    """Return from when work was announced to begin, in microseconds of the scenario; None without an announcement."""
-    days = installation.record.enrolment.firmware_notice_days
-    for entry, move in told(record.entries, Transition):
-        if move.event is Event.FIRMWARE_NOTIFIED:
-            return entry.time_us + days * _DAY_US
-    return None
+def _notices(record: Record) -> Iterator[Document]:
+    """Yield the signed notifications of work that the parties were given; none for a home without work."""
+    names = [name for name in published(record.facts) if name.startswith(FileKind.FIRMWARE_SCHEDULE.prefix)]
+    if names:
+        directory = CertificateDirectory(record.folder / SMKI_FOLDER)
+        exchange = ExchangeFolder(record.folder / EXCHANGE_FOLDER)
+        yield from (read_signed(exchange, directory, name).document for name in names)
 
 
 def _before_the_notice(record: Record, installation: Installation) -> Iterator[str]:
     if not installation.record.dormant:
         return
-    begins_us = _begins_us(record, installation)
+    begins: list[int] = []
+    for notice in _notices(record):
+        begins.append(not_before(notice))
+        given_s = begins[-1] - notice.created_unix_seconds
+        if given_s < installation.record.enrolment.firmware_notice_days * _DAY_S:
+            yield f"the notice of work was given {given_s} s before it, too late"
     for entry, transfer in told(record.entries, Transfer):
-        if begins_us is None:
+        if not begins:
             yield f"entry {entry.sequence}: firmware for {transfer.subject} of which no supplier was given notice"
-        elif entry.time_us < begins_us - _SECOND_US:
+        elif entry.unix_us < max(begins) * 1_000_000:
             yield f"entry {entry.sequence}: firmware for {transfer.subject} before the notice of it was over"
 
 
-def _notice(record: Record, installation: Installation) -> str:
-    if _begins_us(record, installation) is None:
-        return "no work to give notice of"
-    return f"work {installation.record.enrolment.firmware_notice_days} days after its notice or later"
+def _notice(installation: Installation) -> str:
+    if not installation.record.dormant:
+        return "of an active home"
+    return f"no firmware sent before {installation.record.enrolment.firmware_notice_days} days of notice"

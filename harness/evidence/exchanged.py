@@ -42,7 +42,7 @@ def check_exchange(record: Record, journal: JournalReport) -> Iterator[Finding]:
     signed: dict[str, SignedFile] = {}
     for name in exchange.names():
         try:
-            signed[name] = _read(exchange, directory, name)
+            signed[name] = read_signed(exchange, directory, name)
         except (FileRejectedError, CertificateError, ValueError) as error:
             faults.append(f"{name}: {error}")
     if not journal.open_intents:
@@ -71,7 +71,7 @@ def _unlike(expected: Mapping[str, str], signed: Mapping[str, SignedFile]) -> It
             yield f"{name}: not the file that was published"
 
 
-def _read(exchange: ExchangeFolder, directory: CertificateDirectory, name: str) -> SignedFile:
+def read_signed(exchange: ExchangeFolder, directory: CertificateDirectory, name: str) -> SignedFile:
     """Read a file, judging its signer's certificate at the time of signing, which is inside the file."""
     seen: list[x509.Certificate] = []
     item = exchange.read(name, partial(_lookup, directory, seen))

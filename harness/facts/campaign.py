@@ -21,7 +21,7 @@ from harness.facts.plan import Plan
 from harness.facts.terms import Kind, Severity, Verdict
 from hw_profiles.records import encode
 
-JOURNAL_VERSION = 2
+JOURNAL_VERSION = 3
 REQUEST_FORMAT = 1
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from harness.errors import JournalError
 from harness.facts import Kind
+from harness.facts.campaign import JOURNAL_VERSION, Begun
 from harness.journal.entry import Entry
 from harness.journal.lock import FolderLock, is_at, is_held
 from hw_profiles.database_file import settle
@@ -185,9 +186,25 @@ def read_entries(path: Path) -> list[Entry]:
         raise JournalError(f"{path}: there is no journal; check the folder")
     rows: list[_Row] = _look(path, f"SELECT {_COLUMNS} FROM entry ORDER BY sequence")
     try:
-        return [_entry(row) for row in rows]
+        entries = [_entry(row) for row in rows]
     except ValueError as error:
         raise _damaged(path, error) from error
+    _require_known(path, entries)
+    return entries
+
+
+def _require_known(path: Path, entries: list[Entry]) -> None:
+    """Refuse the journal of another version of the product: its facts mean something else."""
+    if not entries or entries[0].action != Begun.ACTION:
+        return
+    try:
+        version = entries[0].details["journal_version"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return  # Damage, which the proof names.
+    if version != JOURNAL_VERSION:
+        raise JournalError(
+            f"{path}: journal of version {version}, expected {JOURNAL_VERSION}; use the smets1 that wrote it"
+        )
 
 
 def is_as_made(path: Path) -> bool:

@@ -35,7 +35,11 @@ def _validity(installation: Installation) -> Iterator[Finding]:
     """The clock must stay inside the certificates' validity for as long as an enrolment may take."""
     start, enrolment = installation.record.start, installation.record.enrolment
     first, last = leaf_validity()
-    days = enrolment.authorisation_valid_days + enrolment.post_commissioning_days
+    days = (
+        enrolment.firmware_notice_days
+        + enrolment.authorisation_valid_days
+        + enrolment.post_commissioning_days
+    )
     latest = last - timedelta(days=days)
     if not first <= start <= latest:
         yield Finding(

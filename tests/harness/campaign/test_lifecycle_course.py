@@ -116,7 +116,9 @@ def test_a_transfer_before_its_notice_was_over_is_seen(rig: Rig) -> None:
     rig.run()
     entries = rig.entries()
     early = [
-        dataclasses.replace(entry, time_us=DAY_US) if isinstance(entry.fact, Transfer) else entry
+        dataclasses.replace(entry, unix_us=entry.unix_us - DAY_US * 7)
+        if isinstance(entry.fact, Transfer)
+        else entry
         for entry in entries
     ]
     assert _record(rig, entries) == []
@@ -134,4 +136,11 @@ def test_a_move_that_is_left_out_is_seen(rig: Rig) -> None:
     ]
     faults = " | ".join(_record(rig, entries))
     assert "moves on from firmware-schedule-notified, and the installation stood at ineligible" in faults
-    assert "of which no supplier was given notice" in faults
+
+
+def test_work_of_which_nobody_was_told_is_seen(rig: Rig) -> None:
+    rig.run()
+    entries = [entry for entry in rig.entries() if not entry.key.startswith("file/DFS")]
+    faults = _record(rig, entries)
+    assert len(faults) == 3
+    assert all("of which no supplier was given notice" in fault for fault in faults)

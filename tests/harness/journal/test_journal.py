@@ -325,3 +325,15 @@ def test_what_an_effect_changed_is_settled_before_its_outcome_is_written(path: P
         with journal.effect(rotation()) as effect:
             effect.done(KeyRotated(1))
         assert settled == [Kind.INTENT]
+
+
+def test_the_journal_of_another_version_is_refused(path: Path) -> None:
+    """Its facts mean something else here."""
+    begin(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TRIGGER entry_no_update")
+        database.execute(
+            "UPDATE entry SET details = replace(details, '\"journal_version\":3', '\"journal_version\":2')"
+        )
+    with pytest.raises(JournalError, match="journal of version 2, expected 3; use the smets1 that wrote it"):
+        read_entries(path)

@@ -32,7 +32,7 @@ SIGNERS = 'signers = ["00-DB-12-34-56-78-9F-01"]\nrehearsal = true\n'
             "authorisation.supplier_certificates = after-cut-off: expected before-cut-off",
         ),
         ("2026-03-02T08:00:00Z", "2024-12-31T23:59:59Z", "expected a time from 2025-01-01 to 2034-09-"),
-        ("2026-03-02T08:00:00Z", "2034-12-01T00:00:00Z", "an enrolment may take 97 days"),
+        ("2026-03-02T08:00:00Z", "2034-12-01T00:00:00Z", "an enrolment may take 104 days"),
         (
             'responsible = "90-B3-D5-1F-30-01-00-00"',
             'responsible = "90-B3-D5-1F-30-02-00-00"',
