@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from emulator.devices.control import ControlIdentity, ControlRole, ControlStatus, probe_payload
 from emulator.devices.sealing import scalar_from, seal
+from emulator.errors import EmulatorError
 from emulator.eui64 import format_eui64, parse_eui64
 from harness.errors import CertificateError, FileRejectedError, RegimeError
 from harness.exchange.document import Document, Row
@@ -406,5 +407,5 @@ def open_bundle(octets: bytes) -> dict[int, HeldKey]:
     try:
         data = json.loads(octets)
         return {parse_eui64(name): HeldKey.from_json(value) for name, value in data.items()}
-    except (ValueError, KeyError, AttributeError) as error:
+    except (EmulatorError, ValueError, KeyError, AttributeError) as error:
         raise FileRejectedError("V02", f"the secrets are not what they should be: {error}") from error
