@@ -61,7 +61,7 @@ COMMANDS = (
     Command("run", "upgrade, configure and enrol one installation", "harness.command.run"),
     Command("demo", "upgrade, configure and enrol the example installation", "harness.command.demo"),
     Command("check", "check an installation and all it names before a run", "harness.command.check"),
-    Command("verify", "prove a finished run: journal, signatures, report", "harness.command.verify"),
+    Command("verify", "prove a run: journal, signatures, files, report", "harness.command.verify"),
     Command("report", "make report.html again from report.json", "harness.command.verify"),
     Command(
         "emulate",

@@ -43,7 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the `verify` and `report` commands."""
     verify = subparsers.add_parser(
         "verify",
-        help="prove a finished run: journal, signatures, report",
+        help="prove a run: journal, signatures, files, report",
         description="Prove that a run folder holds together.",
         epilog=_VERIFY_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

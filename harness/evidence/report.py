@@ -23,9 +23,8 @@ def check_report(record: Record) -> Iterator[Finding]:
     path = record.folder / REPORT_JSON_FILE
     if not path.is_file():
         ended = record.sealed is not None
-        yield Finding(
-            REPORT_JSON_FILE, False if ended else None, "missing; make it with: smets1 run --resume DIR"
-        )
+        way = f"missing; make it with: smets1 run --resume {record.folder}"
+        yield Finding(REPORT_JSON_FILE, False if ended else None, way)
         return
     octets = path.read_bytes()
     expected = made_again(record, _told(record, octets))
@@ -33,7 +32,7 @@ def check_report(record: Record) -> Iterator[Finding]:
     yield _json(octets, text, record)
     page = record.folder / REPORT_HTML_FILE
     if not page.is_file():
-        yield Finding(REPORT_HTML_FILE, False, "missing; make it with: smets1 report DIR")
+        yield Finding(REPORT_HTML_FILE, False, f"missing; make it with: smets1 report {record.folder}")
         return
     same = page.read_bytes() == render_html(expected).encode()
     yield Finding(

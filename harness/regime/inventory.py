@@ -41,8 +41,6 @@ TRANSITIONS: dict[InventoryStatus, tuple[InventoryStatus, ...]] = {
 COMMISSIONABLE = (_S.PENDING, _S.WHITELISTED, _S.INSTALLED_NOT_COMMISSIONED)
 """Statuses from which commissioning leads straight on; a device in any other must be set back to Pending first."""
 
-"""What a user may set by Service Request 8.4: for a hub (True) and for other devices (confirmed)."""
-
 TYPE_2 = (DeviceKind.IHD, DeviceKind.CAD)
 """Kinds that have no status and no firmware version in the inventory."""
 

@@ -17,7 +17,7 @@ def read_report(folder: Path) -> CampaignReport:
     """Read the report of a run folder (or a report file itself); raises `ReportError`."""
     path = folder / REPORT_JSON_FILE if folder.is_dir() else folder
     if not path.exists():
-        raise ReportError(f"{path}: no report; finish the run with: smets1 run --resume DIR")
+        raise ReportError(f"{path}: no report; finish the run with: smets1 run --resume {folder}")
     try:
         text = read_regular_file(path, _LIMIT).decode("utf-8")
     except FileRefusedError as error:

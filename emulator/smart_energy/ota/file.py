@@ -298,10 +298,12 @@ def _optional_fields(
 
 
 def parse(data: bytes) -> OtaFile:
-    """Read an OTA file; raises `FrameError` when there is no identifier or the header is cut short.
+    """Read an OTA file; raises `FrameError` when it is empty, has no identifier or the header is cut short.
 
     Anything after a readable header gives a record: damage further on is for `findings` to name.
     """
+    if not data:
+        raise FrameError("OTA file: empty; expected a ZigBee OTA upgrade file")
     start = data.find(MAGIC, 0, PREFIX_LIMIT)
     if start < 0:
         raise FrameError("OTA file: no identifier 1ef1ee0b; expected a ZigBee OTA upgrade file")

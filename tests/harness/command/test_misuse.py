@@ -163,7 +163,7 @@ INPUT: list[tuple[list[str], str]] = [
         ["verify", "folder", "--trust", "x"],
         "--trust: 'x': expected the 64 hexadecimal digits that verify prints",
     ),
-    (["report", "nowhere"], "nowhere: no report; finish the run with: smets1 run --resume DIR"),
+    (["report", "nowhere"], "nowhere: no report; finish the run with: smets1 run --resume nowhere"),
     (["report", "folder"], "report.json: no report; finish the run with"),
     (["report", "text"], "text: report: not JSON"),
     (["report", "octets"], "octets: not UTF-8 at octet 128; expected a report.json"),

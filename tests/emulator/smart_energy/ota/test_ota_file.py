@@ -162,6 +162,8 @@ def test_the_public_header_reads_as_the_public_facts_say() -> None:
 def test_a_header_without_identifier_or_cut_short_is_a_frame_error() -> None:
     with pytest.raises(FrameError, match="no identifier"):
         parse(b"not an image")
+    with pytest.raises(FrameError, match="OTA file: empty; expected a ZigBee OTA upgrade file"):
+        parse(b"")
     with pytest.raises(FrameError, match="expected a header of 56"):
         parse(EMI_HEADER[:40])
     with pytest.raises(FrameError, match="header length 55"):
