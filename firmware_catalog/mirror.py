@@ -22,11 +22,9 @@ from firmware_catalog.files import IMAGE_LIMIT, METADATA_LIMIT, read_octets, wri
 from firmware_catalog.listing import Listing
 from firmware_catalog.parties import is_manufacturer_of, is_party, party_of
 from firmware_catalog.sources import AbsentError, Source
-from firmware_catalog.trusted import read_trusted
+from firmware_catalog.trusted import ROLE_LIMIT, ROOT_LIMIT, read_trusted
 
 _Role = TypeVar("_Role", Timestamp, Snapshot)
-_ROOT_LIMIT = 1024
-_ROLE_LIMIT = 4096
 
 
 def update(
@@ -57,7 +55,7 @@ def update(
 def _fetch_metadata(source: Source, part: Path) -> Iterator[str]:
     """Yield the names of the metadata files, each once those that name it are there; nothing is verified yet."""
     yield "1.root.json"
-    for number in range(2, _ROOT_LIMIT):
+    for number in range(2, ROOT_LIMIT):
         try:
             write_atomically(
                 part / "metadata" / f"{number}.root.json",
@@ -70,8 +68,8 @@ def _fetch_metadata(source: Source, part: Path) -> Iterator[str]:
     snapshot = f"{stamp.snapshot_meta.version}.snapshot.json"
     yield snapshot
     listed = _signed(Snapshot, part / "metadata" / snapshot).meta
-    if len(listed) > _ROLE_LIMIT:
-        raise CatalogError(f"{snapshot}: lists {len(listed)} roles; expected at most {_ROLE_LIMIT}")
+    if len(listed) > ROLE_LIMIT:
+        raise CatalogError(f"{snapshot}: lists {len(listed)} roles; expected at most {ROLE_LIMIT}")
     for name, meta in sorted(listed.items()):
         role = name.removesuffix(".json")
         if role != Targets.type and not is_party(role) and not _is_manufacturer(role):

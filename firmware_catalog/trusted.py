@@ -47,9 +47,9 @@ from firmware_catalog.memory import Memory
 from firmware_catalog.parties import is_manufacturer_of, is_party, namespace, owns, party_of
 
 _ROOT, _TIMESTAMP, _SNAPSHOT = "root.json", "timestamp.json", "snapshot.json"
-_ROOT_LIMIT = 1024
+ROOT_LIMIT = 1024
 """Root rotations followed in one reading, as the TUF client's own limit bounds them."""
-_ROLE_LIMIT = 4096
+ROLE_LIMIT = 4096
 """Delegated roles of one catalogue: parties, and a manufacturer's role each."""
 
 
@@ -216,7 +216,7 @@ def _first_root(repository: Path) -> bytes:
 
 
 def _follow_roots(trusted: TrustedMetadataSet, metadata: Path) -> None:
-    for _ in range(_ROOT_LIMIT):
+    for _ in range(ROOT_LIMIT):
         following = metadata / f"{trusted.root.version + 1}.root.json"
         if not following.is_file():
             return
@@ -284,8 +284,8 @@ def _roles(repository: Path, listed: Targets, role: str) -> list[str]:
 
 
 def _require_few(repository: Path, delegated: dict[str, Targets]) -> None:
-    if len(delegated) > _ROLE_LIMIT:
-        raise CatalogError(f"catalogue {repository}: more than {_ROLE_LIMIT} roles; expected fewer parties")
+    if len(delegated) > ROLE_LIMIT:
+        raise CatalogError(f"catalogue {repository}: more than {ROLE_LIMIT} roles; expected fewer parties")
 
 
 def _delegate(trusted: TrustedMetadataSet, metadata: Path, role: str, delegator: str) -> Targets:

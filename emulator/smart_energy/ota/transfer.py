@@ -124,7 +124,9 @@ class BlockTransfer:
         """Fetch an image; one that was begun before goes on where it was saved."""
         download = self._download
         saved = download.saved
-        if self.policy.resumes and saved is not None and (saved.key, saved.size) == (key, size):
+        begun = saved is not None and (saved.key, saved.size) == (key, size)
+        # What was saved while the slot was being erased is no beginning: power may have gone half-way.
+        if self.policy.resumes and saved is not None and begun and saved.phase is not OtaPhase.ERASING:
             self.adopt(saved)
             return [*download.enter(OtaPhase.DOWNLOADING), *self._next()]
         self.adopt(SavedTransfer(OtaPhase.DOWNLOADING, key, size, 0))

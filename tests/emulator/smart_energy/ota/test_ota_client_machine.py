@@ -265,3 +265,14 @@ TestAnOtaClientWhateverHappens = Device.TestCase
 TestAnOtaClientWhateverHappens.settings = settings(
     settings.get_profile("deterministic"), max_examples=100, stateful_step_count=50
 )
+
+
+def test_a_slot_whose_erasing_power_cut_short_is_erased_again() -> None:
+    device = Device()
+    device.manufacture(resumes=True, pages=0, anyway=False)
+    device.offered(blocks=0, flash_works=True, newer_by=1)
+    assert device.erasing
+    device.power_cut(off_s=0)
+    device.offered(blocks=9, flash_works=True, newer_by=1)
+    device.every_octet_up_to_the_offset_is_in_flash()
+    assert len(device.flash) == device.client.size
