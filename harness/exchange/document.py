@@ -23,7 +23,7 @@ from harness.pki.roles import RemotePartyRole
 NAMESPACE = "urn:smets1-han:migration:1"
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
 _NAMESPACES: dict[Any, str] = {None: NAMESPACE}
-_CREATED = "%Y-%m-%dT%H:%M:%SZ"
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _SCHEMA_FILE = Path(__file__).with_name("migration.xsd")
 
 
@@ -134,9 +134,18 @@ class Document:
         return (row for row in self.rows if row.element == element)
 
 
+def utc(unix_seconds: int) -> str:
+    """Return a time as the files write it."""
+    return f"{datetime.fromtimestamp(unix_seconds, UTC):{_TIME}}"
+
+
+def unix_seconds_of(text: str) -> int:
+    """Return a time of a file in Unix seconds; raises `ValueError` for text that is none."""
+    return int(datetime.strptime(text, _TIME).replace(tzinfo=UTC).timestamp())
+
+
 def to_xml(document: Document) -> etree._Element:
     """Return the unsigned root element of a document."""
-    created = datetime.fromtimestamp(document.created_unix_seconds, UTC)
     root = etree.Element(etree.QName(NAMESPACE, document.kind.element), nsmap=_NAMESPACES)
     root.set("kind", document.kind.prefix)
     root.set("sender", document.sender)
@@ -144,7 +153,7 @@ def to_xml(document: Document) -> etree._Element:
     root.set("installation", document.installation)
     root.set("attempt", str(document.attempt))
     root.set("counter", str(document.counter))
-    root.set("created", created.strftime(_CREATED))
+    root.set("created", utc(document.created_unix_seconds))
     for answer in document.answers:
         etree.SubElement(
             root, etree.QName(NAMESPACE, "Answers"), {"name": answer.name, "sha256": answer.sha256}
@@ -184,7 +193,7 @@ def from_xml(root: etree._Element, name: str) -> Document:
             answers.append(Answer(element.get("name", ""), element.get("sha256", "")))
         else:
             rows.append(Row(tag.localname, {str(key): str(value) for key, value in element.attrib.items()}))
-    created = datetime.strptime(root.get("created", "").strip(), _CREATED).replace(tzinfo=UTC)
+    created = unix_seconds_of(root.get("created", "").strip())
     return Document(
         kind=kind,
         sender=root.get("sender", ""),
@@ -192,7 +201,7 @@ def from_xml(root: etree._Element, name: str) -> Document:
         installation=root.get("installation", ""),
         attempt=int(root.get("attempt", "0")),
         counter=int(root.get("counter", "0")),
-        created_unix_seconds=int(created.timestamp()),
+        created_unix_seconds=created,
         answers=tuple(answers),
         rows=tuple(rows),
     )

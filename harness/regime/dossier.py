@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from harness.errors import RegimeError, UnreachableError
@@ -221,8 +220,3 @@ class Stage:
     @property
     def _case(self) -> EnrolmentCase:
         return self._dossier.case
-
-
-def utc(unix_seconds: int) -> str:
-    """Return a time as the files write it."""
-    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

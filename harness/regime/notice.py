@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from harness.errors import NoticeRunsError
-from harness.exchange.document import Document, FileKind, Row
+from harness.exchange.document import Document, FileKind, Row, unix_seconds_of, utc
 from harness.facts.terms import Event
-from harness.regime.dossier import Dossier, Stage, utc
+from harness.regime.dossier import Dossier, Stage
 from harness.regime.parties import device_rows, installation_row
 
 Targets = Callable[[], Mapping[str, str]]
@@ -61,4 +61,4 @@ class Notice(Stage):
 def not_before(notification: Document) -> int:
     """Return when the work may begin that a notification announces, in Unix seconds."""
     row = next(notification.having("Installation"))
-    return int(datetime.fromisoformat(row["notBefore"].replace("Z", "+00:00")).timestamp())
+    return unix_seconds_of(row["notBefore"])

@@ -14,7 +14,7 @@ from emulator.devices.sealing import scalar_from, seal
 from emulator.errors import EmulatorError
 from emulator.eui64 import format_eui64, parse_eui64
 from harness.errors import CertificateError, FileRejectedError, RegimeError
-from harness.exchange.document import Document, Row
+from harness.exchange.document import Document, Row, utc
 from harness.facts.terms import KeyRole
 from harness.journal import canonical_json
 from harness.pki.authority import Usage
@@ -393,7 +393,7 @@ class CommissioningParty(Party):
     def obligation_rows(self, placements: Iterable[Row]) -> list[Row]:
         """Return an obligation for each certificate not placed."""
         due = self.office.unix_seconds + self.office.parameters.post_commissioning_days * 86_400
-        text = f"{datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        text = utc(due)
         owner = ResponsibleSupplier.name
         return [
             Row("Obligation", {"owner": owner, "device": row["device"], "role": row["role"], "due": text})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.errors import FileRejectedError
-from harness.exchange.document import FileKind
+from harness.exchange.document import FileKind, utc
 from harness.facts.enrolment import Eligible
 from harness.facts.terms import Event, Retry
-from harness.regime.dossier import Stage, utc
+from harness.regime.dossier import Stage
 from harness.regime.parties import installation_row
 from harness.regime.result_rows import failing_codes, passed, result_rows
 from harness.regime.validation import BY_CODE, Finding

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from harness.exchange.document import Document, Row
+from harness.exchange.document import Document, Row, unix_seconds_of
 from harness.facts.enrolment import Placement, PostCommissioningObligation
 from harness.facts.terms import CertificateRole
 from harness.regime.validation import Finding
@@ -60,5 +59,5 @@ def supply_of(role: CertificateRole, certificates: Authorisation) -> Supply:
 
 def obligation_of(row: Row) -> PostCommissioningObligation:
     """Return what an `Obligation` row says."""
-    due = int(datetime.fromisoformat(row["due"].replace("Z", "+00:00")).timestamp())
+    due = unix_seconds_of(row["due"])
     return PostCommissioningObligation(row["owner"], CertificateRole(row["role"]), row["device"], due)

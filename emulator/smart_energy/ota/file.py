@@ -140,7 +140,7 @@ class OtaElement(NamedTuple):
 
 
 class GbcsBody(NamedTuple):
-    """Body of a GBCS image: the manufacturer image and the 64-octet P-256 signature (DCC facts 3.4)."""
+    """Body of a GBCS image: the manufacturer image and the 64-octet P-256 signature (device facts 4.1)."""
 
     manufacturer_image: bytes
     signature: bytes

@@ -115,7 +115,7 @@ def _overrun(file: OtaFile) -> Finding | None:
 
 
 def _is_surely_gbcs(file: OtaFile) -> bool:
-    """Say whether the body ends as a GBCS image does: the flag ForceReplace, then the signature (DCC facts 3.4)."""
+    """Say whether the body ends as a GBCS image does: the flag ForceReplace, then the signature (device facts 4.1)."""
     body = file.gbcs
     return body is not None and not file.trailing and body.manufacturer_image[-1] in (0, 1)
 
